@@ -1,0 +1,251 @@
+"""What the API and the worker agree on: names, the job's payload, its result, where output goes.
+
+Both sides import this module and nothing of each other. `to_json` gives plain dicts, lists,
+strings and numbers that any JSON or BSON encoder takes; `from_json` checks and raises
+`InvalidPayload`, whose message names the field.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import re
+from typing import Any, Self
+
+from vworker.errors import InvalidPayload
+from vworker.fields import Fields
+
+QUEUE_NAME = "video-transcode"
+JOB_NAME = "transcode"
+
+#: Content types of what is published; guessing from ".ts" gives TypeScript or Qt.
+SEGMENT_CONTENT_TYPE = "video/mp2t"
+PLAYLIST_CONTENT_TYPE = "application/vnd.apple.mpegurl"
+
+_VIDEO_ID = re.compile(r"[A-Za-z0-9_-]{1,128}")
+_MAX_KEY_BYTES = 1024  # the limit of S3
+
+
+def upload_key(video_id: str) -> str:
+    """Return the key of a source that came through the API."""
+    return f"uploads/{_checked_video_id(video_id)}"
+
+
+def output_prefix(video_id: str, fence: str, consumer: str) -> str:
+    """Return the key prefix, ending in "/", that one attempt alone writes under.
+
+    A reclaimed stream entry keeps its id, so the fence alone would be shared by two workers:
+    the consumer's name is part of the prefix. Characters of it that are special in a URL are
+    replaced.
+    """
+    owner = re.sub(r"[^A-Za-z0-9._-]", "_", f"{fence}-{consumer}")
+    return f"videos/{_checked_video_id(video_id)}/{owner}/"
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True, slots=True)
+class TranscodeRequest:
+    """The payload of a transcode job. Raises `InvalidPayload` when a value is unusable."""
+
+    #: Id of the video, of its document and of its job: `[A-Za-z0-9_-]{1,128}`.
+    video_id: str
+    #: S3 key of the source.
+    source: str
+
+    def __post_init__(self) -> None:
+        _checked_video_id(self.video_id)
+        _check_key(self.source)
+
+    def to_json(self) -> dict[str, Any]:
+        """Return the payload as a plain dict."""
+        return {"video_id": self.video_id, "source": self.source}
+
+    @classmethod
+    def from_json(cls, data: object) -> Self:
+        """Read a payload; unknown fields are refused, as they would be silently without effect."""
+        fields = Fields("transcode request", data)
+        fields.only({"video_id", "source"})
+        return cls(video_id=fields.text("video_id"), source=fields.text("source"))
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True, slots=True)
+class Rendition:
+    """One published video rung, with rates measured on its segments."""
+
+    #: Short side with a "p", e.g. "720p"; the folder under the prefix.
+    name: str
+    #: Pixels, both even.
+    width: int
+    height: int
+    #: Frames per second.
+    frame_rate: float
+    #: RFC 6381 codec string of the video alone, e.g. "avc1.64001f".
+    codecs: str
+    #: Peak bits per second over about one target duration, video alone.
+    bandwidth: int
+    #: Mean bits per second over the whole rendition, video alone.
+    average_bandwidth: int
+    #: Number of segments and their bytes.
+    segments: int
+    size_bytes: int
+    #: Sum of the segments' durations in seconds.
+    duration_s: float
+    #: S3 key of the media playlist.
+    playlist: str
+
+    @classmethod
+    def from_json(cls, data: object) -> Self:
+        """Read one rendition of a result."""
+        fields = Fields("rendition", data)
+        return cls(
+            name=fields.text("name"),
+            width=fields.integer("width"),
+            height=fields.integer("height"),
+            frame_rate=fields.number("frame_rate"),
+            codecs=fields.text("codecs"),
+            bandwidth=fields.integer("bandwidth"),
+            average_bandwidth=fields.integer("average_bandwidth"),
+            segments=fields.integer("segments"),
+            size_bytes=fields.integer("size_bytes"),
+            duration_s=fields.number("duration_s"),
+            playlist=fields.text("playlist"),
+        )
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True, slots=True)
+class AudioRendition:
+    """The published sound, a rendition of its own that every rung shares."""
+
+    name: str
+    #: ISO 639 code of the source's track; None when it names none.
+    language: str | None
+    codecs: str
+    bandwidth: int
+    average_bandwidth: int
+    segments: int
+    size_bytes: int
+    duration_s: float
+    playlist: str
+
+    @classmethod
+    def from_json(cls, data: object) -> Self:
+        """Read the audio rendition of a result."""
+        fields = Fields("audio rendition", data)
+        return cls(
+            name=fields.text("name"),
+            language=fields.text("language") if fields.has("language") else None,
+            codecs=fields.text("codecs"),
+            bandwidth=fields.integer("bandwidth"),
+            average_bandwidth=fields.integer("average_bandwidth"),
+            segments=fields.integer("segments"),
+            size_bytes=fields.integer("size_bytes"),
+            duration_s=fields.number("duration_s"),
+            playlist=fields.text("playlist"),
+        )
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True, slots=True)
+class SourceSummary:
+    """What the probe found in the source."""
+
+    size_bytes: int
+    #: FFmpeg's name of the container, e.g. "mov,mp4,m4a,3gp,3g2,mj2".
+    container: str
+    #: Duration of the video stream in seconds; None when the file does not tell.
+    duration_s: float | None
+    #: Pixels as shown: rotated, with square pixels.
+    width: int
+    height: int
+    frame_rate: float
+    video_codec: str
+    #: None when the source has no sound.
+    audio_codec: str | None
+
+    @classmethod
+    def from_json(cls, data: object) -> Self:
+        """Read the source part of a result."""
+        fields = Fields("source", data)
+        return cls(
+            size_bytes=fields.integer("size_bytes"),
+            container=fields.text("container"),
+            duration_s=fields.number("duration_s") if fields.has("duration_s") else None,
+            width=fields.integer("width"),
+            height=fields.integer("height"),
+            frame_rate=fields.number("frame_rate"),
+            video_codec=fields.text("video_codec"),
+            audio_codec=fields.text("audio_codec") if fields.has("audio_codec") else None,
+        )
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True, slots=True)
+class PhaseTimings:
+    """Wall seconds per phase; uploads run during the encode, `publish_s` is what came after it."""
+
+    download_s: float
+    probe_s: float
+    encode_s: float
+    publish_s: float
+
+    @classmethod
+    def from_json(cls, data: object) -> Self:
+        """Read the timings of a result."""
+        fields = Fields("timings", data)
+        return cls(
+            download_s=fields.number("download_s"),
+            probe_s=fields.number("probe_s"),
+            encode_s=fields.number("encode_s"),
+            publish_s=fields.number("publish_s"),
+        )
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True, slots=True)
+class TranscodeResult:
+    """The result of a transcode job: everything named here is in S3 when it is returned."""
+
+    #: S3 key of the master playlist.
+    playlist: str
+    #: Video rungs, the largest first.
+    renditions: tuple[Rendition, ...]
+    #: None when the source has no sound.
+    audio: AudioRendition | None
+    source: SourceSummary
+    #: Bytes of all segments and playlists.
+    size_bytes: int
+    timings: PhaseTimings
+
+    def to_json(self) -> dict[str, Any]:
+        """Return the result as plain dicts and lists."""
+        data = dataclasses.asdict(self)
+        data["renditions"] = list(data["renditions"])
+        return data
+
+    @classmethod
+    def from_json(cls, data: object) -> Self:
+        """Read a result; unknown fields are ignored, since a newer worker may have written it."""
+        fields = Fields("transcode result", data)
+        return cls(
+            playlist=fields.text("playlist"),
+            renditions=tuple(Rendition.from_json(item) for item in fields.array("renditions")),
+            audio=AudioRendition.from_json(fields.nested("audio")) if fields.has("audio") else None,
+            source=SourceSummary.from_json(fields.nested("source")),
+            size_bytes=fields.integer("size_bytes"),
+            timings=PhaseTimings.from_json(fields.nested("timings")),
+        )
+
+
+def _checked_video_id(video_id: str) -> str:
+    if _VIDEO_ID.fullmatch(video_id) is None:
+        raise InvalidPayload(
+            f"video_id must be 1 to 128 characters of A-Z, a-z, 0-9, _ and -, found {video_id!r}"
+        )
+    return video_id
+
+
+def _check_key(key: str) -> None:
+    """Refuse keys that some S3 server, proxy or HTTP client would read as another key."""
+    if not key or len(key.encode(errors="surrogatepass")) > _MAX_KEY_BYTES:
+        raise InvalidPayload(f"source must be an S3 key of 1 to {_MAX_KEY_BYTES} bytes")
+    if not key.isprintable():
+        raise InvalidPayload(f"source must not hold control characters, found {key!r}")
+    if key.startswith("/") or any(part in {".", ".."} for part in key.split("/")):
+        raise InvalidPayload(
+            f'source must not start with "/" nor have "." or ".." as a path part, found {key!r}'
+        )
