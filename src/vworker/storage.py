@@ -10,7 +10,7 @@ from __future__ import annotations
 import asyncio
 import logging
 import random
-from collections.abc import AsyncGenerator, AsyncIterator
+from collections.abc import AsyncGenerator, AsyncIterator, Callable
 from contextlib import AsyncExitStack, aclosing
 from dataclasses import dataclass
 from pathlib import Path
@@ -168,29 +168,33 @@ class Storage:
             response = await self._client.get_object(Bucket=self._bucket, Key=key, **conditions)
         return ObjectStream(response, bucket=self._bucket, key=key)
 
-    async def download(self, key: str, path: Path) -> int:
-        """Stream an object into a new file; return its size in bytes. Safe to repeat.
+    async def download(
+        self, found: ObjectInfo, path: Path, on_bytes: Callable[[int], None] | None = None
+    ) -> int:
+        """Stream an object that `head` has found into a new file; return its size in bytes.
 
-        A connection that breaks off is taken up again at the byte where it broke, as long as the
-        object is still the same one. Raises `ObjectNotFound`, and OSError from the disk.
+        Safe to repeat. A connection that breaks off is taken up again at the byte where it broke,
+        as long as the object is still the same one. `on_bytes` is told how many are there.
+        Raises `ObjectNotFound`, and OSError from the disk.
         """
-        found = await self.head(key)
         done, tries_left = 0, _DOWNLOAD_TRIES
         async with aiofiles.open(path, "wb") as file:
             while done < found.size_bytes:
                 rest = {"Range": f"bytes={done}-", "IfMatch": found.etag}
                 try:
-                    async with await self._get(key, rest) as stream:
+                    async with await self._get(found.key, rest) as stream:
                         async for chunk in stream:
                             await file.write(chunk)
                             done += len(chunk)
+                            if on_bytes is not None:
+                                on_bytes(done)
                 except StorageUnavailable as error:
                     tries_left -= 1
                     if tries_left == 0:
                         raise
                     logger.warning(
                         "download of %s broke off at byte %d, going on from there: %s",
-                        key,
+                        found.key,
                         done,
                         error,
                         extra={"action": "resume_download"},

@@ -7,7 +7,7 @@ from contextlib import contextmanager
 from http import HTTPStatus
 
 import aiohttp
-from botocore.exceptions import BotoCoreError, ClientError
+from botocore.exceptions import BotoCoreError, ClientError, NoCredentialsError
 
 from vworker.errors import ObjectNotFound, RangeNotSatisfiable, StorageError, StorageUnavailable
 
@@ -20,6 +20,12 @@ def typed_errors(operation: str, bucket: str, key: str) -> Iterator[None]:
         yield
     except ClientError as error:
         raise _answered(error, what, operation, key) from error
+    except NoCredentialsError as error:
+        raise StorageUnavailable(
+            f"{what}: no credentials; set AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY",
+            operation=operation,
+            key=key,
+        ) from error
     except (BotoCoreError, aiohttp.ClientError) as error:
         raise StorageUnavailable(
             f"{what}: no complete answer ({error or type(error).__name__}); check "

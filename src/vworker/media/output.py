@@ -1,0 +1,115 @@
+"""What an encode has left in its folder, checked and measured before anything of it is named.
+
+FFmpeg's exit code 0 says little: it is 0 for a source of which only 59 % could be read.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+
+from vworker.errors import ErrorCode, TranscodeError
+from vworker.media.ffmpeg import AUDIO_NAME, PLAYLIST_NAME, EncodePlan, segment_name
+from vworker.media.hls import (
+    AAC_CODEC,
+    MediaPlaylist,
+    Rates,
+    avc_codec,
+    measure_rates,
+    parse_media_playlist,
+)
+
+#: How much shorter than the source's video the output may be: the larger of the two.
+_MISSING_SECONDS = 0.5
+_MISSING_SHARE = 0.01
+_SPS_WITHIN_BYTES = 64 * 1024
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class RenditionFiles:
+    """One rendition on disk: complete, and measured."""
+
+    name: str
+    playlist: MediaPlaylist
+    segments_bytes: int
+    #: Segments and playlist.
+    size_bytes: int
+    rates: Rates
+    #: RFC 6381 codec string.
+    codec: str
+
+
+def measure_output(plan: EncodePlan) -> dict[str, RenditionFiles]:
+    """Check and measure all renditions of a finished encode, by name. Blocks: reads files.
+
+    Raises `TranscodeError`: source_truncated, encode_failed (final); output_incomplete.
+    """
+    measured = {
+        name: _measure(plan.output / name, AAC_CODEC if name == AUDIO_NAME else None)
+        for name in plan.names
+    }
+    _check_durations(plan, [measured[rung.name] for rung in plan.rungs])
+    return measured
+
+
+def _measure(folder: Path, codec: str | None) -> RenditionFiles:
+    """Check and measure one rendition; without a `codec` it is read from the first segment."""
+    path = folder / PLAYLIST_NAME
+    try:
+        text = path.read_text()
+    except FileNotFoundError:
+        raise TranscodeError(
+            ErrorCode.ENCODE_FAILED,
+            f"Nothing of the video could be decoded for the {folder.name} rendition.",
+        ) from None
+    try:
+        playlist = parse_media_playlist(text)
+    except ValueError as error:
+        raise _incomplete(f"{folder.name}/{path.name}: {error}") from error
+    if not playlist.ended or not playlist.segments:
+        raise _incomplete(f"{folder.name}/{path.name} does not list a whole video")
+    sizes = []
+    for number, segment in enumerate(playlist.segments):
+        file = folder / segment_name(number)
+        size = file.stat().st_size if file.is_file() else 0
+        if segment.uri != file.name or size == 0:
+            raise _incomplete(f"{folder.name}/{segment.uri} is missing or empty")
+        sizes.append(size)
+    return RenditionFiles(
+        name=folder.name,
+        playlist=playlist,
+        segments_bytes=sum(sizes),
+        size_bytes=sum(sizes) + path.stat().st_size,
+        rates=measure_rates(playlist, sizes),
+        codec=codec or _video_codec(folder / segment_name(0)),
+    )
+
+
+def _video_codec(segment: Path) -> str:
+    with segment.open("rb") as file:
+        start = file.read(_SPS_WITHIN_BYTES)
+    try:
+        return avc_codec(start)
+    except ValueError as error:
+        raise _incomplete(f"{segment.parent.name}/{segment.name}: {error}") from error
+
+
+def _check_durations(plan: EncodePlan, rungs: list[RenditionFiles]) -> None:
+    """Compare with the video stream's own duration: the container's also counts longer sound."""
+    wanted = plan.info.video.duration_s
+    if wanted is None:
+        return
+    found = min(rung.playlist.duration_s for rung in rungs)
+    if found < wanted - max(_MISSING_SECONDS, wanted * _MISSING_SHARE):
+        raise TranscodeError(
+            ErrorCode.SOURCE_TRUNCATED,
+            f"The video file is incomplete or damaged: it announces {wanted:.1f} seconds, but only "
+            f"{found:.1f} seconds can be read.",
+        )
+
+
+def _incomplete(finding: str) -> TranscodeError:
+    return TranscodeError(
+        ErrorCode.OUTPUT_INCOMPLETE,
+        f"The transcoded video is incomplete and was not published: {finding}.",
+    )

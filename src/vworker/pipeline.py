@@ -1,0 +1,212 @@
+"""One attempt of one job: download → probe → plan → encode and upload → publish → clean up.
+
+Whatever happens, cancellation included: FFmpeg is gone, the scratch folder is removed, and unless
+the result is returned, no object of this attempt stays in S3. Knows nothing of the queue: the
+caller gives a prefix that is this attempt's alone, cancels the call when the lease is lost, and
+gets typed errors that say whether another attempt makes sense.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import errno
+import logging
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from vworker.contract import PhaseTimings, TranscodeRequest, TranscodeResult
+from vworker.errors import ErrorCode, ObjectNotFound, StorageError, TranscodeError
+from vworker.media.ffmpeg import EncodePlan, encode
+from vworker.media.ladder import choose_rungs
+from vworker.media.output import measure_output
+from vworker.media.probe import SourceInfo, probe
+from vworker.media.progress import Progress
+from vworker.media.settings import MediaSettings
+from vworker.meter import Meter, Phase, Report
+from vworker.publisher import Publisher, withdraw
+from vworker.result import describe, master_playlist
+from vworker.storage import Storage
+from vworker.tasks import task_group
+from vworker.workspace import Workspace
+
+logger = logging.getLogger(__name__)
+
+_SOURCE_NAME = "source.bin"
+_OUTPUT_NAME = "hls"
+
+
+async def transcode(
+    request: TranscodeRequest,
+    *,
+    prefix: str,
+    storage: Storage,
+    workspace: Workspace,
+    report: Report,
+    settings: MediaSettings,
+) -> TranscodeResult:
+    """Transcode one video; everything that the result names is in S3 when it is returned.
+
+    `prefix` ends in "/" and belongs to this attempt alone (`contract.output_prefix`). `report`
+    gets percents that never fall; 100 comes last, after the master playlist is published. What it
+    raises ends the attempt and is passed on. Safe to repeat under another prefix.
+
+    Raises `TranscodeError`, whose `retryable` says whether another attempt can succeed.
+    """
+    attempt = _Attempt(
+        request=request,
+        prefix=prefix,
+        storage=storage,
+        workspace=workspace,
+        meter=Meter(report),
+        settings=settings,
+    )
+    try:
+        async with workspace.attempt() as scratch, task_group() as group:
+            group.create_task(attempt.meter.relay())
+            result = await attempt.run(scratch)
+            attempt.meter.finish()
+        await report(100)
+    except BaseException:
+        await withdraw(storage, prefix)
+        raise
+    return result
+
+
+@dataclass(kw_only=True, slots=True)
+class _Stopwatch:
+    """Wall seconds per phase."""
+
+    laps: dict[str, float] = field(default_factory=dict)
+
+    @contextmanager
+    def lap(self, name: str) -> Iterator[None]:
+        start = time.perf_counter()
+        yield
+        self.laps[name] = time.perf_counter() - start
+
+    def timings(self) -> PhaseTimings:
+        return PhaseTimings(**{f"{name}_s": round(value, 3) for name, value in self.laps.items()})
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class _Attempt:
+    request: TranscodeRequest
+    prefix: str
+    storage: Storage
+    workspace: Workspace
+    meter: Meter
+    settings: MediaSettings
+    watch: _Stopwatch = field(default_factory=_Stopwatch)
+
+    async def run(self, scratch: Path) -> TranscodeResult:
+        source = scratch / _SOURCE_NAME
+        with self._told_in_words():
+            with self.watch.lap("download"):
+                size_bytes = await self._download(source)
+            with self.watch.lap("probe"):
+                info = await probe(source, self.settings)
+            plan = self._plan(scratch, info)
+            return await self._encode_and_publish(plan, size_bytes)
+
+    async def _download(self, path: Path) -> int:
+        try:
+            found = await self.storage.head(self.request.source)
+        except ObjectNotFound as error:
+            # A missing bucket looks the same, and is no fault of the video.
+            await self.storage.ready()
+            raise TranscodeError(
+                ErrorCode.SOURCE_NOT_FOUND,
+                f"There is no file {self.request.source!r} in the storage.",
+            ) from error
+        if found.size_bytes == 0:
+            raise TranscodeError(ErrorCode.SOURCE_EMPTY, "The video file is empty (0 bytes).")
+        needed = found.size_bytes + self.settings.disk_reserve_bytes
+        free = self.workspace.free_bytes()
+        if free < needed:
+            raise TranscodeError(
+                ErrorCode.DISK_FULL,
+                f"The worker's disk has {free} bytes free, and this video needs {needed}.",
+            )
+        return await self.storage.download(
+            found,
+            path,
+            on_bytes=lambda done: self.meter.advance(Phase.DOWNLOAD, done / found.size_bytes),
+        )
+
+    def _plan(self, scratch: Path, info: SourceInfo) -> EncodePlan:
+        plan = EncodePlan(
+            source=scratch / _SOURCE_NAME,
+            info=info,
+            rungs=choose_rungs(info.video.width, info.video.height),
+            output=scratch / _OUTPUT_NAME,
+        )
+        for name in plan.names:
+            (plan.output / name).mkdir(parents=True)
+        logger.info(
+            "video %s: %s %dx%d to %s",
+            self.request.video_id,
+            info.video.codec,
+            info.video.width,
+            info.video.height,
+            ", ".join(plan.names),
+            extra={"action": "plan", "job_id": self.request.video_id},
+        )
+        return plan
+
+    async def _encode_and_publish(self, plan: EncodePlan, source_bytes: int) -> TranscodeResult:
+        duration_s = plan.info.video.duration_s or plan.info.container_duration_s
+        async with task_group() as uploads:
+            publisher = Publisher(
+                storage=self.storage,
+                prefix=self.prefix,
+                folder=plan.output,
+                renditions=plan.names,
+                group=uploads,
+                uploads_at_once=self.settings.uploads_at_once,
+            )
+
+            def follow(progress: Progress) -> None:
+                self.meter.advance(Phase.ENCODE, progress.fraction_of(duration_s))
+                publisher.collect()
+
+            with self.watch.lap("encode"):
+                await encode(plan, self.settings, follow)
+            encoded = time.perf_counter()
+            measured = await asyncio.to_thread(measure_output, plan)
+            self.meter.advance(Phase.PUBLISH, 0)
+            publisher.collect()
+        await publisher.publish_playlists()
+        master_bytes = await publisher.publish_master(master_playlist(plan, measured))
+        self.meter.advance(Phase.PUBLISH, 1)
+        self.watch.laps["publish"] = time.perf_counter() - encoded
+        return describe(
+            plan,
+            measured,
+            prefix=self.prefix,
+            source_bytes=source_bytes,
+            master_bytes=master_bytes,
+            timings=self.watch.timings(),
+        )
+
+    @contextmanager
+    def _told_in_words(self) -> Iterator[None]:
+        """Tell failures of storage and disk as the job's, in words for its user."""
+        try:
+            yield
+        except StorageError as error:
+            raise TranscodeError(
+                ErrorCode.STORAGE_UNAVAILABLE,
+                "The storage could not be reached or broke off.",
+                detail=(str(error),),
+            ) from error
+        except OSError as error:
+            if error.errno not in {errno.ENOSPC, errno.EDQUOT}:
+                raise
+            raise TranscodeError(
+                ErrorCode.DISK_FULL,
+                "The worker's disk ran full.",
+                detail=(str(error),),
+            ) from error
