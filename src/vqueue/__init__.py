@@ -1,0 +1,36 @@
+"""vqueue: a job queue for asyncio on raw Redis Streams, with BullMQ's semantics."""
+
+from vqueue.errors import (
+    InvalidOption,
+    JobNotActive,
+    LeaseLost,
+    QueueFull,
+    QueueUnavailable,
+    UnrecoverableError,
+    VQueueError,
+)
+from vqueue.events import JobEvent, QueueEvents
+from vqueue.job import Job, JobState
+from vqueue.options import Backoff, JobOptions, Retention
+from vqueue.queue import NewJob, Queue
+from vqueue.worker import Worker
+
+__all__ = [
+    "Backoff",
+    "InvalidOption",
+    "Job",
+    "JobEvent",
+    "JobNotActive",
+    "JobOptions",
+    "JobState",
+    "LeaseLost",
+    "NewJob",
+    "Queue",
+    "QueueEvents",
+    "QueueFull",
+    "QueueUnavailable",
+    "Retention",
+    "UnrecoverableError",
+    "VQueueError",
+    "Worker",
+]

@@ -1,0 +1,96 @@
+"""One activation: a job held by this worker, from its take to its settlement."""
+
+from __future__ import annotations
+
+import asyncio
+from typing import TYPE_CHECKING, Any
+
+from vqueue.codec import encode
+from vqueue.errors import LeaseLost
+from vqueue.job import Job, fence_of, job_from_taken
+from vqueue.scripts import TakenJob
+
+if TYPE_CHECKING:
+    from vqueue.reports import Reports
+
+
+class Activation:
+    """What a worker keeps of a job that it runs. It is the job's Reporter."""
+
+    __slots__ = (
+        "consumer",
+        "handing_back",
+        "job",
+        "job_id",
+        "lines_logged",
+        "lost",
+        "pending_progress",
+        "reports",
+        "started_ms",
+        "task",
+        "token",
+    )
+
+    def __init__(
+        self, taken: TakenJob, *, consumer: str, started_ms: int, reports: Reports
+    ) -> None:
+        self.token = taken.token
+        self.job_id = taken.id.decode()
+        self.consumer = consumer
+        #: The server's clock at the take, handed back when the job is finished.
+        self.started_ms = started_ms
+        self.reports = reports
+        #: Set once another worker may hold the job; never cleared.
+        self.lost = False
+        #: Set once the worker closes before the handler has ended.
+        self.handing_back = False
+        #: Progress that has not been sent yet (JSON).
+        self.pending_progress: bytes | None = None
+        self.lines_logged = 0
+        self.task: asyncio.Task[None] | None = None
+        self.job: Job
+
+    def open_job(self, taken: TakenJob, *, queue_name: str) -> Job:
+        """Decode the job for the handler."""
+        self.job = job_from_taken(
+            taken,
+            queue_name=queue_name,
+            consumer=self.consumer,
+            now_ms=self.started_ms,
+            reporter=self,
+        )
+        return self.job
+
+    def lose(self) -> None:
+        """Note that the lease is gone and cancel the handler. Safe to repeat."""
+        if self.lost:
+            return
+        self.lost = True
+        if self.task is not None:
+            self.task.cancel(f"lease of job {self.job_id} lost")
+
+    def hand_back(self) -> None:
+        """Cancel the handler; its job goes back to the line. Safe to repeat."""
+        if self.lost or self.handing_back:
+            return
+        self.handing_back = True
+        if self.task is not None:
+            self.task.cancel("worker is closing")
+
+    def lease_lost(self) -> LeaseLost:
+        """Return the error that a late call gets."""
+        return LeaseLost(self.job_id, fence=fence_of(self.token), consumer=self.consumer)
+
+    async def update_progress(self, value: Any) -> None:
+        """See Job.update_progress."""
+        if self.lost:
+            raise self.lease_lost()
+        self.pending_progress = encode(value, what=f"progress of job {self.job_id}")
+        self.reports.progress_changed(self)
+
+    async def log(self, line: str) -> None:
+        """See Job.log."""
+        if self.lost:
+            raise self.lease_lost()
+        self.lines_logged += 1
+        await self.reports.log(self, self.lines_logged, line)

@@ -1,0 +1,86 @@
+"""Background duties that any worker may run, in any number: each is one bounded script.
+
+A duty has an interval and a `run_once`; `run_duty` is the loop around it.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import random
+from typing import Protocol
+
+from vqueue.options import Retention
+from vqueue.scripts import Scripts
+
+logger = logging.getLogger(__name__)
+
+#: Seconds between two looks for lost entries and silent consumers.
+REPAIR_INTERVAL = 60.0
+#: Milliseconds after which a consumer that holds nothing is forgotten.
+_SILENT_MS = 24 * 3600 * 1000
+
+
+class Duty(Protocol):
+    """Something to be done again and again."""
+
+    #: Seconds between two runs.
+    interval: float
+
+    async def run_once(self) -> None:
+        """Do it once; safe to repeat and to run in several workers at once."""
+
+
+async def run_duty(duty: Duty) -> None:
+    """Run a duty until cancelled; a failed run is logged and does not end it."""
+    while True:
+        # spread over the interval, so that workers started together do not march in step
+        await asyncio.sleep(duty.interval * random.uniform(0.75, 1.25))  # noqa: S311
+        try:
+            await duty.run_once()
+        except Exception:
+            logger.exception("%s failed; it runs again in %g s", duty, duty.interval)
+
+
+class Sweep:
+    """Finds stalled jobs: back to the front of the line, or failed above the limit."""
+
+    def __init__(
+        self, scripts: Scripts, *, interval: float, max_stalled: int, keep: Retention
+    ) -> None:
+        self.interval = interval
+        self._scripts = scripts
+        self._max_stalled = max_stalled
+        self._keep = keep.to_wire()
+
+    async def run_once(self) -> None:
+        """Judge up to 100 entries of each lane by their leases."""
+        recovered, failed, repair = await self._scripts.sweep(
+            max_stalled=self._max_stalled, keep=self._keep
+        )
+        if recovered or failed:
+            logger.warning(
+                "%d stalled jobs went back to the line, %d failed at the stalled limit",
+                recovered,
+                failed,
+            )
+        if repair:
+            await Repair(self._scripts).run_once()
+
+
+class Repair:
+    """Finds entries that were handed out and are pending for nobody."""
+
+    interval = REPAIR_INTERVAL
+
+    def __init__(self, scripts: Scripts) -> None:
+        self._scripts = scripts
+
+    async def run_once(self) -> None:
+        """Look at all entries, 250 of a lane at a time."""
+        while True:
+            jobs, more = await self._scripts.repair(silent_ms=_SILENT_MS)
+            if jobs:
+                logger.warning("%d jobs were pending for nobody and stand in line again", jobs)
+            if not more:
+                return

@@ -1,0 +1,56 @@
+"""Errors of the queue library.
+
+VQueueError
+├── InvalidOption       a name, id or option that the queue refuses (also a ValueError)
+├── QueueUnavailable    Redis did not answer within the time a call may take
+├── QueueFull           Redis is at maxmemory; running jobs go on, new ones are refused
+├── LeaseLost           this activation no longer holds its job
+├── JobNotActive        a call that only a running job may make
+└── UnrecoverableError  raised by a handler: fail now, whatever attempts are left
+"""
+
+from __future__ import annotations
+
+
+class VQueueError(Exception):
+    """Base of every error that the library raises itself."""
+
+
+class InvalidOption(VQueueError, ValueError):
+    """A queue name, job id, option or payload that the queue refuses."""
+
+
+class QueueUnavailable(VQueueError):
+    """Redis could not be reached, or gave no answer, for as long as the call may take.
+
+    The call may or may not have been carried out; every call is safe to repeat.
+    """
+
+
+class QueueFull(VQueueError):
+    """Redis is at its maxmemory and refuses new data; nothing was written."""
+
+
+class LeaseLost(VQueueError):
+    """The activation no longer holds its job: another worker has it, or it ended.
+
+    A late call of a superseded handler gets this error, and the handler is cancelled.
+    Do not retry the call; whatever the handler still does must not be published.
+    """
+
+    def __init__(self, job_id: str, *, fence: int, consumer: str) -> None:
+        self.job_id = job_id
+        self.fence = fence
+        self.consumer = consumer
+        super().__init__(
+            f"job {job_id} is not running under consumer {consumer} with fence {fence}: "
+            "its lease is lost, another worker may hold the job"
+        )
+
+
+class JobNotActive(VQueueError):
+    """Progress, log lines and results are taken only from a running job's handler."""
+
+
+class UnrecoverableError(VQueueError):
+    """Raise it in a handler to fail the job now, whatever attempts are left."""

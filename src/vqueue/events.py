@@ -1,0 +1,247 @@
+"""Events of a queue: decoding of the stream's entries, and a reader that notices gaps.
+
+Every transition adds its events in the script that does it, numbered without holes over
+the queue. A reader that finds a hole, because entries were trimmed while it was away or
+Redis lost data, says so by an event named ``gap``: what it derived from events must then
+be read again from the queue.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections.abc import AsyncIterator, Callable
+from dataclasses import dataclass
+from types import TracebackType
+from typing import Any, Self
+
+from redis.exceptions import RedisError
+
+from vqueue.codec import decode
+from vqueue.connection import BLOCK_MARGIN, RedisSource, execute, is_transient, open_client
+from vqueue.errors import InvalidOption
+from vqueue.keys import QueueKeys
+
+logger = logging.getLogger(__name__)
+
+#: Seconds of one blocking read.
+_BLOCK = 10.0
+#: Entries of one read; an entry holds at most 250 events.
+_READ_COUNT = 20
+
+#: Name of the notice that events are missing.
+GAP = "gap"
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class JobEvent:
+    """One event. `name` is one of BullMQ's, or ``gap`` (with an empty `job_id`).
+
+    ========== ====================================================================
+    name       data
+    ========== ====================================================================
+    added      name
+    waiting    prev (``active`` or ``delayed``; absent for a new job)
+    delayed    delay_until (seconds since the epoch)
+    active     consumer
+    progress   progress (the value)
+    completed  returnvalue, attempts_made, attempts_started, processed_on
+    failed     failed_reason, attempts_made, attempts_started, processed_on
+    stalled    stalled_count
+    duplicated (nothing)
+    gap        missed (number of events, None when unknown)
+    ========== ====================================================================
+    """
+
+    name: str
+    job_id: str
+    data: dict[str, Any]
+    #: Position: ``<entry id>/<index>``; give it to QueueEvents to go on after this event.
+    id: str
+    #: Counts the queue's events from 1, without holes.
+    number: int
+    #: Grows with each change of the queue: ms · 2²⁰ + sequence of the entry.
+    version: int
+
+    @property
+    def timestamp(self) -> float:
+        """When it happened, in seconds since the epoch by the Redis server's clock."""
+        return (self.version >> 20) / 1000
+
+
+def version_of(ms: int, seq: int) -> int:
+    """Return the version that an id of the queue's clock stands for."""
+    return ms << 20 | seq
+
+
+def _finished(detail: bytes, *, value_name: str) -> dict[str, Any]:
+    made, begun, started, value = detail.split(b" ", 3)
+    return {
+        value_name: decode(value),
+        "attempts_made": int(made),
+        "attempts_started": int(begun),
+        "processed_on": int(started) / 1000 if started != b"0" else None,
+    }
+
+
+def _no_detail(_: bytes) -> dict[str, Any]:
+    return {}
+
+
+_DETAILS: dict[str, Callable[[bytes], dict[str, Any]]] = {
+    "added": lambda detail: {"name": detail.decode()},
+    "waiting": lambda detail: {"prev": detail.decode()} if detail else {},
+    "delayed": lambda detail: {"delay_until": int(detail) / 1000},
+    "active": lambda detail: {"consumer": detail.decode()},
+    "progress": lambda detail: {"progress": decode(detail)},
+    "completed": lambda detail: _finished(detail, value_name="returnvalue"),
+    "failed": lambda detail: _finished(detail, value_name="failed_reason"),
+    "stalled": lambda detail: {"stalled_count": int(detail)},
+}
+
+
+def expand(entry_id: bytes, fields: list[bytes]) -> list[JobEvent]:
+    """Return the events of one stream entry (fields as XRANGE lists them)."""
+    kind, first = fields[1].decode(), int(fields[3])
+    ms, seq = entry_id.split(b"-")
+    version = version_of(int(ms), int(seq))
+    read_detail = _DETAILS.get(kind, _no_detail)
+    return [
+        JobEvent(
+            name=kind,
+            job_id=job_id.decode(),
+            data=read_detail(detail),
+            id=f"{entry_id.decode()}/{index}",
+            number=first + index,
+            version=version,
+        )
+        for index, (job_id, detail) in enumerate(zip(fields[4::2], fields[5::2], strict=True))
+    ]
+
+
+class QueueEvents:
+    """Async iterator over the events of a queue, from a concrete position on.
+
+    Without `last_event_id` it starts at the moment it is entered, and misses nothing from
+    then on; with the `id` of an event it goes on after that one. The position "0" is the
+    oldest event that is kept. Connection losses are waited out. One task iterates.
+    """
+
+    def __init__(
+        self,
+        name: str,
+        redis: RedisSource,
+        *,
+        last_event_id: str | None = None,
+        prefix: str = "vq",
+    ) -> None:
+        self.name = name
+        self.keys = QueueKeys(name, prefix)
+        #: Position of the last event that was handed out; None before the start.
+        self.last_event_id = last_event_id
+        self._client = open_client(redis, reply_timeout=_BLOCK + BLOCK_MARGIN, connections=1)
+        #: Entry after which the next read starts, and the number that must come next.
+        self._entry: str | None = None
+        self._expected: int | None = None
+        self._backlog: list[JobEvent] = []
+
+    async def start(self) -> None:
+        """Fix the position that iteration starts from. Safe to repeat.
+
+        Raises the driver's error when Redis cannot be reached, InvalidOption for a
+        `last_event_id` that is none.
+        """
+        if self._entry is not None:
+            return
+        if self.last_event_id is None:
+            state = await execute(self._client, "HMGET", self.keys.meta, "ms", "seq", "n")
+            ms, seq, number = (int(value or 0) for value in state)
+            self._entry, self._expected = f"{ms}-{seq}", number + 1
+            return
+        entry, _, index = self.last_event_id.partition("/")
+        if entry == "0":
+            self._entry, self._expected = "0-0", 1
+            return
+        if not all(part.isdecimal() for part in (*entry.split("-", 1), index or "0")):
+            raise InvalidOption(
+                f"last_event_id {self.last_event_id!r} is not a position: give the id of an "
+                'event ("<ms>-<seq>/<index>"), or "0" for the oldest one'
+            )
+        entries = await execute(self._client, "XRANGE", self.keys.ev, entry, entry)
+        if entries:
+            events = expand(entries[0][0], entries[0][1])
+            self._backlog = events[int(index or 0) + 1 :]
+            self._expected = events[-1].number + 1
+        else:
+            # trimmed, or of another Redis: nobody knows how many events came after it
+            self._backlog = [self._gap(entry, missed=None)]
+        self._entry = entry
+
+    def _gap(self, entry: str, *, missed: int | None) -> JobEvent:
+        ms, _, seq = entry.partition("-")
+        return JobEvent(
+            name=GAP,
+            job_id="",
+            data={"missed": missed},
+            id=f"{entry}/-1",
+            number=0,
+            version=version_of(int(ms), int(seq or 0)),
+        )
+
+    async def __aiter__(self) -> AsyncIterator[JobEvent]:
+        await self.start()
+        pause = 0.05
+        while True:
+            for event in self._backlog:
+                self.last_event_id = event.id
+                yield event
+            try:
+                self._backlog = await self._read()
+                pause = 0.05
+            except (RedisError, OSError) as error:
+                if not is_transient(error):
+                    raise
+                logger.warning("events of %s wait for Redis: %s", self.name, error)
+                self._backlog = []
+                await asyncio.sleep(pause)
+                pause = min(pause * 2, 1.0)
+
+    async def _read(self) -> list[JobEvent]:
+        reply = await execute(
+            self._client,
+            "XREAD",
+            "COUNT",
+            _READ_COUNT,
+            "BLOCK",
+            int(_BLOCK * 1000),
+            "STREAMS",
+            self.keys.ev,
+            self._entry or "0-0",
+        )
+        events: list[JobEvent] = []
+        for entry_id, fields in reply[0][1] if reply else ():
+            entry = expand(entry_id, fields)
+            first = entry[0].number
+            if self._expected is not None and first != self._expected:
+                missed = first - self._expected if first > self._expected else None
+                events.append(self._gap(entry_id.decode(), missed=missed))
+            self._expected = entry[-1].number + 1
+            self._entry = entry_id.decode()
+            events += entry
+        return events
+
+    async def close(self) -> None:
+        """Close the connection. Safe to repeat."""
+        await self._client.aclose()
+
+    async def __aenter__(self) -> Self:
+        await self.start()
+        return self
+
+    async def __aexit__(
+        self,
+        exc_type: type[BaseException] | None,
+        exc: BaseException | None,
+        traceback: TracebackType | None,
+    ) -> None:
+        await self.close()

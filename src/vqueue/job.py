@@ -1,0 +1,266 @@
+"""A job as callers and handlers see it, its states and the legal moves between them."""
+
+from __future__ import annotations
+
+import os
+import time
+import uuid
+from enum import StrEnum
+from typing import Any, Protocol
+
+from vqueue.codec import decode
+from vqueue.errors import JobNotActive
+from vqueue.options import Backoff
+from vqueue.scripts import Snapshot, TakenJob
+
+
+class JobState(StrEnum):
+    """Where a job is; BullMQ's names."""
+
+    #: Stands in line and may be taken at once.
+    WAITING = "waiting"
+    #: Stands in line behind every job without a priority, ordered by its own.
+    PRIORITIZED = "prioritized"
+    #: Waits for its time: added with a delay, or between two attempts.
+    DELAYED = "delayed"
+    #: Held by a worker, whose lease is renewed.
+    ACTIVE = "active"
+    #: Its handler returned; final.
+    COMPLETED = "completed"
+    #: Out of attempts, unrecoverable, or stalled too often; final.
+    FAILED = "failed"
+
+
+FINAL_STATES = frozenset({JobState.COMPLETED, JobState.FAILED})
+
+#: From → to, as the scripts do it. None is a job that does not exist (yet, or any more).
+LEGAL_TRANSITIONS: dict[JobState | None, frozenset[JobState | None]] = {
+    None: frozenset({JobState.WAITING, JobState.PRIORITIZED, JobState.DELAYED}),
+    JobState.WAITING: frozenset({JobState.ACTIVE}),
+    JobState.PRIORITIZED: frozenset({JobState.ACTIVE}),
+    JobState.DELAYED: frozenset({JobState.WAITING, JobState.PRIORITIZED}),
+    JobState.ACTIVE: frozenset(
+        {
+            JobState.WAITING,
+            JobState.PRIORITIZED,
+            JobState.DELAYED,
+            JobState.COMPLETED,
+            JobState.FAILED,
+            None,
+        }
+    ),
+    JobState.COMPLETED: frozenset({None}),
+    JobState.FAILED: frozenset({None}),
+}
+
+
+def new_job_id() -> str:
+    """Make a job id that sorts by time: a UUIDv7 (RFC 9562, 5.7) as 32 hex digits."""
+    value = int(time.time() * 1000) << 80 | int.from_bytes(os.urandom(10))
+    value = value & ~(0xF << 76) | 0x7 << 76
+    value = value & ~(0x3 << 62) | 0x2 << 62
+    return uuid.UUID(int=value).hex
+
+
+def fence_of(token: bytes) -> int:
+    """Return the fence of an entry token: ms · 2²⁰ + sequence, growing over a queue."""
+    ms, seq = token.removeprefix(b"x").split(b"-")
+    return int(ms) << 20 | int(seq)
+
+
+class Reporter(Protocol):
+    """What a running job needs of its worker; see activation.py."""
+
+    async def update_progress(self, value: Any) -> None:
+        """See Job.update_progress."""
+
+    async def log(self, line: str) -> None:
+        """See Job.log."""
+
+
+class Job:
+    """One job: what was added, and what has become of it when this object was made.
+
+    Times are seconds since the epoch by the Redis server's clock. Handlers get an active
+    job, whose `update_progress` and `log` work; `Queue.get_job` gives a snapshot.
+    """
+
+    __slots__ = (
+        "_options",
+        "_reporter",
+        "attempts_made",
+        "attempts_started",
+        "consumer",
+        "data",
+        "delay_until",
+        "failed_reason",
+        "fence",
+        "finished_on",
+        "id",
+        "is_duplicate",
+        "name",
+        "priority",
+        "processed_on",
+        "progress",
+        "queue_name",
+        "returnvalue",
+        "stacktrace",
+        "stalled_count",
+        "state",
+        "timestamp",
+    )
+
+    def __init__(self, *, id: str, name: str, data: Any, queue_name: str) -> None:
+        self.id = id
+        self.name = name
+        #: The payload, decoded from JSON.
+        self.data = data
+        self.queue_name = queue_name
+        self.state = JobState.WAITING
+        #: True when `add` found a job of this id, and changed nothing.
+        self.is_duplicate = False
+        self.priority = 0
+        #: Attempts that have ended: completed, failed or retried.
+        self.attempts_made = 0
+        #: Times the job was handed to a worker and not handed back unspent.
+        self.attempts_started = 0
+        #: Times a worker lost the job (see Worker's max_stalled).
+        self.stalled_count = 0
+        #: The last progress value (any JSON), None before the first one.
+        self.progress: Any = None
+        #: The handler's result, once completed.
+        self.returnvalue: Any = None
+        #: Why the last attempt failed, or the job did.
+        self.failed_reason: str | None = None
+        #: Traceback of the last failed attempt.
+        self.stacktrace: str | None = None
+        #: When the job was added.
+        self.timestamp: float | None = None
+        #: When the last attempt that has ended was started; for an active job, this one.
+        self.processed_on: float | None = None
+        self.finished_on: float | None = None
+        #: When a delayed job is due.
+        self.delay_until: float | None = None
+        #: The worker process that holds the job; with `fence` unique for this activation.
+        self.consumer: str | None = None
+        #: Number of this activation; grows with each one of the queue. Put it into every
+        #: name and guarded update that must not survive the loss of the lease.
+        self.fence: int | None = None
+        self._options: dict[str, Any] = {}
+        self._reporter: Reporter | None = None
+
+    @property
+    def attempts(self) -> int:
+        """Attempts before the job fails, the first one included."""
+        attempts: int = self._options.get("attempts", 1)
+        return attempts
+
+    @property
+    def backoff(self) -> Backoff:
+        """The wait between attempts."""
+        wire = self._options.get("backoff")
+        return Backoff.from_wire(wire) if wire else Backoff()
+
+    @property
+    def options(self) -> dict[str, Any]:
+        """The stored options that differ from their defaults; times in ms."""
+        return dict(self._options)
+
+    async def update_progress(self, value: Any) -> None:
+        """Report progress: any JSON value, typically a number of 0..100.
+
+        The last value wins: values are sent a few times a second at most, and always
+        before the job ends. Raises LeaseLost when the job is no longer held,
+        InvalidOption for values that JSON cannot hold, JobNotActive outside a handler.
+        """
+        if self._reporter is None:
+            raise JobNotActive(f"job {self.id}: only its running handler reports progress")
+        await self._reporter.update_progress(value)
+        self.progress = value
+
+    async def log(self, line: str) -> None:
+        """Append a line to the job's log; `Queue.get_job_logs` reads it.
+
+        Raises LeaseLost when the job is no longer held, JobNotActive outside a handler.
+        When Redis is full the line is dropped with a warning: it must not fail the job.
+        """
+        if self._reporter is None:
+            raise JobNotActive(f"job {self.id}: only its running handler writes its log")
+        await self._reporter.log(line)
+
+    def __repr__(self) -> str:
+        return (
+            f"Job(id={self.id!r}, name={self.name!r}, state={self.state.value!r}, "
+            f"attempts_made={self.attempts_made}, fence={self.fence})"
+        )
+
+
+def _seconds(ms: bytes | None) -> float | None:
+    return int(ms) / 1000 if ms else None
+
+
+def _decoded(raw: bytes | None) -> Any:
+    return decode(raw) if raw is not None else None
+
+
+def job_from_taken(
+    taken: TakenJob, *, queue_name: str, consumer: str, now_ms: int, reporter: Reporter
+) -> Job:
+    """Build the active job that a handler gets."""
+    name, data, options, added, priority, made, begun, stalls, progress = taken.fields
+    job = Job(
+        id=taken.id.decode(),
+        name=(name or b"").decode(),
+        data=_decoded(data),
+        queue_name=queue_name,
+    )
+    job.state = JobState.ACTIVE
+    job._options = _decoded(options) or {}
+    job.timestamp = _seconds(added)
+    job.priority = int(priority or 0)
+    job.attempts_made = int(made or 0)
+    job.attempts_started = int(begun or 0) + 1
+    job.stalled_count = int(stalls or 0)
+    job.progress = _decoded(progress)
+    job.processed_on = now_ms / 1000
+    job.consumer = consumer
+    job.fence = fence_of(taken.token)
+    job._reporter = reporter
+    return job
+
+
+def job_from_snapshot(job_id: str, snapshot: Snapshot, *, queue_name: str) -> Job:
+    """Build a job from what snapshot.lua answered."""
+    fields = snapshot.fields
+    job = Job(
+        id=job_id,
+        name=fields.get(b"n", b"").decode(),
+        data=_decoded(fields.get(b"d")),
+        queue_name=queue_name,
+    )
+    job.state = JobState(snapshot.state)
+    job._options = _decoded(fields.get(b"o")) or {}
+    job.timestamp = _seconds(fields.get(b"t"))
+    job.priority = int(fields.get(b"p", 0))
+    job.attempts_made = int(fields.get(b"atm", 0))
+    job.attempts_started = int(fields.get(b"ats", 0))
+    job.stalled_count = int(fields.get(b"stc", 0))
+    job.progress = _decoded(fields.get(b"g"))
+    job.returnvalue = _decoded(fields.get(b"rv"))
+    job.failed_reason = _decoded(fields.get(b"fr"))
+    stack = fields.get(b"st")
+    job.stacktrace = stack.decode() if stack else None
+    job.processed_on = _seconds(fields.get(b"po"))
+    job.finished_on = _seconds(fields.get(b"fo"))
+    if snapshot.due_ms:
+        job.delay_until = snapshot.due_ms / 1000
+    if job.state is JobState.ACTIVE:
+        job.consumer = snapshot.consumer
+        job.fence = fence_of(fields[b"e"])
+        job.attempts_started += 1
+    elif b"z" in fields:
+        job.consumer = fields[b"z"].rpartition(b":")[2].decode()
+    if job.state is JobState.COMPLETED:
+        # what an earlier attempt failed of does not describe a completed job
+        job.failed_reason = job.stacktrace = None
+    return job

@@ -1,0 +1,111 @@
+"""Every Redis key of a queue. All share the hash tag {name}, so one slot holds a queue.
+
+=============  =======  ==========================================================
+key            type     holds (lifetime: the queue's, unless said)
+=============  =======  ==========================================================
+meta           HASH     ms, seq: the queue's clock · n: number of the last event ·
+                        lease: the longest lease in ms · events_cap, events_mark ·
+                        front, back, lifo, delays: place counters · run_id,
+                        sweep_after · cursors sweep_*, repair_* · repair: a group was
+                        lost · next:GROUP, gap:GROUP: durable subscribers
+ready          STREAM   group ``workers``; one entry per waiting or active job
+                        without priority: j = job id
+express        STREAM   group ``workers``; an entry per active job that came from
+                        the front of the line or has a priority
+prioritized    ZSET     front-of-line, LIFO and priority jobs by place
+delayed        ZSET     due ms · 4096 + order
+completed      ZSET     finished ms (until retention removes the job)
+failed         ZSET     finished ms (until retention removes the job)
+wake           ZSET     member 0: something to take, or an earlier due time
+ev             STREAM   events (capped)
+j:ID           HASH     the job, see below (until retention removes it)
+j:ID:log       LIST     log lines (with the job)
+gone:ID        STRING   activation that ended a removed job (10 minutes)
+=============  =======  ==========================================================
+
+Fields of j:ID; a field is absent while it has its default:
+n name · d data (JSON) · o options (JSON) · t added ms · p priority · s state while in
+a sorted set · e entry token, meaningful while s is absent · z entry:consumer of the
+activation that ended last · atm attempts made · ats attempts started and ended · stc
+stalls · g progress (JSON) · rv result (JSON) · fr failed reason (JSON string) · st stack
+trace · po processed on ms · fo finished on ms · ll last log number
+"""
+
+from __future__ import annotations
+
+import re
+
+from vqueue.errors import InvalidOption
+
+#: The consumer group of both lanes.
+GROUP = "workers"
+
+_NAME = re.compile(r"[A-Za-z0-9_.-]{1,128}")
+
+
+def check_name(value: str, *, what: str) -> str:
+    """Return a queue name or job id unchanged, or raise InvalidOption."""
+    if not isinstance(value, str) or not _NAME.fullmatch(value):
+        raise InvalidOption(
+            f"{what} {value!r} is refused: use 1 to 128 of the characters A-Z a-z 0-9 _ . -"
+        )
+    return value
+
+
+class QueueKeys:
+    """The keys of one queue, built once.
+
+    `fixed` are the nine that every script gets as KEYS, in the order of
+    lua/include/keys.lua.
+    """
+
+    __slots__ = (
+        "completed",
+        "delayed",
+        "ev",
+        "express",
+        "failed",
+        "fixed",
+        "meta",
+        "prefix",
+        "prioritized",
+        "ready",
+        "wake",
+    )
+
+    def __init__(self, name: str, prefix: str = "vq") -> None:
+        check_name(name, what="queue name")
+        check_name(prefix, what="key prefix")
+        self.prefix = f"{prefix}:{{{name}}}:"
+        self.meta = self.prefix + "meta"
+        self.ready = self.prefix + "ready"
+        self.express = self.prefix + "express"
+        self.prioritized = self.prefix + "prioritized"
+        self.delayed = self.prefix + "delayed"
+        self.completed = self.prefix + "completed"
+        self.failed = self.prefix + "failed"
+        self.wake = self.prefix + "wake"
+        self.ev = self.prefix + "ev"
+        self.fixed = (
+            self.meta,
+            self.ready,
+            self.express,
+            self.prioritized,
+            self.delayed,
+            self.completed,
+            self.failed,
+            self.wake,
+            self.ev,
+        )
+
+    def job(self, job_id: str) -> str:
+        """Return the key of a job's hash."""
+        return f"{self.prefix}j:{job_id}"
+
+    def log(self, job_id: str) -> str:
+        """Return the key of a job's log lines."""
+        return f"{self.prefix}j:{job_id}:log"
+
+    def tombstone(self, job_id: str) -> str:
+        """Return the key that outlives a removed job for ten minutes."""
+        return f"{self.prefix}gone:{job_id}"

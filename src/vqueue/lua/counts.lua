@@ -1,0 +1,24 @@
+#!lua flags=no-writes
+--[[ counts: how many jobs are in each state
+KEYS  the queue's nine keys (include/keys.lua)
+ARGV  none
+Returns  {waiting, prioritized, delayed, active, completed, failed}
+Cost     O(log n)          Crash  reads only ]]
+--- @include keys
+
+local function pending(stream)
+  local reply = redis.pcall('XPENDING', stream, GROUP)
+  return reply.err and 0 or reply[1]
+end
+
+local active = pending(ready) + pending(express)
+local in_lanes = redis.call('XLEN', ready) + redis.call('XLEN', express)
+local front = redis.call('ZCOUNT', prioritized, '-inf', '(4294967296')
+return {
+  in_lanes - active + front,
+  redis.call('ZCARD', prioritized) - front,
+  redis.call('ZCARD', delayed),
+  active,
+  redis.call('ZCARD', completed),
+  redis.call('ZCARD', failed),
+}

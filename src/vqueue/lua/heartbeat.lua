@@ -1,0 +1,22 @@
+#!lua flags=allow-oom
+--[[ heartbeat: renew the leases of a worker's active jobs
+KEYS  the queue's nine keys (include/keys.lua)
+ARGV  consumer  (string)
+      lease     (ms)
+      entry …   (tokens)
+Returns  the tokens whose lease is lost
+Cost     O(k)          Crash  a repeat renews again
+The check and the claim are one script: a bare XCLAIM of a superseded worker would
+take the entry back from its new holder. ]]
+--- @include keys
+--- @include clock
+--- @include lanes
+
+local consumer, lease = ARGV[1], tonumber(ARGV[2])
+reserve(0)
+local lost, kept = {}, {}
+for i = 3, #ARGV do
+  table.insert(held(ARGV[i], consumer) and kept or lost, ARGV[i])
+end
+renew(kept, consumer, lease)
+return lost

@@ -1,0 +1,50 @@
+--[[ The clock of a queue: one growing series of ids for the entries of both lanes
+and for events, so that a fence and a version never repeat, whatever the stream.
+An id is max(server time, last id)-seq. Ids are reserved before the first write:
+a script that breaks off half way leaves unused ids behind, never a smaller one. ]]
+local TIME = redis.call('TIME')
+local now = TIME[1] * 1000 + math.floor(TIME[2] / 1000)
+local clock_ms, clock_seq
+local events_cap, longest_lease
+
+-- meta is new, or was deleted: never fall behind what the streams already hold
+local function start_clock()
+  local ms, seq = 0, 0
+  for _, stream in ipairs({ready, express, ev}) do
+    if redis.call('EXISTS', stream) == 1 then
+      local info = redis.call('XINFO', 'STREAM', stream)
+      for i = 1, #info, 2 do
+        if info[i] == 'last-generated-id' then
+          local last_ms, last_seq = string.match(info[i + 1], '(%d+)-(%d+)')
+          last_ms, last_seq = tonumber(last_ms), tonumber(last_seq)
+          if last_ms > ms or (last_ms == ms and last_seq > seq) then
+            ms, seq = last_ms, last_seq
+          end
+        end
+      end
+    end
+  end
+  redis.pcall('XGROUP', 'CREATE', ready, GROUP, '0', 'MKSTREAM')
+  redis.pcall('XGROUP', 'CREATE', express, GROUP, '0', 'MKSTREAM')
+  return ms, seq
+end
+
+-- A script calls this once, before its first write, with the most ids it may mint.
+-- With 0 it only learns the time and the settings.
+local function reserve(count)
+  local state = redis.call('HMGET', meta, 'ms', 'seq', 'events_cap', 'lease')
+  local ms, seq = tonumber(state[1]), tonumber(state[2])
+  events_cap = tonumber(state[3]) or 10000
+  longest_lease = tonumber(state[4])
+  local new = not ms
+  if new then ms, seq = start_clock() end
+  if now > ms then ms, seq = now, 0 end
+  if seq + count >= 1048576 then ms, seq = ms + 1, 0 end
+  clock_ms, clock_seq = ms, seq
+  if new or count > 0 then redis.call('HSET', meta, 'ms', ms, 'seq', seq + count) end
+end
+
+local function mint()
+  clock_seq = clock_seq + 1
+  return string.format('%.0f-%.0f', clock_ms, clock_seq)
+end

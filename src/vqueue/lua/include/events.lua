@@ -1,0 +1,47 @@
+--[[ Events: one stream entry per call and kind. Fields: e kind, n number of its
+first event, then one pair per event: job id, detail. Numbers are contiguous over
+the queue, so a reader sees what it missed. The stream keeps between one and two
+caps of events, more while a consumer group has not read them, up to 20 caps. ]]
+local function id_less(a, b)
+  local a_ms, a_seq = string.match(a, '(%d+)-(%d+)')
+  local b_ms, b_seq = string.match(b, '(%d+)-(%d+)')
+  a_ms, b_ms = tonumber(a_ms), tonumber(b_ms)
+  if a_ms ~= b_ms then return a_ms < b_ms end
+  return tonumber(a_seq) < tonumber(b_seq)
+end
+
+-- the oldest id that some consumer group still has to read or to acknowledge
+local function oldest_needed(floor)
+  for _, info in ipairs(redis.call('XINFO', 'GROUPS', ev)) do
+    local group = {}
+    for i = 1, #info, 2 do group[info[i]] = info[i + 1] end
+    local needed = group['last-delivered-id']
+    if group['pending'] > 0 then
+      needed = redis.call('XPENDING', ev, group['name'])[2]
+    end
+    if id_less(needed, floor) then floor = needed end
+  end
+  return floor
+end
+
+-- called once per cap of events: drop what is older than the mark set one cap ago
+local function trim_events(newest_id, newest_number)
+  local floor = redis.call('HGET', meta, 'events_mark')
+  redis.call('HSET', meta, 'events_mark', newest_id)
+  if not floor then return end
+  local oldest = redis.call('XRANGE', ev, '-', '+', 'COUNT', 1)[1]
+  if oldest and newest_number - tonumber(oldest[2][4]) < events_cap * 20 then
+    floor = oldest_needed(floor)
+  end
+  redis.call('XTRIM', ev, 'MINID', '~', floor)
+end
+
+local function emit(kind, pairs_)
+  local count = #pairs_ / 2
+  if count == 0 then return end
+  local last = redis.call('HINCRBY', meta, 'n', count)
+  local id = redis.call('XADD', ev, mint(), 'e', kind, 'n', last - count + 1, unpack(pairs_))
+  if math.floor(last / events_cap) ~= math.floor((last - count) / events_cap) then
+    trim_events(id, last)
+  end
+end

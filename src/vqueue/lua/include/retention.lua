@@ -1,0 +1,40 @@
+--[[ Retention of finished jobs. A keep rule is "<count> <age ms>", -1 for no limit,
+count 0 to keep nothing. A removed job leaves a tombstone for ten minutes after its
+end, so that a repeat of its add does not run it again and a repeat of its finish is
+answered "done". At most 1000 jobs go in one call; the next finish goes on. ]]
+local TOMBSTONE_MS = 600000
+
+local function parse_keep(rule)
+  local count, age = string.match(rule, '(%-?%d+) (%-?%d+)')
+  return tonumber(count), tonumber(age)
+end
+
+local function bury(id, activation)
+  redis.call('SET', tombstone_key(id), activation, 'PX', TOMBSTONE_MS)
+end
+
+local function remove_finished(set, ids)
+  local doomed = {}
+  for _, id in ipairs(ids) do
+    local ended = redis.call('HMGET', job_key(id), 'z', 'fo')
+    if now - (tonumber(ended[2]) or 0) < TOMBSTONE_MS then bury(id, ended[1] or '') end
+    table.insert(doomed, job_key(id))
+    table.insert(doomed, log_key(id))
+  end
+  redis.call('UNLINK', unpack(doomed))
+  redis.call('ZREM', set, unpack(ids))
+end
+
+local function evict(set, rule)
+  local count, age = parse_keep(rule)
+  if age >= 0 then
+    local old = redis.call('ZRANGE', set, '-inf', now - age, 'BYSCORE', 'LIMIT', 0, 500)
+    if #old > 0 then remove_finished(set, old) end
+  end
+  if count > 0 then
+    local excess = math.min(redis.call('ZCARD', set) - count, 500)
+    if excess > 0 then
+      remove_finished(set, redis.call('ZRANGE', set, 0, excess - 1))
+    end
+  end
+end

@@ -1,0 +1,49 @@
+#!lua flags=allow-oom
+--[[ read_events: hand the next events to one consumer of a durable subscriber group and
+notice when some are missing
+KEYS  the queue's nine keys (include/keys.lua)
+ARGV  group     (string)
+      consumer  (string)
+      budget    (events; reading stops at the first entry that reaches it)
+Returns  {gap, entries as XRANGE returns them}; gap is the id at which events were found
+         missing (they were trimmed, or the group is new) and stays until the group
+         resynchronises and clears it with close_gap.lua; '' for none
+Cost     O(events)          Crash  entries stay pending for the consumer
+Entries of one group are handed out in order by the server, so the number that must
+come next is one value for all its consumers. ]]
+--- @include keys
+--- @include clock
+--- @include events
+
+local group, consumer, budget = ARGV[1], ARGV[2], tonumber(ARGV[3])
+local next_field, gap_field = 'next:' .. group, 'gap:' .. group
+
+local function join_at_the_end()
+  reserve(0)
+  local last = string.format('%.0f-%.0f', clock_ms, clock_seq)
+  redis.call('XGROUP', 'CREATE', ev, group, last, 'MKSTREAM')
+  redis.call('HSET', meta, gap_field, last,
+             next_field, (tonumber(redis.call('HGET', meta, 'n')) or 0) + 1)
+end
+
+local entries, read = {}, 0
+local expected = tonumber(redis.call('HGET', meta, next_field))
+while read < budget do
+  local reply = redis.pcall('XREADGROUP', 'GROUP', group, consumer, 'COUNT', 8,
+                            'STREAMS', ev, '>')
+  if not reply then break end
+  if reply.err then
+    if not string.find(reply.err, 'NOGROUP', 1, true) then error(reply) end
+    join_at_the_end()
+    break
+  end
+  for _, entry in ipairs(reply[1][2]) do
+    local first, count = tonumber(entry[2][4]), (#entry[2] - 4) / 2
+    if first ~= expected then redis.call('HSET', meta, gap_field, entry[1]) end
+    expected = first + count
+    read = read + count
+    table.insert(entries, entry)
+  end
+  redis.call('HSET', meta, next_field, expected)
+end
+return {redis.call('HGET', meta, gap_field) or '', entries}

@@ -1,0 +1,107 @@
+#!lua flags=allow-oom
+--[[ sweep: stalled active → front of the line, or failed above the stalled limit
+KEYS  the queue's nine keys (include/keys.lua)
+ARGV  max_stalled  (stalls a job may have, unless its option says otherwise)
+      keep         (keep rule for failed jobs, unless the job's option says otherwise)
+      consumer     (whose entries count as stalled whatever their idle time, for a worker
+                   that was seen to die; '' judges every entry by its lease)
+Returns  {recovered jobs, failed jobs, 1 when repair.lua is needed now}
+Cost     O(c), at most 100 entries a lane and call; the cursors live in meta
+Crash    the entry of a job is acknowledged last; a repeat finds it again ]]
+--- @include keys
+--- @include clock
+--- @include events
+--- @include lanes
+--- @include retention
+
+local max_stalled, keep, dead = tonumber(ARGV[1]), ARGV[2], ARGV[3]
+local SWEEPER, SCAN = 'sweeper', 100
+local REASON = '"job stalled more than allowable limit"'
+reserve(2 * SCAN + 16)
+
+-- After a restart the idle times include the time the server was away. Live workers
+-- get one full lease to renew before anyone is judged.
+local function server_came_back()
+  local run_id = string.match(redis.call('INFO', 'server'), 'run_id:(%x+)')
+  local seen = redis.call('HMGET', meta, 'run_id', 'sweep_after')
+  if seen[1] ~= run_id then
+    local after = seen[1] and now + longest_lease or 0
+    redis.call('HSET', meta, 'run_id', run_id, 'sweep_after', after)
+    return after > now
+  end
+  return (tonumber(seen[2]) or 0) > now
+end
+
+local function entries_of_dead(stream)
+  local entries = {}
+  local pending = redis.pcall('XPENDING', stream, GROUP, '-', '+', SCAN, dead)
+  if pending.err then return entries end
+  for _, held_entry in ipairs(pending) do
+    local entry = redis.call('XRANGE', stream, held_entry[1], held_entry[1])[1]
+    if entry then table.insert(entries, entry) end
+  end
+  return entries
+end
+
+local function expired_entries(stream, cursor_field)
+  local cursor = redis.call('HGET', meta, cursor_field) or '0-0'
+  local reply = redis.pcall('XAUTOCLAIM', stream, GROUP, SWEEPER, longest_lease, cursor,
+                            'COUNT', SCAN)
+  if reply.err then return {} end
+  redis.call('HSET', meta, cursor_field, reply[1])
+  return reply[2]
+end
+
+local ended, waiting, stalled = {}, {}, {}
+local failed_ids, failed_events, rules = {}, {}, {}
+
+local function recover(id, token)
+  table.insert(ended, token)
+  local key = job_key(id)
+  local job = redis.call('HMGET', key, 'n', 'e', 's', 'p', 'stc', 'atm', 'ats', 'o')
+  if not job[1] or job[2] ~= token then return end
+  if job[3] then
+    -- a finish broke off after its hash was written: the job has ended already
+    if job[3] == 'completed' then redis.call('ZADD', completed, now, id) end
+    if job[3] == 'failed' then redis.call('ZADD', failed, now, id) end
+    return
+  end
+  local stalls, made, begun = (job[5] or 0) + 1, job[6] or 0, (job[7] or 0) + 1
+  local options = job[8] and cjson.decode(job[8]) or {}
+  table.insert(stalled, id)
+  table.insert(stalled, stalls)
+  if stalls <= (options.max_stalled or max_stalled) then
+    redis.call('HSET', key, 'stc', stalls, 'ats', begun)
+    push_front(id, tonumber(job[4]) or 0)
+    table.insert(waiting, id)
+    table.insert(waiting, 'active')
+    return
+  end
+  local rule = options.remove_on_fail or keep
+  table.insert(failed_events, id)
+  table.insert(failed_events, made .. ' ' .. begun .. ' 0 ' .. REASON)
+  if string.sub(rule, 1, 2) == '0 ' then
+    redis.call('UNLINK', key, log_key(id))
+    bury(id, token)
+    return
+  end
+  redis.call('HSET', key, 'stc', stalls, 'ats', begun, 's', 'failed', 'fr', REASON, 'fo', now)
+  table.insert(failed_ids, now)
+  table.insert(failed_ids, id)
+  rules[rule] = true
+end
+
+if not longest_lease or (dead == '' and server_came_back()) then return {0, 0, 0} end
+for _, lane in ipairs({{ready, '', 'sweep_ready'}, {express, 'x', 'sweep_express'}}) do
+  local entries = dead == '' and expired_entries(lane[1], lane[3]) or entries_of_dead(lane[1])
+  for _, entry in ipairs(entries) do recover(entry[2][2], lane[2] .. entry[1]) end
+end
+
+if #failed_ids > 0 then redis.call('ZADD', failed, unpack(failed_ids)) end
+for rule in pairs(rules) do evict(failed, rule) end
+emit('stalled', stalled)
+emit('failed', failed_events)
+emit('waiting', waiting)
+drop(ended)
+if #waiting > 0 then arm() end
+return {#waiting / 2, #failed_events / 2, redis.call('HEXISTS', meta, 'repair')}

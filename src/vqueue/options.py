@@ -1,0 +1,185 @@
+"""Options of a job: validated on the producer's side, stored compactly with the job.
+
+Times are seconds in Python and milliseconds in Redis.
+"""
+
+from __future__ import annotations
+
+import random
+from dataclasses import dataclass, field
+from datetime import timedelta
+from typing import Any
+
+from vqueue.errors import InvalidOption
+
+#: The largest priority; 1 is the most urgent one, 0 (no priority) goes before all.
+MAX_PRIORITY = 2**21 - 1
+
+Seconds = float | int | timedelta
+
+
+def to_ms(value: Seconds, *, what: str) -> int:
+    """Convert seconds or a timedelta to whole milliseconds; negative is refused."""
+    if isinstance(value, timedelta):
+        value = value.total_seconds()
+    if isinstance(value, bool) or not isinstance(value, (int, float)) or not 0 <= value < 1e10:
+        raise InvalidOption(f"{what} must be seconds from 0 on or a timedelta, not {value!r}")
+    return round(value * 1000)
+
+
+def _check_count(value: int, *, what: str, low: int, high: int | None = None) -> None:
+    fits = isinstance(value, int) and not isinstance(value, bool) and value >= low
+    if not fits or (high is not None and value > high):
+        bounds = f"of at least {low}" if high is None else f"of {low} to {high}"
+        raise InvalidOption(f"{what} must be an integer {bounds}, not {value!r}")
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Backoff:
+    """How long a failed job waits before its next attempt (BullMQ's ``backoff``).
+
+    With n the number of attempts made, the wait is ``delay`` for ``fixed``,
+    ``delay * factor ** (n - 1)`` for ``exponential``, and what the worker's
+    ``backoff_strategy`` returns for any other type. ``jitter`` j in 0..1 takes the wait m
+    at random from ``m * (1 - j)`` to ``m``.
+    """
+
+    #: fixed, exponential, or a name that the worker's backoff_strategy knows.
+    type: str = "fixed"
+    #: Seconds.
+    delay: Seconds = 0
+    factor: float = 2.0
+    jitter: float = 0.0
+
+    def __post_init__(self) -> None:
+        to_ms(self.delay, what="backoff delay")
+        if not 0 <= self.jitter <= 1:
+            raise InvalidOption(f"backoff jitter must be 0 to 1, not {self.jitter!r}")
+        if not 1 <= self.factor <= 1000:
+            raise InvalidOption(f"backoff factor must be 1 to 1000, not {self.factor!r}")
+        if not self.type:
+            raise InvalidOption("backoff type must not be empty")
+
+    @property
+    def is_custom(self) -> bool:
+        """Whether the worker's backoff_strategy decides."""
+        return self.type not in ("fixed", "exponential")
+
+    def delay_ms(self, attempts_made: int) -> int:
+        """Return the wait in ms after this many attempts (from 1); not for custom types."""
+        wait = float(to_ms(self.delay, what="backoff delay"))
+        if self.type == "exponential":
+            wait *= self.factor ** (attempts_made - 1)
+        if self.jitter:
+            wait *= 1 - self.jitter * random.random()  # noqa: S311 - spreads load, no secret
+        return round(min(wait, 1e12))
+
+    def to_wire(self) -> dict[str, Any]:
+        """Return what is stored with the job: only what differs from the default."""
+        wire: dict[str, Any] = {"delay": to_ms(self.delay, what="backoff delay")}
+        if self.type != "fixed":
+            wire["type"] = self.type
+        if self.type == "exponential" and self.factor != 2:
+            wire["factor"] = self.factor
+        if self.jitter:
+            wire["jitter"] = self.jitter
+        return wire
+
+    @classmethod
+    def from_wire(cls, wire: dict[str, Any]) -> Backoff:
+        """Read what `to_wire` wrote."""
+        return cls(
+            type=wire.get("type", "fixed"),
+            delay=wire["delay"] / 1000,
+            factor=wire.get("factor", 2.0),
+            jitter=wire.get("jitter", 0.0),
+        )
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Retention:
+    """How long finished jobs are kept: the newest `count`, none older than `age`.
+
+    ``Retention(count=0)`` removes a job as it ends. Applied to the whole set of completed
+    or failed jobs whenever one of them ends, at most 500 jobs per rule and call.
+    """
+
+    #: Jobs; None for no limit.
+    count: int | None = None
+    #: Seconds since the end; None for no limit.
+    age: Seconds | None = None
+
+    def __post_init__(self) -> None:
+        if self.count is not None:
+            _check_count(self.count, what="retention count", low=0)
+        if self.age is not None:
+            to_ms(self.age, what="retention age")
+
+    def to_wire(self) -> str:
+        """Return the keep rule that lua/include/retention.lua reads."""
+        count = -1 if self.count is None else self.count
+        age = -1 if self.age is None else to_ms(self.age, what="retention age")
+        return f"{count} {age}"
+
+    @classmethod
+    def of(cls, value: bool | int | Retention) -> Retention:
+        """Read BullMQ's short forms: True removes at once, False keeps all, n keeps n."""
+        if isinstance(value, Retention):
+            return value
+        if value is True:
+            return cls(count=0)
+        if value is False:
+            return KEEP_ALL
+        return cls(count=value)
+
+
+KEEP_ALL = Retention()
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class JobOptions:
+    """Options of one job, BullMQ's names in snake_case."""
+
+    #: Attempts before the job fails, the first one included.
+    attempts: int = 1
+    #: Wait before the next attempt: seconds (fixed) or a Backoff.
+    backoff: Seconds | Backoff = 0
+    #: Seconds before the job may start.
+    delay: Seconds = 0
+    #: 1 (most urgent) to 2097151; 0 is the plain line, which goes before all of them.
+    priority: int = 0
+    #: Put the job before the other waiting ones without priority.
+    lifo: bool = False
+    #: The id, so that a second add of it is ignored; None makes a time-ordered one.
+    job_id: str | None = None
+    #: Retention of completed jobs; None leaves it to the worker.
+    remove_on_complete: bool | int | Retention | None = None
+    #: Retention of failed jobs; None leaves it to the worker.
+    remove_on_fail: bool | int | Retention | None = None
+    #: Stalls that the job survives; None leaves it to the worker.
+    max_stalled: int | None = None
+    #: Made by __post_init__: the options that a worker needs, as stored.
+    wire: dict[str, Any] = field(init=False, repr=False, compare=False)
+
+    def __post_init__(self) -> None:
+        _check_count(self.attempts, what="attempts", low=1)
+        _check_count(self.priority, what="priority", low=0, high=MAX_PRIORITY)
+        if self.lifo and self.priority:
+            raise InvalidOption("lifo and priority exclude each other: choose one of them")
+        to_ms(self.delay, what="delay")
+        wire: dict[str, Any] = {}
+        if self.attempts != 1:
+            wire["attempts"] = self.attempts
+        backoff = self.backoff
+        if not isinstance(backoff, Backoff):
+            backoff = Backoff(delay=backoff)
+        if backoff.delay or backoff.is_custom:
+            wire["backoff"] = backoff.to_wire()
+        if self.remove_on_complete is not None:
+            wire["remove_on_complete"] = Retention.of(self.remove_on_complete).to_wire()
+        if self.remove_on_fail is not None:
+            wire["remove_on_fail"] = Retention.of(self.remove_on_fail).to_wire()
+        if self.max_stalled is not None:
+            _check_count(self.max_stalled, what="max_stalled", low=0)
+            wire["max_stalled"] = self.max_stalled
+        object.__setattr__(self, "wire", wire)

@@ -1,0 +1,91 @@
+"""What becomes of a job when its handler ends: completed, failed, or another attempt."""
+
+from __future__ import annotations
+
+import inspect
+import traceback
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass
+from typing import Any
+
+from vqueue.codec import encode
+from vqueue.errors import InvalidOption, UnrecoverableError
+from vqueue.job import Job
+from vqueue.options import Retention
+
+#: Worker setting for backoff types of one's own: gets the attempts made (from 1), the
+#: type, the error and the job; returns seconds, 0 to retry at once, -1 to fail now.
+BackoffStrategy = Callable[[int, str, BaseException, Job], float | Awaitable[float]]
+
+#: Characters kept of a reason and of a stack trace.
+_REASON_LIMIT = 4096
+_STACK_LIMIT = 16384
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Outcome:
+    """How finish.lua settles the job."""
+
+    #: completed, failed, delayed or waiting.
+    kind: str
+    #: JSON: the result, or the reason as a string.
+    value: bytes
+    stack: str = ""
+    #: Keep rule for the final kinds, ms for delayed, "" for waiting.
+    rule: str = ""
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class OutcomePolicy:
+    """The worker's settings that decide outcomes; a job's own options come first."""
+
+    remove_on_complete: Retention
+    remove_on_fail: Retention
+    backoff_strategy: BackoffStrategy | None = None
+
+    def succeeded(self, job: Job, result: Any) -> Outcome:
+        """Return the outcome of a handler that returned.
+
+        Raises InvalidOption for a result that JSON cannot hold.
+        """
+        rule = job.options.get("remove_on_complete") or self.remove_on_complete.to_wire()
+        value = encode(result, what=f"result of job {job.id}")
+        return Outcome(kind="completed", value=value, rule=rule)
+
+    async def raised(self, job: Job, error: BaseException) -> Outcome:
+        """Return the outcome of a handler that raised `error`.
+
+        A backoff strategy that raises, or is missing, fails the job with that reason.
+        """
+        reason = (str(error) or type(error).__name__)[:_REASON_LIMIT]
+        # a lone surrogate (from a file name, say) is not valid UTF-8
+        value = encode(reason.encode(errors="replace").decode(), what="failed reason")
+        stack = "".join(traceback.format_exception(error))[-_STACK_LIMIT:]
+        stack = stack.encode(errors="replace").decode()
+        if not isinstance(error, UnrecoverableError) and job.attempts_made + 1 < job.attempts:
+            try:
+                wait_ms = await self._wait_ms(job, error)
+            except Exception as strategy_error:
+                # the user's strategy gave no answer: fail now, and say why
+                strategy_error.__context__ = error
+                return await self.raised(job, UnrecoverableError(strategy_error))
+            if wait_ms > 0:
+                return Outcome(kind="delayed", value=value, stack=stack, rule=str(wait_ms))
+            if wait_ms == 0:
+                return Outcome(kind="waiting", value=value, stack=stack)
+        rule = job.options.get("remove_on_fail") or self.remove_on_fail.to_wire()
+        return Outcome(kind="failed", value=value, stack=stack, rule=rule)
+
+    async def _wait_ms(self, job: Job, error: BaseException) -> int:
+        """Return the wait in ms; negative to fail now."""
+        backoff, made = job.backoff, job.attempts_made + 1
+        if not backoff.is_custom:
+            return backoff.delay_ms(made)
+        if self.backoff_strategy is None:
+            raise InvalidOption(
+                f"job {job.id} asks for backoff type {backoff.type!r}, which is neither fixed "
+                "nor exponential: give the Worker a backoff_strategy that knows it"
+            )
+        answer = self.backoff_strategy(made, backoff.type, error, job)
+        seconds = await answer if inspect.isawaitable(answer) else answer
+        return -1 if seconds < 0 else round(seconds * 1000)

@@ -1,0 +1,186 @@
+"""Queue: the producer's and the operator's side."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, field
+from types import TracebackType
+from typing import Any, Self
+
+from vqueue.batching import Batcher
+from vqueue.codec import encode
+from vqueue.connection import RedisSource, execute, open_client
+from vqueue.errors import InvalidOption
+from vqueue.job import Job, JobState, job_from_snapshot, new_job_id
+from vqueue.keys import QueueKeys, check_name
+from vqueue.options import JobOptions, to_ms
+from vqueue.scripts import MAX_BATCH, Scripts
+
+_AddArgs = tuple[str, str, bytes, bytes, int, str]
+
+#: Order of counts.lua.
+_COUNTED = (
+    JobState.WAITING,
+    JobState.PRIORITIZED,
+    JobState.DELAYED,
+    JobState.ACTIVE,
+    JobState.COMPLETED,
+    JobState.FAILED,
+)
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class NewJob:
+    """One job of `Queue.add_bulk`."""
+
+    name: str
+    data: Any = None
+    options: JobOptions = field(default_factory=JobOptions)
+
+
+class Queue:
+    """Adds jobs to a queue and looks at them.
+
+    `redis` is a URL or a redis.asyncio client; either way the queue opens connections of
+    its own, and closes them. `repeat_for` is how many seconds a call goes on trying while
+    Redis is away before it raises QueueUnavailable. Use it as an async context manager, or
+    call `close`. One object serves any number of tasks of one event loop.
+    """
+
+    def __init__(
+        self, name: str, redis: RedisSource, *, prefix: str = "vq", repeat_for: float = 10.0
+    ) -> None:
+        self.name = name
+        self.keys = QueueKeys(name, prefix)
+        reply_timeout = min(5.0, max(repeat_for, 0.1))
+        self._client = open_client(
+            redis, reply_timeout=reply_timeout, connect_timeout=reply_timeout
+        )
+        self._scripts = Scripts(self._client, self.keys, repeat_for=repeat_for)
+        self._adds: Batcher[_AddArgs, int] = Batcher(self._send_adds, max_items=MAX_BATCH)
+
+    async def _send_adds(self, jobs: Sequence[_AddArgs]) -> list[int]:
+        return await self._scripts.add(jobs=jobs)
+
+    async def add(self, name: str, data: Any = None, **options: Any) -> Job:
+        """Add a job; the keywords are those of JobOptions.
+
+        Returns the job as added. With a `job_id` that exists nothing changes and the
+        job's `is_duplicate` is True, so a repeated add is safe; ids of removed jobs are
+        remembered for ten minutes. Raises InvalidOption for a name, data or option that
+        is refused, QueueFull, QueueUnavailable.
+        """
+        return await self._add(NewJob(name=name, data=data, options=_job_options(options)))
+
+    async def _add(self, new: NewJob) -> Job:
+        job, args = self._prepare(new)
+        status = await self._adds.submit(args, size_bytes=len(args[2]))
+        job.is_duplicate = status == 0
+        return job
+
+    async def add_bulk(self, jobs: Iterable[NewJob]) -> list[Job]:
+        """Add jobs in their order, 250 (or 1 MB of data) to a call.
+
+        All are checked before the first one is sent. Each call is atomic, the whole is
+        not: after an error a prefix may have been added. Repeat it with the same
+        `job_id`s and nothing is added twice. Raises as `add`.
+        """
+        prepared = [self._prepare(job) for job in jobs]
+        added: list[Job] = []
+        batch: list[tuple[Job, _AddArgs]] = []
+        size = 0
+        for job, args in prepared:
+            if batch and (len(batch) == MAX_BATCH or size + len(args[2]) > 1 << 20):
+                added += await self._add_batch(batch)
+                batch, size = [], 0
+            batch.append((job, args))
+            size += len(args[2])
+        if batch:
+            added += await self._add_batch(batch)
+        return added
+
+    async def _add_batch(self, batch: Sequence[tuple[Job, _AddArgs]]) -> list[Job]:
+        statuses = await self._scripts.add(jobs=[args for _, args in batch])
+        for (job, _), status in zip(batch, statuses, strict=True):
+            job.is_duplicate = status == 0
+        return [job for job, _ in batch]
+
+    def _prepare(self, new: NewJob) -> tuple[Job, _AddArgs]:
+        options = new.options
+        if not isinstance(new.name, str) or not new.name:
+            raise InvalidOption(f"job name must be a string that is not empty, not {new.name!r}")
+        if options.job_id is None:
+            job_id = new_job_id()
+        else:
+            job_id = check_name(options.job_id, what="job id")
+        data = encode(new.data, what=f"data of job {new.name!r}")
+        delay_ms = to_ms(options.delay, what="delay")
+        job = Job(id=job_id, name=new.name, data=new.data, queue_name=self.name)
+        job._options = options.wire
+        job.priority = options.priority
+        if delay_ms:
+            job.state = JobState.DELAYED
+        elif options.priority:
+            job.state = JobState.PRIORITIZED
+        wire = encode(options.wire, what="job options") if options.wire else b""
+        place = "lifo" if options.lifo else str(options.priority)
+        return job, (job_id, new.name, data, wire, delay_ms, place)
+
+    async def get_job(self, job_id: str) -> Job | None:
+        """Return a snapshot of a job, None when the queue does not know it."""
+        return (await self.get_jobs([job_id]))[0]
+
+    async def get_jobs(self, job_ids: Sequence[str]) -> list[Job | None]:
+        """Return snapshots of jobs in the order of their ids, None for unknown ones."""
+        jobs: list[Job | None] = []
+        for start in range(0, len(job_ids), MAX_BATCH):
+            ids = [check_name(i, what="job id") for i in job_ids[start : start + MAX_BATCH]]
+            snapshots = await self._scripts.snapshot(ids=ids)
+            jobs += [
+                snapshot and job_from_snapshot(job_id, snapshot, queue_name=self.name)
+                for job_id, snapshot in zip(ids, snapshots.jobs, strict=True)
+            ]
+        return jobs
+
+    async def get_job_counts(self) -> dict[JobState, int]:
+        """Return how many jobs are in each state, as of one moment."""
+        return dict(zip(_COUNTED, await self._scripts.counts(), strict=True))
+
+    async def get_job_logs(self, job_id: str, *, start: int = 0, end: int = -1) -> list[str]:
+        """Return log lines from `start` to `end` (both included, negative from the end)."""
+        check_name(job_id, what="job id")
+        lines = await execute(self._client, "LRANGE", self.keys.log(job_id), start, end)
+        return [line.decode() for line in lines]
+
+    async def ping(self) -> None:
+        """Return when Redis answers; raises the driver's error when it does not."""
+        await execute(self._client, "PING")
+
+    async def close(self) -> None:
+        """Send what was submitted and close the connections. Safe to repeat."""
+        await self._adds.drain()
+        await self._client.aclose()
+
+    async def __aenter__(self) -> Self:
+        return self
+
+    async def __aexit__(
+        self,
+        exc_type: type[BaseException] | None,
+        exc: BaseException | None,
+        traceback: TracebackType | None,
+    ) -> None:
+        await self.close()
+
+
+def _job_options(options: dict[str, Any]) -> JobOptions:
+    try:
+        return JobOptions(**options)
+    except TypeError:
+        known = sorted(name for name in JobOptions.__slots__ if name != "wire")
+        unknown = sorted(set(options) - set(known))
+        if not unknown:
+            raise
+        raise InvalidOption(
+            f"unknown job option {', '.join(unknown)}; the options are {', '.join(known)}"
+        ) from None

@@ -1,0 +1,94 @@
+"""What running jobs report: progress, coalesced, and log lines, batched."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections.abc import Sequence
+
+from vqueue.activation import Activation
+from vqueue.batching import Batcher
+from vqueue.errors import QueueFull, QueueUnavailable
+from vqueue.scripts import MAX_BATCH, Scripts
+
+logger = logging.getLogger(__name__)
+
+#: Seconds between two progress calls of a worker.
+PROGRESS_INTERVAL = 0.25
+
+_Line = tuple[Activation, int, str]
+
+
+class Reports:
+    """Sends the reports of one worker's jobs.
+
+    The last progress value of a job wins. The first one after a quiet time leaves at
+    once; what has not left when the job ends travels with its finish call.
+    """
+
+    def __init__(self, scripts: Scripts, *, consumer: str, keep_logs: int) -> None:
+        self._scripts = scripts
+        self._consumer = consumer
+        self._keep_logs = keep_logs
+        self._changed: dict[bytes, Activation] = {}
+        self._any_changed = asyncio.Event()
+        self._lines: Batcher[_Line, int] = Batcher(self._send_lines, max_items=MAX_BATCH)
+
+    def progress_changed(self, activation: Activation) -> None:
+        """Send the activation's pending progress soon."""
+        self._changed[activation.token] = activation
+        self._any_changed.set()
+
+    def take_progress(self, activation: Activation) -> bytes:
+        """Return progress that the finish call must carry, b"" for none."""
+        self._changed.pop(activation.token, None)
+        pending, activation.pending_progress = activation.pending_progress, None
+        return pending or b""
+
+    async def run(self) -> None:
+        """Send progress until cancelled."""
+        while True:
+            await self._any_changed.wait()
+            self._any_changed.clear()
+            while self._changed:
+                await self._send_progress()
+            await asyncio.sleep(PROGRESS_INTERVAL)
+
+    async def _send_progress(self) -> None:
+        batch = [
+            (activation, activation.pending_progress)
+            for activation in list(self._changed.values())[:MAX_BATCH]
+        ]
+        jobs = []
+        for activation, pending in batch:
+            del self._changed[activation.token]
+            activation.pending_progress = None
+            if pending is not None:
+                jobs.append((activation.job_id, activation.token, pending))
+        try:
+            statuses = await self._scripts.progress(consumer=self._consumer, jobs=jobs)
+        except (QueueFull, QueueUnavailable) as error:
+            # the next value replaces this one; a lost lease is the heartbeat's business
+            logger.warning("progress of %d jobs was not stored: %s", len(jobs), error)
+            return
+        for (activation, _), status in zip(batch, statuses, strict=True):
+            if status == 0:
+                activation.lose()
+
+    async def log(self, activation: Activation, number: int, line: str) -> None:
+        """Append a line; raises LeaseLost when the job is no longer held."""
+        try:
+            status = await self._lines.submit((activation, number, line), size_bytes=len(line))
+        except QueueFull as error:
+            logger.warning("job %s: log line dropped: %s", activation.job_id, error)
+            return
+        if status == 0:
+            activation.lose()
+            raise activation.lease_lost()
+
+    async def _send_lines(self, lines: Sequence[_Line]) -> list[int]:
+        return await self._scripts.log(
+            consumer=self._consumer,
+            keep=self._keep_logs,
+            lines=[(a.job_id, a.token, number, line) for a, number, line in lines],
+        )

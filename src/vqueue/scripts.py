@@ -1,0 +1,247 @@
+"""The Lua scripts of lua/, one typed method each: the only way to change a job's state.
+
+Owns loading (``--- @include`` lines, SHA-1, EVALSHA with a fall-back to EVAL), argument
+packing and reply unpacking, and the repetition of calls whose reply was lost. Scripts are
+named by their content, so two versions of the library can work on one queue.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import hashlib
+import random
+import re
+from collections.abc import Sequence
+from dataclasses import dataclass
+from functools import cache
+from importlib.resources import files
+from typing import Any, NamedTuple
+
+from redis.asyncio import Redis
+from redis.exceptions import NoScriptError, OutOfMemoryError
+
+from vqueue.connection import execute, is_transient
+from vqueue.errors import QueueFull, QueueUnavailable
+from vqueue.keys import QueueKeys
+
+#: Jobs in one script call: keeps each call well below 5 ms of Redis time.
+MAX_BATCH = 250
+
+_INCLUDE = re.compile(r"^--- @include (\w+)$", re.MULTILINE)
+
+
+@dataclass(frozen=True, slots=True)
+class Script:
+    """One script with its includes merged, and the SHA-1 that names it on the server."""
+
+    name: str
+    text: str
+    sha: str
+
+
+@cache
+def load_script(name: str) -> Script:
+    """Read lua/<name>.lua with its includes; cached, since the files never change."""
+    folder = files("vqueue") / "lua"
+
+    def include(match: re.Match[str]) -> str:
+        return (folder / "include" / f"{match[1]}.lua").read_text(encoding="utf-8")
+
+    text = _INCLUDE.sub(include, (folder / f"{name}.lua").read_text(encoding="utf-8"))
+    # SHA-1 is how Redis names scripts (EVALSHA), not a security measure
+    sha = hashlib.sha1(text.encode(), usedforsecurity=False).hexdigest()
+    return Script(name, text, sha)
+
+
+class TakenJob(NamedTuple):
+    """A job as take.lua hands it out; the fields are those of the job's hash."""
+
+    id: bytes
+    token: bytes
+    fields: list[bytes | None]
+
+
+class Taken(NamedTuple):
+    """Reply of a take: the server's time, the jobs, ms until the next delayed job or -1."""
+
+    now_ms: int
+    jobs: list[TakenJob]
+    due_ms: int
+
+
+class Finished(NamedTuple):
+    """Reply of a finish: a status per job (1 ok, 2 done before, 0 lease lost, -1 not
+    written), then what a take answers."""
+
+    statuses: list[int]
+    taken: Taken
+
+
+class Snapshot(NamedTuple):
+    """What the queue knows of one job: state, holder, due time in ms (0 unless delayed)."""
+
+    state: str
+    consumer: str
+    due_ms: int
+    fields: dict[bytes, bytes]
+
+
+class Snapshots(NamedTuple):
+    """Snapshots of some jobs (None: unknown) as of one version of the queue."""
+
+    version: tuple[int, int]
+    jobs: list[Snapshot | None]
+
+
+def _taken(now_ms: int, jobs: list[list[Any]], due_ms: int) -> Taken:
+    return Taken(now_ms, [TakenJob(*job) for job in jobs], due_ms)
+
+
+class Scripts:
+    """The scripts of one queue over one client.
+
+    Calls that are safe to repeat are repeated on transient errors for `repeat_for`
+    seconds, then QueueUnavailable is raised. Calls that hand out jobs (take, finish,
+    adopt) are sent once: the worker must first learn what a lost reply held.
+    """
+
+    def __init__(self, client: Redis, keys: QueueKeys, *, repeat_for: float = 10.0) -> None:
+        self._client = client
+        self._keys = keys
+        self._repeat_for = repeat_for
+
+    async def _call(self, name: str, *args: Any, repeat: bool = True) -> Any:
+        script = load_script(name)
+        deadline = asyncio.get_running_loop().time() + (self._repeat_for if repeat else 0)
+        pause = 0.02
+        while True:
+            try:
+                return await self._evaluate(script, args)
+            except OutOfMemoryError as error:
+                raise QueueFull(
+                    f"{name}: Redis is at its maxmemory ({error}); free memory, raise "
+                    "maxmemory or shorten retention, then repeat"
+                ) from error
+            except Exception as error:
+                if not is_transient(error):
+                    raise
+                left = deadline - asyncio.get_running_loop().time()
+                if left <= 0:
+                    raise QueueUnavailable(
+                        f"{name} on {self._keys.prefix}: Redis gave no answer "
+                        f"({type(error).__name__}: {error}); the call is safe to repeat"
+                    ) from error
+            await asyncio.sleep(min(left, pause * random.uniform(0.5, 1.5)))  # noqa: S311
+            pause = min(pause * 2, 1.0)
+
+    async def _evaluate(self, script: Script, args: tuple[Any, ...]) -> Any:
+        fixed = self._keys.fixed
+        try:
+            return await execute(self._client, "EVALSHA", script.sha, len(fixed), *fixed, *args)
+        except NoScriptError:
+            return await execute(self._client, "EVAL", script.text, len(fixed), *fixed, *args)
+
+    async def open(self, *, lease_ms: int) -> int:
+        """Join the queue with this lease; return the server's time in ms."""
+        now_ms: int = await self._call("open", lease_ms)
+        return now_ms
+
+    async def add(self, *, jobs: Sequence[tuple[str, str, bytes, bytes, int, str]]) -> list[int]:
+        """Add jobs of (id, name, data, options, delay ms, place); 1 added, 0 duplicated.
+
+        Raises QueueFull when the server is at maxmemory.
+        """
+        statuses: list[int] = await self._call("add", *(value for job in jobs for value in job))
+        return statuses
+
+    async def take(self, *, consumer: str, want: int, lease_ms: int) -> Taken:
+        """Take at most `want` jobs (0..250). A lost reply is found again by `adopt`."""
+        return _taken(*await self._call("take", consumer, want, lease_ms, repeat=False))
+
+    async def adopt(self, *, consumer: str, lease_ms: int, known: Sequence[bytes]) -> Taken:
+        """Return active jobs of this consumer whose tokens are not in `known`."""
+        return _taken(*await self._call("adopt", consumer, lease_ms, *known, repeat=False))
+
+    async def finish(
+        self, *, consumer: str, want: int, lease_ms: int, jobs: Sequence[tuple[Any, ...]]
+    ) -> Finished:
+        """Settle jobs of the ten values that finish.lua lists, then take `want` more."""
+        args = (value for job in jobs for value in job)
+        reply = await self._call("finish", consumer, want, lease_ms, *args, repeat=False)
+        return Finished(reply[1], _taken(reply[0], reply[2], reply[3]))
+
+    async def release(self, *, consumer: str, jobs: Sequence[tuple[str, bytes]]) -> list[int]:
+        """Hand jobs of (id, token) back to the front: 1 released, 2 before, 0 lost."""
+        args = (value for job in jobs for value in job)
+        statuses: list[int] = await self._call("release", consumer, *args)
+        return statuses
+
+    async def heartbeat(
+        self, *, consumer: str, lease_ms: int, tokens: Sequence[bytes]
+    ) -> list[bytes]:
+        """Renew leases; return the tokens whose lease is lost. Sent once."""
+        lost: list[bytes] = await self._call("heartbeat", consumer, lease_ms, *tokens, repeat=False)
+        return lost
+
+    async def progress(
+        self, *, consumer: str, jobs: Sequence[tuple[str, bytes, bytes]]
+    ) -> list[int]:
+        """Store progress of (id, token, JSON): 1 ok, 0 lease lost."""
+        args = (value for job in jobs for value in job)
+        statuses: list[int] = await self._call("progress", consumer, *args)
+        return statuses
+
+    async def log(
+        self, *, consumer: str, keep: int, lines: Sequence[tuple[str, bytes, int, str]]
+    ) -> list[int]:
+        """Append log lines of (id, token, number, text): 1 ok, 0 lease lost."""
+        args = (value for line in lines for value in line)
+        statuses: list[int] = await self._call("log", consumer, keep, *args)
+        return statuses
+
+    async def sweep(
+        self, *, max_stalled: int, keep: str, dead_consumer: str = ""
+    ) -> tuple[int, int, bool]:
+        """Recover stalled jobs; return (recovered, failed, whether repair is needed)."""
+        recovered, failed, repair = await self._call("sweep", max_stalled, keep, dead_consumer)
+        return recovered, failed, bool(repair)
+
+    async def repair(self, *, silent_ms: int) -> tuple[int, bool]:
+        """Queue lost entries again; return (jobs, whether to call again)."""
+        jobs, more = await self._call("repair", silent_ms)
+        return jobs, bool(more)
+
+    async def snapshot(self, *, ids: Sequence[str]) -> Snapshots:
+        """Return what the queue knows of at most 250 jobs."""
+        ms, seq, replies = await self._call("snapshot", *ids)
+        jobs = [
+            Snapshot(
+                reply[0].decode(),
+                reply[1].decode(),
+                reply[2],
+                dict(zip(reply[3][::2], reply[3][1::2], strict=True)),
+            )
+            if reply
+            else None
+            for reply in replies
+        ]
+        return Snapshots((ms, seq), jobs)
+
+    async def counts(self) -> list[int]:
+        """Return jobs waiting, prioritized, delayed, active, completed, failed."""
+        counts: list[int] = await self._call("counts")
+        return counts
+
+    async def read_events(
+        self, *, group: str, consumer: str, budget: int
+    ) -> tuple[str, list[tuple[bytes, list[bytes]]]]:
+        """Read events of a durable group: (gap id or '', entries).
+
+        A lost reply leaves the entries pending for the consumer, so it is sent once.
+        """
+        gap, entries = await self._call("read_events", group, consumer, budget, repeat=False)
+        return gap.decode(), entries
+
+    async def close_gap(self, *, group: str, gap: str) -> bool:
+        """Say that the group has resynchronised; False when a newer gap was found."""
+        return bool(await self._call("close_gap", group, gap))

@@ -1,0 +1,429 @@
+"""Worker: takes jobs, runs the handler in its slots, settles them.
+
+Three tasks share the work. The fetcher takes jobs while slots are free and sleeps on the
+wake key; the settler finishes ended jobs in batches and takes the next ones in the same
+call; each job runs in a task of its own. Take, finish and adopt go one at a time, so
+that no reply can overtake another one.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import secrets
+import time
+from collections.abc import Awaitable, Callable, Sequence
+from types import TracebackType
+from typing import Any, Self
+
+from redis.exceptions import RedisError
+
+from vqueue.activation import Activation
+from vqueue.connection import BLOCK_MARGIN, RedisSource, execute, is_transient, open_client
+from vqueue.duties import Repair, Sweep, run_duty
+from vqueue.errors import InvalidOption, QueueUnavailable
+from vqueue.job import Job
+from vqueue.keys import QueueKeys
+from vqueue.lease import LeaseKeeper
+from vqueue.options import KEEP_ALL, Retention, Seconds, to_ms
+from vqueue.outcome import BackoffStrategy, Outcome, OutcomePolicy
+from vqueue.reports import Reports
+from vqueue.scripts import MAX_BATCH, Scripts, Taken
+
+logger = logging.getLogger(__name__)
+
+Handler = Callable[[Job], Awaitable[Any]]
+
+#: Longest sleep on the wake key in seconds: what a wake-up costs that died with the
+#: worker that got it. With the take after it, an idle worker sends 1.6 commands a second.
+IDLE_BLOCK = 1.25
+
+
+class Worker:
+    """Runs `handler` for the jobs of a queue, `concurrency` at a time.
+
+    `lock_duration` is the lease in seconds: how long a job stays with a worker that
+    shows no sign of life; it is renewed while the handler runs. `max_stalled` is how many
+    times a job may lose its worker before it fails. A handler whose lease is lost is
+    cancelled. What a handler returns becomes the job's `returnvalue`; an exception ends
+    the attempt, UnrecoverableError the job.
+
+    `run` works until `close` is called; the worker opens connections of its own.
+    """
+
+    def __init__(
+        self,
+        name: str,
+        handler: Handler,
+        redis: RedisSource,
+        *,
+        concurrency: int = 1,
+        lock_duration: Seconds = 30,
+        max_stalled: int = 1,
+        backoff_strategy: BackoffStrategy | None = None,
+        remove_on_complete: bool | int | Retention = KEEP_ALL,
+        remove_on_fail: bool | int | Retention = KEEP_ALL,
+        keep_logs: int = 1000,
+        prefix: str = "vq",
+    ) -> None:
+        if concurrency < 1:
+            raise InvalidOption(f"concurrency must be at least 1, not {concurrency!r}")
+        self._lease_ms = to_ms(lock_duration, what="lock_duration")
+        if self._lease_ms < 100:
+            raise InvalidOption(f"lock_duration must be at least 0.1 s, not {lock_duration!r}")
+        self.name = name
+        self.keys = QueueKeys(name, prefix)
+        self.concurrency = concurrency
+        #: This worker process in Redis, in fences and in logs; never used twice.
+        self.consumer = secrets.token_hex(5)
+        self._handler = handler
+        self._client = open_client(redis)
+        self._blocking_client = open_client(
+            redis, reply_timeout=IDLE_BLOCK + BLOCK_MARGIN, connections=1
+        )
+        self._scripts = Scripts(self._client, self.keys)
+        self._policy = OutcomePolicy(
+            remove_on_complete=Retention.of(remove_on_complete),
+            remove_on_fail=Retention.of(remove_on_fail),
+            backoff_strategy=backoff_strategy,
+        )
+        self._lease = LeaseKeeper(
+            redis,
+            self.keys,
+            consumer=self.consumer,
+            lease=self._lease_ms / 1000,
+            on_lost=self._on_lost,
+        )
+        self._reports = Reports(self._scripts, consumer=self.consumer, keep_logs=keep_logs)
+        self._duties = (
+            Sweep(
+                self._scripts,
+                interval=min(self._lease_ms / 4000, 15.0),
+                max_stalled=max_stalled,
+                keep=self._policy.remove_on_fail,
+            ),
+            Repair(self._scripts),
+        )
+
+        self._running: dict[bytes, Activation] = {}
+        self._ended: list[tuple[Activation, Outcome | None]] = []
+        self._any_ended = asyncio.Event()
+        self._slot_free = asyncio.Event()
+        #: One of take, finish, adopt at a time.
+        self._one_call = asyncio.Lock()
+        #: Set while a call that may hand out jobs is unanswered.
+        self._reply_lost = False
+        self._jobs: asyncio.TaskGroup | None = None
+        self._fetcher_block: asyncio.Timeout | None = None
+        self._started = False
+        self._closing = asyncio.Event()
+        self._background: asyncio.Task[None] | None = None
+        self._closed = asyncio.Event()
+
+    @property
+    def running(self) -> list[Job]:
+        """The jobs that run at this moment."""
+        return [activation.job for activation in self._running.values()]
+
+    async def run(self) -> None:
+        """Work until `close` is called. Runs once.
+
+        Raises QueueUnavailable when Redis cannot be reached at the start; later outages
+        are waited out. When the task is cancelled, unfinished jobs are handed back.
+        """
+        if self._started:
+            raise RuntimeError("a Worker runs once: make a new one")
+        self._started = True
+        try:
+            await self._scripts.open(lease_ms=self._lease_ms)
+            self._lease.start()
+            try:
+                await self._work()
+            finally:
+                await asyncio.shield(self._wind_up())
+        finally:
+            await self._blocking_client.aclose()
+            await self._client.aclose()
+            self._closed.set()
+
+    async def _work(self) -> None:
+        async with asyncio.TaskGroup() as background:
+            loops = [
+                background.create_task(self._reports.run()),
+                *(background.create_task(run_duty(duty)) for duty in self._duties),
+                background.create_task(self._settle_ended()),
+            ]
+            async with asyncio.TaskGroup() as self._jobs:
+                await self._fetch()
+            # every handler has ended, so every job is settled or in self._ended
+            while self._running:
+                self._slot_free.clear()
+                await self._slot_free.wait()
+            for task in loops:
+                task.cancel()
+
+    async def _wind_up(self) -> None:
+        """Hand back what is still held, wake another worker, end the lease thread."""
+        held = [(a.job_id, a.token) for a in self._running.values() if not a.lost]
+        try:
+            if self._reply_lost:
+                taken = await self._scripts.adopt(
+                    consumer=self.consumer, lease_ms=self._lease_ms, known=list(self._running)
+                )
+                held += [(job.id.decode(), job.token) for job in taken.jobs]
+            await self._scripts.release(consumer=self.consumer, jobs=held)
+        except QueueUnavailable as error:
+            logger.warning("jobs not handed back, their leases will run out: %s", error)
+        self._running.clear()
+        await self._lease.stop()
+
+    async def close(self, timeout: float | None = None) -> None:
+        """Stop taking jobs, wait for the running ones, then end `run`.
+
+        After `timeout` seconds (None: wait without limit, 0: at once) the handlers that
+        are still running are cancelled and their jobs go back to the front of the line,
+        without an attempt spent. Safe to repeat, also with a shorter time-out.
+        """
+        self._closing.set()
+        self._slot_free.set()
+        if self._fetcher_block is not None:
+            # end the sleep on the wake key, and nothing but that
+            self._fetcher_block.reschedule(asyncio.get_running_loop().time())
+        if not self._started:
+            self._started = True
+            await self._blocking_client.aclose()
+            await self._client.aclose()
+            self._closed.set()
+            return
+        try:
+            async with asyncio.timeout(timeout):
+                await self._closed.wait()
+        except TimeoutError:
+            for activation in list(self._running.values()):
+                activation.hand_back()
+            await self._closed.wait()
+
+    # -- taking ------------------------------------------------------------------------
+
+    def _free_slots(self) -> int:
+        return self.concurrency - len(self._running)
+
+    async def _fetch(self) -> None:
+        pause = 0.05
+        while not self._closing.is_set():
+            if self._free_slots() <= 0:
+                self._slot_free.clear()
+                await self._slot_free.wait()
+                continue
+            try:
+                idle, due_ms = await self._take()
+                if idle:
+                    await self._sleep_on_wake_key(due_ms)
+                pause = 0.05
+            except (QueueUnavailable, RedisError, OSError) as error:
+                if isinstance(error, RedisError) and not is_transient(error):
+                    raise
+                logger.warning("worker %s waits for Redis: %s", self.consumer, error)
+                await asyncio.sleep(pause)
+                pause = min(pause * 2, 1.0)
+        async with self._one_call:
+            # a finish that is under way may still start jobs, later ones take none
+            return
+
+    async def _take(self) -> tuple[bool, int]:
+        """Fill the free slots; return whether the line is empty, and ms until it is not."""
+        async with self._one_call:
+            await self._find_lost_jobs()
+            want = min(self._free_slots(), MAX_BATCH)
+            if want <= 0 or self._closing.is_set():
+                return False, 0
+            sent_at = time.monotonic()
+            self._reply_lost = True
+            taken = await self._scripts.take(
+                consumer=self.consumer, want=want, lease_ms=self._lease_ms
+            )
+            self._reply_lost = False
+            self._start(taken, since=sent_at)
+            return len(taken.jobs) < want, taken.due_ms
+
+    async def _find_lost_jobs(self) -> None:
+        """Adopt jobs that a lost reply held. Only under self._one_call."""
+        if not self._reply_lost:
+            return
+        sent_at = time.monotonic()
+        taken = await self._scripts.adopt(
+            consumer=self.consumer, lease_ms=self._lease_ms, known=list(self._running)
+        )
+        self._start(taken, since=sent_at)
+        self._reply_lost = False
+
+    async def _sleep_on_wake_key(self, due_ms: int) -> None:
+        block = IDLE_BLOCK if due_ms < 0 else min(IDLE_BLOCK, max(due_ms, 1) / 1000)
+        try:
+            async with asyncio.timeout(block + BLOCK_MARGIN) as self._fetcher_block:
+                if self._closing.is_set():
+                    return
+                await execute(self._blocking_client, "BZPOPMIN", self.keys.wake, block)
+        except TimeoutError:
+            if not self._closing.is_set():
+                raise QueueUnavailable(
+                    f"no reply to BZPOPMIN {self.keys.wake} after {block + BLOCK_MARGIN:.1f} s"
+                ) from None
+        finally:
+            self._fetcher_block = None
+
+    def _start(self, taken: Taken, *, since: float) -> None:
+        assert self._jobs is not None  # noqa: S101 - set before anything is taken
+        for taken_job in taken.jobs:
+            activation = Activation(
+                taken_job,
+                consumer=self.consumer,
+                started_ms=taken.now_ms,
+                reports=self._reports,
+            )
+            job = activation.open_job(taken_job, queue_name=self.name)
+            self._running[activation.token] = activation
+            self._lease.hold(activation.token, since)
+            activation.task = self._jobs.create_task(
+                self._run_job(activation, job), name=f"vqueue-job-{job.id}"
+            )
+
+    # -- running -----------------------------------------------------------------------
+
+    async def _run_job(self, activation: Activation, job: Job) -> None:
+        """Run the handler; never raises, except when the worker's task is cancelled."""
+        outcome: Outcome | None = None
+        try:
+            result = await self._handler(job)
+            outcome = await self._succeeded(job, result)
+        except asyncio.CancelledError as error:
+            task = asyncio.current_task()
+            if not activation.lost and not activation.handing_back:
+                if task is not None and task.cancelling():
+                    raise  # run() itself is cancelled; _wind_up hands the job back
+                outcome = await self._failed(job, error)
+        except Exception as error:
+            # a clean-up that fails after a cancellation spends no attempt either
+            if not activation.lost and not activation.handing_back:
+                outcome = await self._failed(job, error)
+        if activation.lost:
+            logger.warning("job %s: its lease was lost, the handler has ended", job.id)
+        self._ended.append((activation, outcome))
+        self._any_ended.set()
+
+    async def _succeeded(self, job: Job, result: Any) -> Outcome:
+        try:
+            return self._policy.succeeded(job, result)
+        except InvalidOption as error:
+            return await self._failed(job, error)
+
+    async def _failed(self, job: Job, error: BaseException) -> Outcome:
+        outcome = await self._policy.raised(job, error)
+        logger.info(
+            "job %s: attempt %d of %d failed (%s): %s",
+            job.id,
+            job.attempts_made + 1,
+            job.attempts,
+            outcome.kind,
+            error,
+            extra={"action": "attempt_failed", "job_id": job.id},
+        )
+        return outcome
+
+    def _on_lost(self, tokens: Sequence[bytes]) -> None:
+        for token in tokens:
+            activation = self._running.get(token)
+            if activation is not None:
+                activation.lose()
+
+    # -- settling ----------------------------------------------------------------------
+
+    async def _settle_ended(self) -> None:
+        while True:
+            await self._any_ended.wait()
+            self._any_ended.clear()
+            while self._ended:
+                batch, self._ended = self._ended[:MAX_BATCH], self._ended[MAX_BATCH:]
+                await self._settle(batch)
+
+    async def _settle(self, batch: list[tuple[Activation, Outcome | None]]) -> None:
+        back = [(a.job_id, a.token) for a, outcome in batch if outcome is None and not a.lost]
+        if back:
+            try:
+                await self._scripts.release(consumer=self.consumer, jobs=back)
+            except QueueUnavailable as error:
+                logger.warning("jobs not handed back, their leases will run out: %s", error)
+        finished = [(a, outcome) for a, outcome in batch if outcome is not None]
+        pause = 0.05
+        while finished := [(a, outcome) for a, outcome in finished if not a.lost]:
+            try:
+                await self._finish(finished)
+                break
+            except QueueUnavailable as error:
+                # results are kept and offered again until their leases run out
+                logger.warning("%d ended jobs wait for Redis: %s", len(finished), error)
+                await asyncio.sleep(pause)
+                pause = min(pause * 2, 1.0)
+        for activation, _ in batch:
+            self._lease.drop(activation.token)
+            self._running.pop(activation.token, None)
+        self._slot_free.set()
+
+    async def _finish(self, finished: Sequence[tuple[Activation, Outcome]]) -> None:
+        jobs = [self._finish_args(activation, outcome) for activation, outcome in finished]
+        async with self._one_call:
+            want = 0
+            if not self._closing.is_set() and not self._reply_lost:
+                want = max(0, min(self._free_slots() + len(finished), MAX_BATCH))
+            sent_at = time.monotonic()
+            lost_before, self._reply_lost = self._reply_lost, True
+            statuses, taken = await self._scripts.finish(
+                consumer=self.consumer, want=want, lease_ms=self._lease_ms, jobs=jobs
+            )
+            self._reply_lost = lost_before
+            for activation, _ in finished:
+                self._lease.drop(activation.token)
+                self._running.pop(activation.token, None)
+            self._start(taken, since=sent_at)
+        for (activation, outcome), status in zip(finished, statuses, strict=True):
+            if status == 0:
+                activation.lost = True
+                logger.warning(
+                    "%s; its %s result is dropped", activation.lease_lost(), outcome.kind
+                )
+            elif status < 0:
+                logger.error(
+                    "job %s: %s is not a hash; the job was not settled",
+                    activation.job_id,
+                    self.keys.job(activation.job_id),
+                )
+
+    def _finish_args(self, activation: Activation, outcome: Outcome) -> tuple[Any, ...]:
+        job = activation.job
+        return (
+            activation.job_id,
+            activation.token,
+            outcome.kind,
+            outcome.value,
+            outcome.stack,
+            activation.started_ms,
+            job.attempts_made + 1,
+            job.attempts_started,
+            self._reports.take_progress(activation),
+            outcome.rule,
+        )
+
+    async def __aenter__(self) -> Self:
+        """Start `run` in the background; `async with` ends it by `close`."""
+        self._background = asyncio.create_task(self.run(), name=f"vqueue-worker-{self.name}")
+        return self
+
+    async def __aexit__(
+        self,
+        exc_type: type[BaseException] | None,
+        exc: BaseException | None,
+        traceback: TracebackType | None,
+    ) -> None:
+        await self.close(timeout=None if exc is None else 0)
+        if self._background is not None:
+            await self._background
