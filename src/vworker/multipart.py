@@ -8,20 +8,22 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import AsyncGenerator, AsyncIterator
+from collections.abc import AsyncGenerator, AsyncIterator, Awaitable
 from contextlib import aclosing
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, TypeVar
 
 from vworker.errors import StorageError, UploadTooLarge
 from vworker.storage_errors import typed_errors
 from vworker.tasks import task_group
 
 logger = logging.getLogger(__name__)
+_T = TypeVar("_T")
 
 CHUNK_BYTES = 1024 * 1024
 PART_BYTES = 8 * 1024 * 1024
 _PARTS_AT_ONCE = 3
+_SETTLE_GRACE_S = 5.0
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -52,16 +54,19 @@ class MultipartUpload:
     async def send(self, chunks: AsyncIterator[bytes], *, max_bytes: int | None) -> int:
         """Store the stream; return its size in bytes.
 
-        When the iterator raises, the call is cancelled or S3 fails, there is neither an object
-        nor an open multipart upload left. Raises `UploadTooLarge`, `StorageUnavailable`.
+        When the iterator raises or S3 fails there is neither an object nor an open multipart
+        upload left. When cancelled too, except that the whole object is there if the last byte was
+        sent already; it never appears later. Raises `UploadTooLarge`, `StorageUnavailable`.
         """
         async with aclosing(self._parts_of(chunks, max_bytes)) as parts:
             first = await anext(parts, b"")
             if len(first) == PART_BYTES:
                 return await self._send_parts(first, parts)
             with typed_errors("uploading", self._bucket, self._key):
-                await self._client.put_object(
-                    **self._target, Body=first, ContentType=self._content_type
+                await _settled(
+                    self._client.put_object(
+                        **self._target, Body=first, ContentType=self._content_type
+                    )
                 )
             return len(first)
 
@@ -74,8 +79,10 @@ class MultipartUpload:
         try:
             size = await self._send_each(parts, first, rest)
             with typed_errors("completing the multipart upload of", self._bucket, self._key):
-                await self._client.complete_multipart_upload(
-                    **self._target, UploadId=parts.upload_id, MultipartUpload=parts.manifest()
+                await _settled(
+                    self._client.complete_multipart_upload(
+                        **self._target, UploadId=parts.upload_id, MultipartUpload=parts.manifest()
+                    )
                 )
         except BaseException:
             await self._abort(parts)
@@ -135,3 +142,23 @@ class MultipartUpload:
                 del buffer[:PART_BYTES]
         if buffer:
             yield bytes(buffer)
+
+
+async def _settled(request: Awaitable[_T]) -> _T:
+    """Await the request that makes an object appear; when cancelled, let it settle first.
+
+    A request that is broken off after its last byte is carried out all the same, at a time of the
+    server's choosing: the object could appear after the caller has deleted it (seen with
+    SeaweedFS). What takes longer than the grace is in the middle of its bytes, and breaking it off
+    there is safe.
+    """
+    task = asyncio.ensure_future(request)
+    try:
+        return await asyncio.shield(task)
+    except asyncio.CancelledError:
+        try:
+            await asyncio.wait({task}, timeout=_SETTLE_GRACE_S)
+        finally:
+            task.cancel()
+            await asyncio.gather(task, return_exceptions=True)
+        raise

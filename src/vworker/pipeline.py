@@ -19,7 +19,7 @@ from pathlib import Path
 
 from vworker.contract import PhaseTimings, TranscodeRequest, TranscodeResult
 from vworker.errors import ErrorCode, ObjectNotFound, StorageError, TranscodeError
-from vworker.media.ffmpeg import EncodePlan, encode
+from vworker.media.ffmpeg import SOURCE_NAME, EncodePlan, encode
 from vworker.media.ladder import choose_rungs
 from vworker.media.output import measure_output
 from vworker.media.probe import SourceInfo, probe
@@ -33,9 +33,6 @@ from vworker.tasks import task_group
 from vworker.workspace import Workspace
 
 logger = logging.getLogger(__name__)
-
-_SOURCE_NAME = "source.bin"
-_OUTPUT_NAME = "hls"
 
 
 async def transcode(
@@ -102,7 +99,7 @@ class _Attempt:
     watch: _Stopwatch = field(default_factory=_Stopwatch)
 
     async def run(self, scratch: Path) -> TranscodeResult:
-        source = scratch / _SOURCE_NAME
+        source = scratch / SOURCE_NAME
         with self._told_in_words():
             with self.watch.lap("download"):
                 size_bytes = await self._download(source)
@@ -138,10 +135,9 @@ class _Attempt:
 
     def _plan(self, scratch: Path, info: SourceInfo) -> EncodePlan:
         plan = EncodePlan(
-            source=scratch / _SOURCE_NAME,
+            scratch=scratch,
             info=info,
             rungs=choose_rungs(info.video.width, info.video.height),
-            output=scratch / _OUTPUT_NAME,
         )
         for name in plan.names:
             (plan.output / name).mkdir(parents=True)
@@ -173,9 +169,9 @@ class _Attempt:
                 publisher.collect()
 
             with self.watch.lap("encode"):
-                await encode(plan, self.settings, follow)
+                last_lines = await encode(plan, self.settings, follow)
             encoded = time.perf_counter()
-            measured = await asyncio.to_thread(measure_output, plan)
+            measured = await asyncio.to_thread(measure_output, plan, last_lines)
             self.meter.advance(Phase.PUBLISH, 0)
             publisher.collect()
         await publisher.publish_playlists()

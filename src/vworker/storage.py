@@ -217,9 +217,9 @@ class Storage:
     ) -> int:
         """Store what `chunks` delivers; return its size in bytes.
 
-        All or nothing: when the iterator raises, the call is cancelled or S3 fails, there is
-        neither an object nor an open multipart upload left. Raises `UploadTooLarge` as soon as
-        there are more than `max_bytes`.
+        All or nothing: when the iterator raises, S3 fails or the call is cancelled before the last
+        byte, there is neither an object nor an open multipart upload left. Raises `UploadTooLarge`
+        as soon as there are more than `max_bytes`.
         """
         return await MultipartUpload(
             self._client, bucket=self._bucket, key=key, content_type=content_type

@@ -21,6 +21,8 @@ from vworker.media.process import Exit, run_child
 from vworker.media.progress import Progress, ProgressParser
 from vworker.media.settings import MediaSettings
 
+SOURCE_NAME = "source.bin"
+OUTPUT_NAME = "hls"
 AUDIO_NAME = "audio"
 PLAYLIST_NAME = "index.m3u8"
 _SEGMENT_PATTERN = "seg_%05d.ts"
@@ -38,11 +40,15 @@ def segment_name(number: int) -> str:
 class EncodePlan:
     """One encode: what goes in, what shall come out."""
 
-    source: Path
+    #: The attempt's folder, in which FFmpeg runs: it sees relative names of ours and nothing else.
+    scratch: Path
     info: SourceInfo
     rungs: tuple[Rung, ...]
-    #: Existing folder; each rendition gets a folder in it under its name.
-    output: Path
+
+    @property
+    def output(self) -> Path:
+        """Folder with a folder per rendition; both must exist when FFmpeg starts."""
+        return self.scratch / OUTPUT_NAME
 
     @property
     def names(self) -> tuple[str, ...]:
@@ -66,8 +72,7 @@ def command_line(plan: EncodePlan, settings: MediaSettings) -> list[str]:
         # Progress as key=value lines, twice a second; each is also the cue to look for segments.
         *("-progress", "pipe:1", "-stats_period", "0.5"),
         *input_limits(),
-        # The file: prefix keeps a colon or a dash in the path from meaning something.
-        *("-i", f"file:{plan.source}"),
+        *("-i", f"file:{SOURCE_NAME}"),
         # Decode once, scale in a cascade.
         *("-filter_complex", filter_graph(plan)),
     ]
@@ -106,8 +111,8 @@ def command_line(plan: EncodePlan, settings: MediaSettings) -> list[str]:
         *("-hls_flags", "independent_segments+temp_file"),
         # One folder per rendition.
         *("-var_stream_map", _stream_map(plan)),
-        *("-hls_segment_filename", f"{plan.output}/%v/{_SEGMENT_PATTERN}"),
-        f"{plan.output}/%v/{PLAYLIST_NAME}",
+        *("-hls_segment_filename", f"{OUTPUT_NAME}/%v/{_SEGMENT_PATTERN}"),
+        f"{OUTPUT_NAME}/%v/{PLAYLIST_NAME}",
     ]
 
 
@@ -146,8 +151,8 @@ def _stream_map(plan: EncodePlan) -> str:
 
 async def encode(
     plan: EncodePlan, settings: MediaSettings, on_progress: Callable[[Progress], None]
-) -> None:
-    """Run FFmpeg to its end; `on_progress` is called about twice a second.
+) -> tuple[str, ...]:
+    """Run FFmpeg to its end; return its last lines. `on_progress` is called twice a second.
 
     Not safe to repeat in the same folder. Cancelling ends FFmpeg first. Raises `TranscodeError`:
     encode_failed (final); encoder_killed, encoder_unavailable, stalled, disk_full.
@@ -167,7 +172,10 @@ async def encode(
                     on_progress(progress)
 
             ended = await run_child(
-                command_line(plan, settings), on_output=follow, grace_s=settings.stop_grace_s
+                command_line(plan, settings),
+                cwd=plan.scratch,
+                on_output=follow,
+                grace_s=settings.stop_grace_s,
             )
     except TimeoutError:
         raise TranscodeError(
@@ -177,6 +185,7 @@ async def encode(
         ) from None
     if ended.code != 0:
         raise _failed(ended)
+    return ended.last_lines
 
 
 def _failed(ended: Exit) -> TranscodeError:

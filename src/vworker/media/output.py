@@ -5,6 +5,7 @@ FFmpeg's exit code 0 says little: it is 0 for a source of which only 59 % could 
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -39,8 +40,10 @@ class RenditionFiles:
     codec: str
 
 
-def measure_output(plan: EncodePlan) -> dict[str, RenditionFiles]:
+def measure_output(plan: EncodePlan, last_lines: Sequence[str]) -> dict[str, RenditionFiles]:
     """Check and measure all renditions of a finished encode, by name. Blocks: reads files.
+
+    `last_lines` are FFmpeg's, for the detail of a truncated source.
 
     Raises `TranscodeError`: source_truncated, encode_failed (final); output_incomplete.
     """
@@ -48,7 +51,7 @@ def measure_output(plan: EncodePlan) -> dict[str, RenditionFiles]:
         name: _measure(plan.output / name, AAC_CODEC if name == AUDIO_NAME else None)
         for name in plan.names
     }
-    _check_durations(plan, [measured[rung.name] for rung in plan.rungs])
+    _check_durations(plan, [measured[rung.name] for rung in plan.rungs], last_lines)
     return measured
 
 
@@ -94,7 +97,9 @@ def _video_codec(segment: Path) -> str:
         raise _incomplete(f"{segment.parent.name}/{segment.name}: {error}") from error
 
 
-def _check_durations(plan: EncodePlan, rungs: list[RenditionFiles]) -> None:
+def _check_durations(
+    plan: EncodePlan, rungs: Sequence[RenditionFiles], last_lines: Sequence[str]
+) -> None:
     """Compare with the video stream's own duration: the container's also counts longer sound."""
     wanted = plan.info.video.duration_s
     if wanted is None:
@@ -105,6 +110,7 @@ def _check_durations(plan: EncodePlan, rungs: list[RenditionFiles]) -> None:
             ErrorCode.SOURCE_TRUNCATED,
             f"The video file is incomplete or damaged: it announces {wanted:.1f} seconds, but only "
             f"{found:.1f} seconds can be read.",
+            detail=last_lines,
         )
 
 

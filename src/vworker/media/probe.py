@@ -26,6 +26,8 @@ FORMATS = "mov,mp4,m4a,3gp,3g2,mj2,matroska,webm,avi,mpegts,mpeg,flv,asf,ogg,mxf
 #: 8192 x 4352: 8K with some room; larger frames are a way to take all memory with a small file.
 MAX_PIXELS = 35_651_584
 MAX_STREAMS = 64
+#: Words for what a file without a moving picture holds.
+_KINDS = {"audio": "sound", "video": "a still picture", "subtitle": "subtitles"}
 _MAX_ANSWER_BYTES = 4 * 1024 * 1024
 
 
@@ -98,11 +100,14 @@ async def probe(path: Path, settings: MediaSettings) -> SourceInfo:
         *("-hide_banner", "-loglevel", "error"),
         *input_limits(),
         *("-show_format", "-show_streams", "-of", "json"),
-        f"file:{path}",
+        # The file: prefix keeps a colon or a dash in a name from meaning something.
+        f"file:{path.name}",
     ]
     try:
         async with asyncio.timeout(settings.probe_timeout_s):
-            ended = await run_child(argv, on_output=collect, grace_s=settings.stop_grace_s)
+            ended = await run_child(
+                argv, cwd=path.parent, on_output=collect, grace_s=settings.stop_grace_s
+            )
     except TimeoutError:
         raise TranscodeError(
             ErrorCode.STALLED,
@@ -152,11 +157,10 @@ def read_probe(answer: object) -> SourceInfo:
     streams = [_mapping(stream) for stream in _items(described.get("streams"))]
     videos = [stream for stream in streams if _is_moving_picture(stream)]
     if not videos:
+        found = sorted({_KINDS.get(str(stream.get("codec_type")), "data") for stream in streams})
         raise TranscodeError(
             ErrorCode.NO_VIDEO_STREAM,
-            "The file holds no video: "
-            + (", ".join(sorted({_text(s, "codec_type") or "data" for s in streams})) or "nothing")
-            + " only.",
+            f"The file holds no video, only {' and '.join(found) or 'an empty container'}.",
         )
     largest = max(videos, key=lambda stream: _integer(stream, "width") * _integer(stream, "height"))
     sounds = (s for s in streams if s.get("codec_type") == "audio" and _integer(s, "channels") > 0)

@@ -17,6 +17,7 @@ from collections import deque
 from collections.abc import Callable, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
+from pathlib import Path
 
 from vworker.errors import ErrorCode, TranscodeError
 from vworker.tasks import task_group
@@ -64,26 +65,21 @@ class LastLines:
 
 
 async def run_child(
-    argv: Sequence[str], *, on_output: Callable[[bytes], None], grace_s: float
+    argv: Sequence[str], *, cwd: Path, on_output: Callable[[bytes], None], grace_s: float
 ) -> Exit:
-    """Run a program to its end; `on_output` gets its standard output as it comes.
+    """Run a program in the folder `cwd` to its end; `on_output` gets its output as it comes.
 
     When the call is cancelled or `on_output` raises, the child is ended before this returns.
     Raises `TranscodeError` (encoder_unavailable) when the program is not there.
     """
-    program = shutil.which(argv[0])
-    if program is None:
-        raise TranscodeError(
-            ErrorCode.ENCODER_UNAVAILABLE,
-            f"The worker cannot transcode: there is no program {argv[0]}; set FFMPEG and FFPROBE.",
-        )
-    command = [*_dies_with_worker(), program, *argv[1:]]
+    command = _command(argv)
     logger.debug("starting %s", shlex.join(command), extra={"action": "start_child"})
     process = await asyncio.create_subprocess_exec(
         *command,
         stdin=asyncio.subprocess.DEVNULL,
         stdout=asyncio.subprocess.PIPE,
         stderr=asyncio.subprocess.PIPE,
+        cwd=cwd,
         start_new_session=True,
         # A decoder is where hostile bytes could run code: it must find no secret to take.
         env={"LC_ALL": "C"},
@@ -99,9 +95,17 @@ async def run_child(
     return Exit(code=code, last_lines=last_lines.lines())
 
 
-def _dies_with_worker() -> list[str]:
+def _command(argv: Sequence[str]) -> list[str]:
+    """Make the program's path absolute, and let the child die with the worker's process."""
+    program = shutil.which(argv[0])
+    if program is None:
+        raise TranscodeError(
+            ErrorCode.ENCODER_UNAVAILABLE,
+            f"The worker cannot transcode: there is no program {argv[0]}; set FFMPEG and FFPROBE.",
+        )
     setpriv = shutil.which("setpriv")
-    return [setpriv, "--pdeathsig", "KILL", "--"] if setpriv else []
+    mortal = [setpriv, "--pdeathsig", "KILL", "--"] if setpriv else []
+    return [*mortal, str(Path(program).absolute()), *argv[1:]]
 
 
 async def _pump(stream: asyncio.StreamReader | None, sink: Callable[[bytes], None]) -> None:
