@@ -13,13 +13,14 @@ import random
 from collections.abc import AsyncGenerator, AsyncIterator, Callable
 from contextlib import AsyncExitStack, aclosing
 from dataclasses import dataclass
+from io import BufferedReader, BufferedWriter
 from pathlib import Path
 from types import TracebackType
 from typing import Any, Literal, Self
 
 import aioboto3
-import aiofiles
 from aiobotocore.config import AioConfig
+from aiofiles.threadpool import wrap
 
 from vworker.errors import StorageUnavailable
 from vworker.multipart import CHUNK_BYTES, MultipartUpload
@@ -178,7 +179,8 @@ class Storage:
         Raises `ObjectNotFound`, and OSError from the disk.
         """
         done, tries_left = 0, _DOWNLOAD_TRIES
-        async with aiofiles.open(path, "wb") as file:
+        with _new_file(path) as raw:
+            file = wrap(raw)
             while done < found.size_bytes:
                 rest = {"Range": f"bytes={done}-", "IfMatch": found.etag}
                 try:
@@ -258,6 +260,17 @@ class Storage:
 
 
 async def _chunks_of(path: Path) -> AsyncGenerator[bytes]:
-    async with aiofiles.open(path, "rb") as file:
+    with _existing_file(path) as raw:
+        file = wrap(raw)
         while chunk := await file.read(CHUNK_BYTES):
             yield chunk
+
+
+# Opened here and read and written in aiofiles' threads: a call that is cancelled while aiofiles
+# itself opens a file loses the descriptor.
+def _existing_file(path: Path) -> BufferedReader:
+    return path.open("rb")
+
+
+def _new_file(path: Path) -> BufferedWriter:
+    return path.open("wb")
