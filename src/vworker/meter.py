@@ -43,10 +43,13 @@ class Meter:
 
     async def relay(self) -> None:
         """Report the latest percent whenever it has risen, until `finish`."""
-        while not self._finished:
+        told = 0
+        while not (self._finished and told == self._percent):
             await self._risen.wait()
             self._risen.clear()
-            await self._report(self._percent)
+            if self._percent > told:
+                told = self._percent
+                await self._report(told)
 
     def finish(self) -> None:
         """Let `relay` return after one last report of what it has not told yet."""

@@ -1,0 +1,143 @@
+from fractions import Fraction
+from typing import Any
+
+import pytest
+
+from vworker.errors import ErrorCode, TranscodeError
+from vworker.media.probe import read_probe
+
+VIDEO: dict[str, Any] = {
+    "index": 0,
+    "codec_type": "video",
+    "codec_name": "h264",
+    "width": 1920,
+    "height": 1080,
+    "sample_aspect_ratio": "1:1",
+    "r_frame_rate": "30000/1001",
+    "avg_frame_rate": "30000/1001",
+    "duration": "10.010000",
+    "disposition": {"attached_pic": 0},
+}
+AUDIO: dict[str, Any] = {
+    "index": 1,
+    "codec_type": "audio",
+    "codec_name": "aac",
+    "channels": 2,
+    "tags": {"language": "deu"},
+}
+FORMAT = {"format_name": "mov,mp4", "duration": "12.5"}
+
+
+def answer(*streams: dict[str, Any]) -> dict[str, Any]:
+    return {"streams": list(streams), "format": FORMAT}
+
+
+def test_a_plain_source_is_read() -> None:
+    info = read_probe(answer(VIDEO, AUDIO))
+    assert (info.container, info.container_duration_s) == ("mov,mp4", 12.5)
+    assert (info.video.width, info.video.height) == (1920, 1080)
+    assert info.video.frame_rate == Fraction(30000, 1001)
+    assert info.video.duration_s == 10.01
+    assert info.audio is not None
+    assert (info.audio.index, info.audio.language) == (1, "deu")
+
+
+def test_the_largest_picture_wins_and_a_cover_is_no_picture() -> None:
+    cover = VIDEO | {"index": 0, "width": 4000, "height": 4000, "disposition": {"attached_pic": 1}}
+    small = VIDEO | {"index": 1, "width": 320, "height": 180}
+    large = VIDEO | {"index": 2}
+    assert read_probe(answer(cover, small, large)).video.index == 2
+
+
+@pytest.mark.parametrize(
+    ("streams", "words"),
+    [
+        ([AUDIO], "only sound"),
+        ([], "only an empty container"),
+        ([VIDEO | {"disposition": {"attached_pic": 1}}, AUDIO], "only a still picture and sound"),
+        ([VIDEO | {"width": 0}], "only a still picture"),
+    ],
+)
+def test_a_file_without_moving_picture_is_refused(
+    streams: list[dict[str, Any]], words: str
+) -> None:
+    with pytest.raises(TranscodeError) as refusal:
+        read_probe(answer(*streams))
+    assert refusal.value.code is ErrorCode.NO_VIDEO_STREAM
+    assert words in refusal.value.message
+
+
+@pytest.mark.parametrize(
+    ("change", "size"),
+    [
+        ({"sample_aspect_ratio": "4:3", "width": 1440}, (1920, 1080)),
+        ({"sample_aspect_ratio": "0:1"}, (1920, 1080)),
+        ({"sample_aspect_ratio": "N/A"}, (1920, 1080)),
+        ({"side_data_list": [{"rotation": -90}]}, (1080, 1920)),
+        ({"side_data_list": [{"rotation": 270}]}, (1080, 1920)),
+        ({"side_data_list": [{"rotation": 180}]}, (1920, 1080)),
+        ({"side_data_list": [{}, {"rotation": 90}]}, (1080, 1920)),
+        (
+            {"sample_aspect_ratio": "4:3", "width": 1440, "side_data_list": [{"rotation": 90}]},
+            (1080, 1920),
+        ),
+    ],
+)
+def test_the_size_is_the_one_shown(change: dict[str, Any], size: tuple[int, int]) -> None:
+    video = read_probe(answer(VIDEO | change)).video
+    assert (video.width, video.height) == size
+
+
+@pytest.mark.parametrize(
+    ("base", "mean", "rate"),
+    [
+        ("30000/1001", "30000/1001", Fraction(30000, 1001)),
+        ("25/1", "2499/100", Fraction(25)),
+        ("90000/1", "2953/100", Fraction(2953, 100)),
+        ("0/0", "25/1", Fraction(25)),
+        ("25/1", "0/0", Fraction(25)),
+        ("0/0", "0/0", None),
+        ("-25/1", "x", None),
+    ],
+)
+def test_the_frame_rate_is_the_exact_one_unless_it_is_far_off(
+    base: str, mean: str, rate: Fraction | None
+) -> None:
+    change = {"r_frame_rate": base, "avg_frame_rate": mean}
+    assert read_probe(answer(VIDEO | change)).video.frame_rate == rate
+
+
+@pytest.mark.parametrize(
+    ("change", "duration_s"),
+    [
+        ({"duration": "N/A"}, None),
+        ({"duration": "-5"}, None),
+        ({"duration": "1e999"}, None),
+        ({"duration": None, "tags": {"DURATION": "01:02:03.500000000"}}, 3723.5),
+        ({"duration": None, "tags": {"DURATION": "soon"}}, None),
+    ],
+)
+def test_the_duration_is_that_of_the_video_stream(
+    change: dict[str, Any], duration_s: float | None
+) -> None:
+    assert read_probe(answer(VIDEO | change)).video.duration_s == duration_s
+
+
+@pytest.mark.parametrize("language", ["und", "", 'x",URI="http://evil', "ENG", 7, None])
+def test_only_a_language_code_gets_out_of_the_tags(language: Any) -> None:
+    info = read_probe(answer(VIDEO, AUDIO | {"tags": {"language": language}}))
+    assert info.audio is not None
+    assert info.audio.language is None
+
+
+@pytest.mark.parametrize("junk", [None, [], 7, "x", {"streams": 7}, {"streams": [None, 3, []]}])
+def test_an_answer_of_another_shape_holds_no_video(junk: Any) -> None:
+    with pytest.raises(TranscodeError):
+        read_probe(junk)
+
+
+@pytest.mark.parametrize("junk", [None, [], {}, "9" * 5000, -1, 2**80, True])
+def test_no_value_of_a_stream_can_break_the_reader(junk: Any) -> None:
+    for name in [*VIDEO, "tags", "side_data_list"]:
+        if name not in {"codec_type", "width", "height"}:
+            read_probe(answer(VIDEO | {name: junk}, AUDIO))
