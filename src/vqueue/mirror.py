@@ -1,0 +1,400 @@
+"""MongoMirror: every job's state, durably, as one document per job in MongoDB.
+
+Model. The event stream only says which jobs to look at. For a batch of events the mirror
+reads the jobs as they are now (one snapshot script) and writes one guarded update each,
+so floods of progress collapse and the last state wins. A final event carries the result,
+for jobs that retention has removed meanwhile.
+
+Invariants. A document's `version` only grows: an update matches only documents with a
+smaller one, so late, repeated and concurrent writes are harmless. An entry is acknowledged
+after its documents are written with majority concern.
+
+Failures. The consumer group shares the work of any number of processes. What one of them
+had read and not acknowledged is claimed by another after `_CLAIM_IDLE_MS`. Missing events
+(trimmed, group destroyed, Redis replaced) leave a gap mark, which stays until some process
+has walked all jobs of the queue and written them. While MongoDB is away nothing is
+acknowledged and memory holds one batch.
+
+Does not own: what a document looks like (`project`), and documents of jobs that Redis has
+forgotten; whoever inserted those decides what becomes of them.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import random
+import secrets
+from collections.abc import AsyncIterator, Callable, Mapping, Sequence
+from datetime import UTC, datetime
+from typing import Any
+
+from motor.motor_asyncio import AsyncIOMotorCollection
+from pymongo import UpdateOne, WriteConcern
+from pymongo.errors import BulkWriteError, ConnectionFailure, OperationFailure, PyMongoError
+from redis.exceptions import RedisError
+
+from vqueue.connection import BLOCK_MARGIN, RedisSource, execute, is_transient, open_client
+from vqueue.errors import QueueUnavailable
+from vqueue.events import JobEvent, expand, version_of
+from vqueue.job import FINAL_STATES, Job, JobState, job_from_snapshot
+from vqueue.keys import QueueKeys
+from vqueue.scripts import MAX_BATCH, Scripts
+
+logger = logging.getLogger(__name__)
+
+#: Fields to set in a job's document; `_id` and `version` are the mirror's own.
+Projection = Callable[[Job], Mapping[str, Any]]
+
+_Collection = AsyncIOMotorCollection[Any]
+_Entry = tuple[bytes, list[bytes] | None]
+
+#: Events of one batch.
+_BUDGET = 1000
+#: Seconds of one blocking wait for events.
+_BLOCK = 10.0
+#: Seconds that events gather after the first one of a quiet time, about.
+_GATHER = 0.1
+#: Milliseconds after which a read entry that nobody acknowledged changes hands.
+_CLAIM_IDLE_MS = 30_000
+_CLAIM_INTERVAL = 15.0
+#: Milliseconds that a process may be silent while it walks the queue.
+_RESYNC_LOCK_MS = 30_000
+_DUPLICATE_KEY = 11000
+
+STATUS_OF_STATE = {
+    JobState.WAITING: "queued",
+    JobState.PRIORITIZED: "queued",
+    JobState.DELAYED: "queued",
+    JobState.ACTIVE: "processing",
+    JobState.COMPLETED: "completed",
+    JobState.FAILED: "failed",
+}
+
+
+def to_datetime(seconds: float | None) -> datetime | None:
+    """Convert seconds since the epoch to an aware UTC datetime."""
+    return None if seconds is None else datetime.fromtimestamp(seconds, UTC)
+
+
+def project_job(job: Job) -> dict[str, Any]:
+    """Project a job of any kind: the default of MongoMirror.
+
+    A job that retention has removed is known by its final event alone: its `name` is
+    empty, and what was added stays in the document as it was.
+    """
+    fields: dict[str, Any] = {
+        "queue": job.queue_name,
+        "status": STATUS_OF_STATE[job.state],
+        "attempts_made": job.attempts_made,
+        "attempts_started": job.attempts_started,
+        "returnvalue": job.returnvalue,
+        "failed_reason": job.failed_reason,
+        "started_at": to_datetime(job.processed_on),
+        "finished_at": to_datetime(job.finished_on),
+    }
+    if job.name:
+        fields["name"] = job.name
+        fields["data"] = job.data
+        fields["progress"] = job.progress
+        fields["created_at"] = to_datetime(job.timestamp)
+    return fields
+
+
+class MongoMirror:
+    """Keeps `collection` equal to the queue; run it in every process that can.
+
+    `collection` is motor's; its documents get the fields of `project` and `version`.
+    """
+
+    def __init__(
+        self,
+        name: str,
+        redis: RedisSource,
+        collection: _Collection,
+        *,
+        project: Projection = project_job,
+        group: str = "mirror",
+        prefix: str = "vq",
+    ) -> None:
+        self.name = name
+        self.keys = QueueKeys(name, prefix)
+        self._collection: _Collection = collection.with_options(
+            write_concern=WriteConcern("majority")
+        )
+        self._project = project
+        self._group = group
+        self._consumer = secrets.token_hex(5)
+        self._client = open_client(redis, reply_timeout=_BLOCK + BLOCK_MARGIN, connections=2)
+        self._scripts = Scripts(self._client, self.keys)
+        #: Entries that a lost reply or an error left with this consumer.
+        self._own_pending = False
+        self._newest_seen = "0-0"
+        self._claim_at = 0.0
+
+    async def run(self) -> None:
+        """Mirror until cancelled; outages of Redis and MongoDB are waited out."""
+        pause = 0.1
+        try:
+            while True:
+                try:
+                    await self._step()
+                    pause = 0.1
+                except (RedisError, OSError, QueueUnavailable, PyMongoError) as error:
+                    if not _passes(error):
+                        raise
+                    self._own_pending = True
+                    logger.warning("mirror of %s waits: %s", self.name, error)
+                    await asyncio.sleep(pause * random.uniform(0.5, 1.5))  # noqa: S311
+                    pause = min(pause * 2, 2.0)
+        finally:
+            await self._client.aclose()
+
+    async def caught_up(self) -> bool:
+        """Tell whether every event so far is in MongoDB, and none was missed."""
+        state = await execute(
+            self._client,
+            "HMGET",
+            self.keys.meta,
+            "n",
+            f"next:{self._group}",
+            f"gap:{self._group}",
+        )
+        if state[1] is None or state[2] is not None or int(state[0] or 0) + 1 != int(state[1]):
+            return False
+        pending = await execute(self._client, "XPENDING", self.keys.ev, self._group)
+        return bool(pending[0] == 0)
+
+    async def _step(self) -> None:
+        if self._own_pending:
+            while entries := await self._read_own_pending():
+                await self._apply(entries)
+            self._own_pending = False
+        loop = asyncio.get_running_loop()
+        if loop.time() >= self._claim_at:
+            await self._claim_abandoned()
+            self._claim_at = loop.time() + _CLAIM_INTERVAL * random.uniform(0.75, 1.25)  # noqa: S311
+        gap, new_entries = await self._scripts.read_events(
+            group=self._group, consumer=self._consumer, budget=_BUDGET
+        )
+        if new_entries:
+            await self._apply(new_entries)
+        if gap and await self._resync_lock():
+            await self._resync(gap)
+        elif not new_entries:
+            await self._wait_for_events()
+
+    async def _wait_for_events(self) -> None:
+        """Sleep until something happened, then a moment longer: it seldom comes alone.
+
+        Every process wakes for every burst; the moment bounds what that costs.
+        """
+        reply = await execute(
+            self._client,
+            "XREAD",
+            "COUNT",
+            1,
+            "BLOCK",
+            int(_BLOCK * 1000),
+            "STREAMS",
+            self.keys.ev,
+            self._newest_seen,
+        )
+        if reply:
+            self._newest_seen = reply[0][1][-1][0].decode()
+            await asyncio.sleep(_GATHER * random.uniform(0.5, 1.5))  # noqa: S311
+
+    async def _read_own_pending(self) -> list[_Entry]:
+        reply = await execute(
+            self._client,
+            "XREADGROUP",
+            "GROUP",
+            self._group,
+            self._consumer,
+            "COUNT",
+            20,
+            "STREAMS",
+            self.keys.ev,
+            "0",
+        )
+        entries: list[_Entry] = reply[0][1] if reply else []
+        return entries
+
+    async def _claim_abandoned(self) -> None:
+        """Take over what processes that are gone had read."""
+        cursor = b"0-0"
+        while True:
+            try:
+                cursor, entries, deleted = await execute(
+                    self._client,
+                    "XAUTOCLAIM",
+                    self.keys.ev,
+                    self._group,
+                    self._consumer,
+                    _CLAIM_IDLE_MS,
+                    cursor,
+                    "COUNT",
+                    20,
+                )
+            except RedisError as error:
+                if "NOGROUP" in str(error):
+                    return  # read_events makes the group
+                raise
+            if deleted:
+                await self._mark_gap(deleted[-1])
+            if entries:
+                await self._apply(entries)
+            if cursor == b"0-0":
+                return
+
+    async def _mark_gap(self, entry_id: bytes) -> None:
+        """Note that an entry was trimmed while it was pending: look at all jobs."""
+        await execute(self._client, "HSET", self.keys.meta, f"gap:{self._group}", entry_id)
+
+    # -- writing -----------------------------------------------------------------------
+
+    async def _apply(self, entries: Sequence[_Entry] | Sequence[tuple[bytes, list[bytes]]]) -> None:
+        """Write the jobs that these entries name, then acknowledge the entries."""
+        final_events: dict[str, JobEvent] = {}
+        job_ids: dict[str, None] = {}
+        for entry_id, fields in entries:
+            self._newest_seen = max(self._newest_seen, entry_id.decode(), key=_id_order)
+            if fields is None:
+                await self._mark_gap(entry_id)
+                continue
+            for event in expand(entry_id, fields):
+                if event.job_id:
+                    job_ids[event.job_id] = None
+                if event.name in FINAL_STATES:
+                    final_events[event.job_id] = event
+        ids = list(job_ids)
+        for start in range(0, len(ids), MAX_BATCH):
+            await self._write_jobs(ids[start : start + MAX_BATCH], final_events)
+        await execute(
+            self._client,
+            "XACK",
+            self.keys.ev,
+            self._group,
+            *(entry_id for entry_id, _ in entries),
+        )
+
+    async def _write_jobs(
+        self, job_ids: Sequence[str], final_events: Mapping[str, JobEvent]
+    ) -> None:
+        snapshots = await self._scripts.snapshot(ids=job_ids)
+        version = version_of(*snapshots.version)
+        updates = []
+        for job_id, snapshot in zip(job_ids, snapshots.jobs, strict=True):
+            if snapshot is not None:
+                job = job_from_snapshot(job_id, snapshot, queue_name=self.name)
+                updates.append(self._update(job, version))
+            elif job_id in final_events:
+                event = final_events[job_id]
+                updates.append(self._update(_job_from_event(event, self.name), event.version))
+        if updates:
+            await self._write(updates)
+
+    def _update(self, job: Job, version: int) -> UpdateOne:
+        return UpdateOne(
+            {"_id": job.id, "version": {"$lt": version}},
+            {"$set": {**self._project(job), "version": version}},
+            upsert=True,
+        )
+
+    async def _write(self, updates: list[UpdateOne]) -> None:
+        try:
+            await self._collection.bulk_write(updates, ordered=False)
+        except BulkWriteError as error:
+            if error.details["writeConcernErrors"]:
+                raise ConnectionFailure("the majority did not confirm the write") from error
+            for failure in error.details["writeErrors"]:
+                # a duplicate key is the guard at work: the document has a newer version
+                if failure["code"] != _DUPLICATE_KEY:
+                    logger.error("mirror of %s: document refused: %s", self.name, failure)
+        except (OverflowError, ValueError, TypeError, PyMongoError) as error:
+            if isinstance(error, PyMongoError) and _passes(error):
+                raise
+            # one value that BSON cannot hold must not keep its neighbours waiting
+            if len(updates) == 1:
+                logger.exception("mirror of %s: document refused: %s", self.name, updates[0])
+                return
+            for update in updates:
+                await self._write([update])
+
+    # -- resynchronising ---------------------------------------------------------------
+
+    async def _resync_lock(self) -> bool:
+        """Take or prolong the right to walk the queue; False when another one has it."""
+        key = f"{self.keys.prefix}resync:{self._group}"
+        taken = await execute(self._client, "SET", key, self._consumer, "NX", "PX", _RESYNC_LOCK_MS)
+        if taken:
+            return True
+        if await execute(self._client, "GET", key) != self._consumer.encode():
+            return False
+        await execute(self._client, "PEXPIRE", key, _RESYNC_LOCK_MS)
+        return True
+
+    async def _resync(self, gap: str) -> None:
+        """Write every job of the queue. Safe beside live events, because of the guard."""
+        logger.warning(
+            "mirror of %s: events up to %s are missing, reading all jobs", self.name, gap
+        )
+        count = 0
+        async for ids in self._all_job_ids():
+            for start in range(0, len(ids), MAX_BATCH):
+                await self._write_jobs(ids[start : start + MAX_BATCH], {})
+            count += len(ids)
+            await self._resync_lock()
+        await self._scripts.close_gap(group=self._group, gap=gap)
+        await execute(self._client, "DEL", f"{self.keys.prefix}resync:{self._group}")
+        logger.info("mirror of %s: %d jobs read again", self.name, count)
+
+    async def _all_job_ids(self) -> AsyncIterator[list[str]]:
+        for stream in (self.keys.ready, self.keys.express):
+            start = b"-"
+            while entries := await execute(
+                self._client, "XRANGE", stream, start, "+", "COUNT", MAX_BATCH
+            ):
+                yield [fields[1].decode() for _, fields in entries]
+                start = b"(" + entries[-1][0]
+        for key in (
+            self.keys.prioritized,
+            self.keys.delayed,
+            self.keys.completed,
+            self.keys.failed,
+        ):
+            cursor = b"0"
+            while True:
+                cursor, members = await execute(
+                    self._client, "ZSCAN", key, cursor, "COUNT", MAX_BATCH
+                )
+                yield [member.decode() for member in members[::2]]  # scores between
+                if cursor == b"0":
+                    break
+
+
+def _id_order(entry_id: str) -> tuple[int, int]:
+    ms, _, seq = entry_id.partition("-")
+    return int(ms), int(seq)
+
+
+def _job_from_event(event: JobEvent, queue_name: str) -> Job:
+    """Build what a final event tells of a job that retention has removed."""
+    job = Job(id=event.job_id, name="", data=None, queue_name=queue_name)
+    job.state = JobState(event.name)
+    job.attempts_made = event.data["attempts_made"]
+    job.attempts_started = event.data["attempts_started"]
+    job.processed_on = event.data["processed_on"]
+    job.finished_on = event.timestamp
+    job.returnvalue = event.data.get("returnvalue")
+    job.failed_reason = event.data.get("failed_reason")
+    return job
+
+
+def _passes(error: Exception) -> bool:
+    """Tell whether waiting helps: the other side is away, failing over or overloaded."""
+    if isinstance(error, OperationFailure):
+        return error.has_error_label("RetryableWriteError") or error.timeout
+    if isinstance(error, PyMongoError):
+        return isinstance(error, ConnectionFailure) or error.timeout
+    return isinstance(error, QueueUnavailable) or is_transient(error)
