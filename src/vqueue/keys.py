@@ -21,6 +21,8 @@ ev             STREAM   events (capped)
 j:ID           HASH     the job, see below (until retention removes it)
 j:ID:log       LIST     log lines (with the job)
 gone:ID        STRING   activation that ended a removed job (10 minutes)
+turn:DUTY      STRING   a duty was done lately (its interval)
+resync:GROUP   STRING   process that reads all jobs for a durable subscriber (30 s)
 =============  =======  ==========================================================
 
 Fields of j:ID; a field is absent while it has its default:

@@ -13,7 +13,7 @@ from vqueue.connection import RedisSource, execute, open_client
 from vqueue.errors import InvalidOption
 from vqueue.job import Job, JobState, job_from_snapshot, new_job_id
 from vqueue.keys import QueueKeys, check_name
-from vqueue.options import JobOptions, to_ms
+from vqueue.options import JobOptions, Retention, to_ms
 from vqueue.scripts import MAX_BATCH, Scripts
 
 _AddArgs = tuple[str, str, bytes, bytes, int, str]
@@ -151,6 +151,41 @@ class Queue:
         check_name(job_id, what="job id")
         lines = await execute(self._client, "LRANGE", self.keys.log(job_id), start, end)
         return [line.decode() for line in lines]
+
+    async def recover_crashed(
+        self,
+        consumer: str,
+        *,
+        max_stalled: int = 1,
+        remove_on_fail: bool | int | Retention = False,
+    ) -> tuple[int, int]:
+        """Put the jobs of a worker that was seen to die back to the front of the line.
+
+        For a supervisor, so that nobody waits for the leases. Each job counts a stall; one
+        with more than `max_stalled` fails. Returns (jobs back in line, jobs failed). Safe
+        to repeat; a worker that lives after all loses its leases.
+        """
+        check_name(consumer, what="consumer")
+        recovered = failed = 0
+        while True:
+            back, ended, _ = await self._scripts.sweep(
+                max_stalled=max_stalled,
+                keep=Retention.of(remove_on_fail).to_wire(),
+                dead_consumer=consumer,
+            )
+            if not back and not ended:
+                return recovered, failed
+            recovered += back
+            failed += ended
+
+    async def claim_turn(self, duty: str, *, seconds: float) -> bool:
+        """Tell whether this process may do a duty now; the others may not for `seconds`.
+
+        A turn only spares work: it is not a lock, and a duty must be safe to do twice.
+        """
+        key = f"{self.keys.prefix}turn:{check_name(duty, what='duty')}"
+        ms = to_ms(seconds, what="turn")
+        return bool(await execute(self._client, "SET", key, "1", "NX", "PX", ms))
 
     async def ping(self) -> None:
         """Return when Redis answers; raises the driver's error when it does not."""

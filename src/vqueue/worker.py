@@ -23,7 +23,7 @@ from vqueue.connection import BLOCK_MARGIN, RedisSource, execute, is_transient, 
 from vqueue.duties import Repair, Sweep, run_duty
 from vqueue.errors import InvalidOption, QueueUnavailable
 from vqueue.job import Job
-from vqueue.keys import QueueKeys
+from vqueue.keys import QueueKeys, check_name
 from vqueue.lease import LeaseKeeper
 from vqueue.options import KEEP_ALL, Retention, Seconds, to_ms
 from vqueue.outcome import BackoffStrategy, Outcome, OutcomePolicy
@@ -39,6 +39,11 @@ Handler = Callable[[Job], Awaitable[Any]]
 IDLE_BLOCK = 1.25
 
 
+def new_consumer() -> str:
+    """Make a consumer name that no other worker has."""
+    return secrets.token_hex(5)
+
+
 class Worker:
     """Runs `handler` for the jobs of a queue, `concurrency` at a time.
 
@@ -46,7 +51,8 @@ class Worker:
     shows no sign of life; it is renewed while the handler runs. `max_stalled` is how many
     times a job may lose its worker before it fails. A handler whose lease is lost is
     cancelled. What a handler returns becomes the job's `returnvalue`; an exception ends
-    the attempt, UnrecoverableError the job.
+    the attempt, UnrecoverableError the job. `consumer` names this worker, for a supervisor
+    that reports its death by `Queue.recover_crashed`; make a new one for every start.
 
     `run` works until `close` is called; the worker opens connections of its own.
     """
@@ -64,6 +70,7 @@ class Worker:
         remove_on_complete: bool | int | Retention = KEEP_ALL,
         remove_on_fail: bool | int | Retention = KEEP_ALL,
         keep_logs: int = 1000,
+        consumer: str | None = None,
         prefix: str = "vq",
     ) -> None:
         if concurrency < 1:
@@ -75,7 +82,7 @@ class Worker:
         self.keys = QueueKeys(name, prefix)
         self.concurrency = concurrency
         #: This worker process in Redis, in fences and in logs; never used twice.
-        self.consumer = secrets.token_hex(5)
+        self.consumer = check_name(consumer or new_consumer(), what="consumer")
         self._handler = handler
         self._client = open_client(redis)
         self._blocking_client = open_client(
