@@ -42,6 +42,8 @@ class StorageSettings:
     region: str
     #: "when_required" is for servers that do not know the newer CRC trailers.
     checksums: Literal["when_supported", "when_required"] = "when_supported"
+    #: Tries per request, with exponential backoff and full jitter between them.
+    tries: int = 4
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -116,8 +118,7 @@ class Storage:
             config=AioConfig(
                 connect_timeout=5,
                 read_timeout=30,
-                # "standard" waits between tries with exponential backoff and full jitter.
-                retries={"mode": "standard", "total_max_attempts": 4},
+                retries={"mode": "standard", "total_max_attempts": settings.tries},
                 max_pool_connections=64,
                 request_checksum_calculation=settings.checksums,
                 response_checksum_validation=settings.checksums,

@@ -1,0 +1,43 @@
+"""Fixtures over the session's S3 and FFmpeg for the tests of vworker."""
+
+from collections.abc import AsyncIterator, Iterator
+from pathlib import Path
+
+import pytest
+
+from tests.support.clips import Clips
+from tests.support.stack import S3Settings
+from vworker.storage import Storage, StorageSettings
+from vworker.workspace import Workspace
+
+
+@pytest.fixture
+def storage_settings(s3_settings: S3Settings, monkeypatch: pytest.MonkeyPatch) -> StorageSettings:
+    """Settings of the session's bucket; the credentials are in the environment."""
+    for name, value in s3_settings.variables.items():
+        monkeypatch.setenv(name, value)
+    return StorageSettings(
+        endpoint_url=s3_settings.endpoint_url,
+        bucket=s3_settings.bucket,
+        region=s3_settings.region,
+    )
+
+
+@pytest.fixture
+async def storage(storage_settings: StorageSettings) -> AsyncIterator[Storage]:
+    """The session's bucket; objects of other tests are in it."""
+    async with Storage(storage_settings) as storage:
+        yield storage
+
+
+@pytest.fixture
+def workspace(tmp_path: Path) -> Iterator[Workspace]:
+    """An empty scratch space of this test's own, in `tmp_path / "scratch"`."""
+    with Workspace(tmp_path / "scratch") as workspace:
+        yield workspace
+
+
+@pytest.fixture(scope="session")
+def clips(ffmpeg: str, tmp_path_factory: pytest.TempPathFactory) -> Clips:
+    """Short videos, each made when it is first asked for."""
+    return Clips(ffmpeg, tmp_path_factory.mktemp("clips"))

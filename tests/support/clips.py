@@ -1,0 +1,78 @@
+"""Short test videos, made with FFmpeg's own sources and kept for the session."""
+
+import subprocess
+from collections.abc import Callable
+from pathlib import Path
+
+_SOUND = ("-f", "lavfi", "-i", "sine=440:duration=3")
+_ENCODE = ("-c:v", "libx264", "-preset", "ultrafast", "-c:a", "aac", "-movflags", "+faststart")
+
+
+class Clips:
+    """Makes clips in a folder; each method returns the path of a file that must not be changed."""
+
+    def __init__(self, ffmpeg: str, folder: Path) -> None:
+        self._ffmpeg = ffmpeg
+        self._folder = folder
+
+    def full_hd(self) -> Path:
+        """1920x1080, 30 fps, 3 s, with sound; the index at the file's start."""
+        return self._made("full_hd.mp4", *_picture("1920x1080"), *_SOUND, *_ENCODE)
+
+    def silent(self) -> Path:
+        """640x360, 25 fps, 3 s, no sound."""
+        return self._made("silent.mp4", *_picture("640x360", rate=25), *_ENCODE)
+
+    def small(self) -> Path:
+        """322x182, below the smallest rung, with sound."""
+        return self._made("small.mp4", *_picture("322x182"), *_SOUND, *_ENCODE)
+
+    def phone(self) -> Path:
+        """Stored as 1280x720 and to be shown turned by 90 degrees, as phones record."""
+        upright = self._made("wide.mp4", *_picture("1280x720"), *_SOUND, *_ENCODE)
+        return self._made("phone.mp4", "-display_rotation", "90", "-i", str(upright), "-c", "copy")
+
+    def anamorphic(self) -> Path:
+        """Stored as 720x576 with pixels 16:15 wide (PAL, 4:3)."""
+        return self._made("pal.mp4", *_picture("720x576"), "-vf", "setsar=16/15", *_ENCODE)
+
+    def sound_only(self) -> Path:
+        """An .m4a without a picture."""
+        return self._made("sound.m4a", *_SOUND, "-c:a", "aac")
+
+    def index_at_end(self) -> Path:
+        """`full_hd` with the index where a recorder writes it, at the file's end."""
+        return self._made("index_at_end.mp4", "-i", str(self.full_hd()), "-c", "copy")
+
+    def cut_off(self, whole: Path) -> Path:
+        """The first 59 % of a file."""
+
+        def cut(path: Path) -> None:
+            data = whole.read_bytes()
+            path.write_bytes(data[: len(data) * 59 // 100])
+
+        return self._kept(f"cut_off_{whole.name}", cut)
+
+    def holding(self, name: str, data: bytes) -> Path:
+        """A file with just these bytes."""
+        return self._kept(name, lambda path: path.write_bytes(data))
+
+    def _made(self, name: str, *arguments: str) -> Path:
+        def run(path: Path) -> None:
+            subprocess.run(
+                [self._ffmpeg, "-v", "error", "-nostdin", *arguments, str(path)],
+                check=True,
+                stdin=subprocess.DEVNULL,
+            )
+
+        return self._kept(name, run)
+
+    def _kept(self, name: str, make: Callable[[Path], object]) -> Path:
+        path = self._folder / name
+        if not path.exists():
+            make(path)
+        return path
+
+
+def _picture(size: str, *, rate: int = 30) -> tuple[str, ...]:
+    return ("-f", "lavfi", "-i", f"testsrc2=size={size}:rate={rate}:duration=3")
