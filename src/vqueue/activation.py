@@ -26,13 +26,20 @@ class Activation:
         "lost",
         "pending_progress",
         "reports",
+        "settled",
         "started_ms",
         "task",
         "token",
     )
 
     def __init__(
-        self, taken: TakenJob, *, consumer: str, started_ms: int, reports: Reports
+        self,
+        taken: TakenJob,
+        *,
+        queue_name: str,
+        consumer: str,
+        started_ms: int,
+        reports: Reports,
     ) -> None:
         self.token = taken.token
         self.job_id = taken.id.decode()
@@ -47,19 +54,16 @@ class Activation:
         #: Progress that has not been sent yet (JSON).
         self.pending_progress: bytes | None = None
         self.lines_logged = 0
+        #: Set once the finish call has what there is to say; nothing is reported after it.
+        self.settled = False
         self.task: asyncio.Task[None] | None = None
-        self.job: Job
-
-    def open_job(self, taken: TakenJob, *, queue_name: str) -> Job:
-        """Decode the job for the handler."""
         self.job = job_from_taken(
             taken,
             queue_name=queue_name,
-            consumer=self.consumer,
-            now_ms=self.started_ms,
+            consumer=consumer,
+            now_ms=started_ms,
             reporter=self,
         )
-        return self.job
 
     def lose(self) -> None:
         """Note that the lease is gone and cancel the handler. Safe to repeat."""

@@ -9,7 +9,7 @@ from enum import StrEnum
 from typing import Any, Protocol
 
 from vqueue.codec import decode
-from vqueue.errors import JobNotActive
+from vqueue.errors import JobNotActive, UnrecoverableError
 from vqueue.options import Backoff
 from vqueue.scripts import Snapshot, TakenJob
 
@@ -206,27 +206,40 @@ def _decoded(raw: bytes | None) -> Any:
 def job_from_taken(
     taken: TakenJob, *, queue_name: str, consumer: str, now_ms: int, reporter: Reporter
 ) -> Job:
-    """Build the active job that a handler gets."""
-    name, data, options, added, priority, made, begun, stalls, progress = taken.fields
+    """Build the active job that a handler gets, its payload still to be decoded."""
+    name, _, _, added, priority, made, begun, stalls, _ = taken.fields
     job = Job(
         id=taken.id.decode(),
-        name=(name or b"").decode(),
-        data=_decoded(data),
+        name=(name or b"").decode(errors="replace"),
+        data=None,
         queue_name=queue_name,
     )
     job.state = JobState.ACTIVE
-    job._options = _decoded(options) or {}
     job.timestamp = _seconds(added)
     job.priority = int(priority or 0)
     job.attempts_made = int(made or 0)
     job.attempts_started = int(begun or 0) + 1
     job.stalled_count = int(stalls or 0)
-    job.progress = _decoded(progress)
     job.processed_on = now_ms / 1000
     job.consumer = consumer
     job.fence = fence_of(taken.token)
     job._reporter = reporter
     return job
+
+
+def decode_payload(job: Job, taken: TakenJob) -> None:
+    """Decode what a producer wrote: options, data, progress.
+
+    Apart from `job_from_taken`, so that a producer's broken JSON fails its own job only.
+    Raises UnrecoverableError for it.
+    """
+    _, data, options, *_, progress = taken.fields
+    try:
+        job._options = _decoded(options) or {}
+        job.data = _decoded(data)
+        job.progress = _decoded(progress)
+    except ValueError as error:
+        raise UnrecoverableError(f"job {job.id}: its payload is not JSON: {error}") from error
 
 
 def job_from_snapshot(job_id: str, snapshot: Snapshot, *, queue_name: str) -> Job:

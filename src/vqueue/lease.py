@@ -53,13 +53,14 @@ class LeaseKeeper:
         #: token → monotonic time of the last moment at which the lease was known to start
         self._held: dict[bytes, float] = {}
         self._owner: asyncio.AbstractEventLoop | None = None
-        self._loop = asyncio.new_event_loop()
         self._stopping = asyncio.Event()
+        self._loop: asyncio.AbstractEventLoop | None = None
         self._thread = threading.Thread(target=self._main, name="vqueue-lease", daemon=True)
 
     def start(self) -> None:
         """Start the thread; lost leases are reported to the running event loop."""
         self._owner = asyncio.get_running_loop()
+        self._loop = asyncio.new_event_loop()
         self._thread.start()
 
     def hold(self, token: bytes, since: float) -> None:
@@ -72,15 +73,18 @@ class LeaseKeeper:
 
     async def stop(self) -> None:
         """End the thread and wait for it."""
-        if self._thread.is_alive():
+        if self._loop is not None and self._thread.is_alive():
             self._loop.call_soon_threadsafe(self._stopping.set)
             await asyncio.to_thread(self._thread.join)
 
     def _main(self) -> None:
-        try:
-            self._loop.run_until_complete(self._renew_until_stopped())
-        finally:
-            self._loop.close()
+        with asyncio.Runner(loop_factory=self._thread_loop) as runner:
+            runner.run(self._renew_until_stopped())
+
+    def _thread_loop(self) -> asyncio.AbstractEventLoop:
+        if self._loop is None:
+            raise RuntimeError("the lease thread runs after start() only")
+        return self._loop
 
     async def _renew_until_stopped(self) -> None:
         # a reply must not take so long that the self-cancellation comes too late

@@ -41,6 +41,7 @@ class Reports:
 
     def take_progress(self, activation: Activation) -> bytes:
         """Return progress that the finish call must carry, b"" for none."""
+        activation.settled = True
         self._changed.pop(activation.token, None)
         pending, activation.pending_progress = activation.pending_progress, None
         return pending or b""
@@ -67,9 +68,13 @@ class Reports:
                 jobs.append((activation.job_id, activation.token, pending))
         try:
             statuses = await self._scripts.progress(consumer=self._consumer, jobs=jobs)
-        except (QueueFull, QueueUnavailable) as error:
-            # the next value replaces this one; a lost lease is the heartbeat's business
-            logger.warning("progress of %d jobs was not stored: %s", len(jobs), error)
+        except QueueUnavailable as error:
+            # a lost lease is the heartbeat's business; the values are offered again
+            logger.warning("progress of %d jobs is not stored yet: %s", len(jobs), error)
+            for activation, pending in batch:
+                if activation.pending_progress is None and not activation.settled:
+                    activation.pending_progress = pending
+                    self.progress_changed(activation)
             return
         for (activation, _), status in zip(batch, statuses, strict=True):
             if status == 0:

@@ -22,13 +22,13 @@ from vqueue.activation import Activation
 from vqueue.connection import BLOCK_MARGIN, RedisSource, execute, is_transient, open_client
 from vqueue.duties import Repair, Sweep, run_duty
 from vqueue.errors import InvalidOption, QueueUnavailable
-from vqueue.job import Job
+from vqueue.job import Job, decode_payload
 from vqueue.keys import QueueKeys, check_name
 from vqueue.lease import LeaseKeeper
 from vqueue.options import KEEP_ALL, Retention, Seconds, to_ms
 from vqueue.outcome import BackoffStrategy, Outcome, OutcomePolicy
 from vqueue.reports import Reports
-from vqueue.scripts import MAX_BATCH, Scripts, Taken
+from vqueue.scripts import MAX_BATCH, Scripts, Taken, TakenJob
 
 logger = logging.getLogger(__name__)
 
@@ -124,6 +124,8 @@ class Worker:
         self._fetcher_block: asyncio.Timeout | None = None
         self._started = False
         self._closing = asyncio.Event()
+        #: Set when the time for closing is over: Redis is not waited for any more.
+        self._giving_up = False
         self._background: asyncio.Task[None] | None = None
         self._closed = asyncio.Event()
 
@@ -196,7 +198,7 @@ class Worker:
         if self._fetcher_block is not None:
             # end the sleep on the wake key, and nothing but that
             self._fetcher_block.reschedule(asyncio.get_running_loop().time())
-        if not self._started:
+        if not self._started and self._background is None:
             self._started = True
             await self._blocking_client.aclose()
             await self._client.aclose()
@@ -206,6 +208,7 @@ class Worker:
             async with asyncio.timeout(timeout):
                 await self._closed.wait()
         except TimeoutError:
+            self._giving_up = True
             for activation in list(self._running.values()):
                 activation.hand_back()
             await self._closed.wait()
@@ -284,23 +287,25 @@ class Worker:
         for taken_job in taken.jobs:
             activation = Activation(
                 taken_job,
+                queue_name=self.name,
                 consumer=self.consumer,
                 started_ms=taken.now_ms,
                 reports=self._reports,
             )
-            job = activation.open_job(taken_job, queue_name=self.name)
             self._running[activation.token] = activation
             self._lease.hold(activation.token, since)
             activation.task = self._jobs.create_task(
-                self._run_job(activation, job), name=f"vqueue-job-{job.id}"
+                self._run_job(activation, taken_job), name=f"vqueue-job-{activation.job_id}"
             )
 
     # -- running -----------------------------------------------------------------------
 
-    async def _run_job(self, activation: Activation, job: Job) -> None:
+    async def _run_job(self, activation: Activation, taken_job: TakenJob) -> None:
         """Run the handler; never raises, except when the worker's task is cancelled."""
         outcome: Outcome | None = None
+        job = activation.job
         try:
+            decode_payload(job, taken_job)
             result = await self._handler(job)
             outcome = await self._succeeded(job, result)
         except asyncio.CancelledError as error:
@@ -368,6 +373,9 @@ class Worker:
                 break
             except QueueUnavailable as error:
                 # results are kept and offered again until their leases run out
+                if self._giving_up:
+                    logger.error("%d results are lost, leases run out: %s", len(finished), error)
+                    break
                 logger.warning("%d ended jobs wait for Redis: %s", len(finished), error)
                 await asyncio.sleep(pause)
                 pause = min(pause * 2, 1.0)
