@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from vqueue.codec import encode
 from vqueue.errors import LeaseLost
-from vqueue.job import Job, fence_of, job_from_taken
+from vqueue.job import fence_of, job_from_taken
 from vqueue.scripts import TakenJob
 
 if TYPE_CHECKING:
