@@ -27,19 +27,21 @@ def is_free(port: int) -> bool:
         return True
 
 
-def free_ports(count: int) -> list[int]:
+def free_ports(count: int, *, twin_offset: int = 0) -> list[int]:
     """Choose `count` distinct free ports at random; raises OSError when the range is taken.
 
-    Another process may still take one before it is bound: the caller tries again then.
+    With a `twin_offset`, the port that much above each one is free, too. Another process may
+    still take one before it is bound: the caller tries again then.
     """
+    candidates = range(_CANDIDATES.start, _CANDIDATES.stop - twin_offset)
     chosen: set[int] = set()
     for _ in range(_ATTEMPTS):
         if len(chosen) == count:
             return sorted(chosen)
-        port = _random.choice(_CANDIDATES)
-        if is_free(port):
+        port = _random.choice(candidates)
+        if is_free(port) and is_free(port + twin_offset):
             chosen.add(port)
     raise OSError(
-        f"found {len(chosen)} of {count} free ports on {LOOPBACK} between {_CANDIDATES.start} "
-        f"and {_CANDIDATES.stop - 1} in {_ATTEMPTS} tries; end some servers of this machine"
+        f"found {len(chosen)} of {count} free ports on {LOOPBACK} between {candidates.start} "
+        f"and {candidates.stop - 1} in {_ATTEMPTS} tries; end some servers of this machine"
     )

@@ -2,6 +2,8 @@
 
 import contextlib
 from dataclasses import dataclass
+from http import HTTPStatus
+from http.client import HTTPConnection, HTTPException
 from pathlib import Path
 from typing import Any
 
@@ -10,9 +12,14 @@ from botocore.config import Config
 from botocore.exceptions import BotoCoreError, ClientError
 
 from devstack import binaries
-from devstack.ports import LOOPBACK
+from devstack.ports import LOOPBACK, free_ports
 from devstack.server import Server, loopback_address
 
+# The admin service has no switch, only its pages have.
+_PARTS = ("master", "volume", "filer", "s3", "admin")
+# SeaweedFS's own convention. All ports can be given as flags, but its maintenance worker dials
+# the admin service at this offset whatever the flags say.
+_GRPC_OFFSET = 10_000
 _PROBE_KEY = ".devstack-ready"
 
 
@@ -41,13 +48,7 @@ class SeaweedFS(Server):
         "AWS_SECRET_ACCESS_KEY",
         "AWS_DEFAULT_REGION",
     )
-    # Every one is given explicitly: a gRPC port that is left out is the HTTP port + 10000, taken
-    # or not. The admin service has no switch, only its pages have.
-    port_names = tuple(
-        f"{part}.port{kind}"
-        for part in ("master", "volume", "filer", "s3", "admin")
-        for kind in ("", ".grpc")
-    )
+    port_names = tuple(f"{part}.port{kind}" for part in _PARTS for kind in ("", ".grpc"))
 
     def __init__(self, folder: Path, account: S3Account | None = None) -> None:
         super().__init__(folder)
@@ -73,12 +74,18 @@ class SeaweedFS(Server):
         super().kill()
         self._remove_sockets()
 
+    def _new_ports(self) -> dict[str, int]:
+        numbers = free_ports(len(_PARTS), twin_offset=_GRPC_OFFSET)
+        ports: dict[str, int] = {}
+        for part, number in zip(_PARTS, numbers, strict=True):
+            ports |= {f"{part}.port": number, f"{part}.port.grpc": number + _GRPC_OFFSET}
+        return ports
+
     def _remove_sockets(self) -> None:
         """SeaweedFS puts one socket per gRPC port in /tmp, whatever TMPDIR says."""
-        for name, port in self._ports.items():
-            if name.endswith(".grpc"):
-                part = name.partition(".")[0]
-                Path(f"/tmp/seaweedfs-{part}-grpc-{port}.sock").unlink(missing_ok=True)  # noqa: S108
+        for part in _PARTS:
+            port = self._ports.get(f"{part}.port.grpc")
+            Path(f"/tmp/seaweedfs-{part}-grpc-{port}.sock").unlink(missing_ok=True)  # noqa: S108
 
     def _command(self) -> list[str]:
         return [
@@ -108,13 +115,36 @@ class SeaweedFS(Server):
         }
 
     def _not_ready_because(self) -> str | None:
+        try:
+            return self._volumes_missing_because() or self._write_refused_because()
+        except (HTTPException, OSError) as error:
+            return str(error)
+
+    def _write_refused_because(self) -> str | None:
         with contextlib.closing(self._client()) as client:
             try:
-                # A write needs all four parts, and after a restart the volumes come last.
-                client.put_object(Bucket=self.account.bucket, Key=_PROBE_KEY, Body=b"")
+                # Not an empty object: that one needs no volume server.
+                client.put_object(Bucket=self.account.bucket, Key=_PROBE_KEY, Body=b"ready")
                 client.delete_object(Bucket=self.account.bucket, Key=_PROBE_KEY)
             except (BotoCoreError, ClientError) as error:
                 return str(error)
+        return None
+
+    def _volumes_missing_because(self) -> str | None:
+        """Ask the master for each volume on the disk.
+
+        After a restart it may take seconds to hear of them; until then, objects that were
+        acknowledged long ago answer with InternalError.
+        """
+        master = HTTPConnection(LOOPBACK, self.port("master.port"), timeout=10)
+        with contextlib.closing(master):
+            for path in self.data_folder.glob("*.dat"):  # <collection>_<volume id>.dat
+                volume_id = path.stem.rpartition("_")[2]
+                master.request("GET", f"/dir/lookup?volumeId={volume_id}")
+                response = master.getresponse()
+                response.read()
+                if response.status != HTTPStatus.OK:
+                    return f"the master does not know volume {volume_id} yet"
         return None
 
     def _client(self) -> Any:

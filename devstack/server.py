@@ -160,8 +160,10 @@ class Server(ABC):
         if earlier.keys() == set(self.port_names) and all(map(is_free, earlier.values())):
             self._ports = earlier
         else:
-            numbers = free_ports(len(self.port_names))
-            self._ports = dict(zip(self.port_names, numbers, strict=True))
+            self._ports = self._new_ports()
+
+    def _new_ports(self) -> dict[str, int]:
+        return dict(zip(self.port_names, free_ports(len(self.port_names)), strict=True))
 
     def _earlier_ports(self) -> dict[str, int]:
         try:

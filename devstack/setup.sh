@@ -47,7 +47,7 @@ install_packages() {
     fi
     echo "set-up: missing $*: $install"
     $as_root apt-get update --quiet=2
-    $as_root DEBIAN_FRONTEND=noninteractive $install --quiet=2 ||
+    $as_root DEBIAN_FRONTEND=noninteractive $install --quiet=2 >/dev/null ||
         fail "apt-get could not install $*: see its message above"
 }
 
@@ -77,6 +77,6 @@ missing=$(missing_packages | tr '\n' ' ')
 if [ -n "$missing" ]; then
     install_packages $missing
 fi
-echo "set-up: installing requirements/dev.txt into .venv (about 400 MB of wheels, once)"
+echo "set-up: installing requirements/dev.txt into .venv (about 250 MB of wheels, once)"
 make_environment
 install_requirements
