@@ -98,6 +98,9 @@ class SeaweedFS(Server):
             *(f"-{name}={port}" for name, port in self._ports.items()),
             f"-bucket={self.account.bucket}",
             "-master.telemetry=false",  # on by default: it reports to the maker's server
+            # The volumes tell a new master all that it must know; one that takes up its old state
+            # first waits 5 s for them in some starts (1 of 8; without it, none of 32).
+            "-master.resumeState=false",
             "-admin.ui=false",
             "-webdav=false",
             "-s3.port.iceberg=0",

@@ -175,13 +175,14 @@ def test_paused_server_keeps_connections_and_answers_when_resumed(tmp_path: Path
         assert redis_client(server.settings()).get("key") == b"value"
 
 
-def test_paused_server_can_be_stopped(tmp_path: Path) -> None:
+def test_paused_server_is_stopped_in_its_own_way(tmp_path: Path) -> None:
     server = Valkey(tmp_path)
     server.start()
     with watched([server.pid]) as ended:
         server.pause()
         server.stop()
         ended.wait()
+    assert "Valkey is now ready to exit, bye bye" in server.log_path.read_text()
 
 
 def test_server_outlives_the_thread_that_started_it(tmp_path: Path) -> None:
