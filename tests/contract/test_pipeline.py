@@ -204,6 +204,7 @@ PLAYLIST = b"#EXTM3U\n#EXT-X-TARGETDURATION:3\n#EXTINF:3,\n/etc/passwd\n#EXT-X-E
             "not a video",
             lambda c: c.holding("concat.mp4", b"ffconcat version 1.0\nfile /etc/passwd\n"),
         ),
+        (ErrorCode.NOT_A_VIDEO, "not a video", Clips.photograph),
         (ErrorCode.NO_VIDEO_STREAM, "only sound", Clips.sound_only),
         (ErrorCode.SOURCE_TRUNCATED, "only 1.", lambda c: c.cut_off(c.full_hd())),
         (ErrorCode.SOURCE_TRUNCATED, "incomplete", lambda c: c.cut_off(c.index_at_end())),
@@ -318,6 +319,22 @@ async def test_an_encoder_that_ends_badly_is_classified(
     assert failure.value.retryable is retryable
     assert children() == before
     assert job.scratch_files() == []
+
+
+async def test_an_encoder_that_makes_progress_may_take_longer_than_the_watchdog(
+    job: Job, clips: Clips, tmp_path: Path
+) -> None:
+    encoder = tmp_path / "encoder"
+    encoder.write_text(
+        "#!/bin/sh\n"
+        "for n in $(seq 20); do echo out_time_us=$n; echo progress=continue; sleep 0.1; done\n"
+        "exit 69\n"
+    )
+    encoder.chmod(0o755)
+    job.settings = replace(job.settings, ffmpeg=str(encoder), stall_timeout_s=1.5)
+    with pytest.raises(TranscodeError) as failure:
+        await job.run(clips.silent())
+    assert failure.value.code is ErrorCode.ENCODE_FAILED
 
 
 async def test_a_source_that_the_disk_cannot_hold_is_not_begun(job: Job, clips: Clips) -> None:

@@ -40,6 +40,11 @@ class Clips:
         """An .m4a without a picture."""
         return self._made("sound.m4a", *_SOUND, "-c:a", "aac")
 
+    def photograph(self) -> Path:
+        """A JPEG file that calls itself .mp4."""
+        jpeg = ("-frames:v", "1", "-c:v", "mjpeg", "-f", "image2")
+        return self._made("photograph.mp4", *_picture("640x360"), *jpeg)
+
     def index_at_end(self) -> Path:
         """`full_hd` with the index where a recorder writes it, at the file's end."""
         return self._made("index_at_end.mp4", "-i", str(self.full_hd()), "-c", "copy")
