@@ -165,6 +165,7 @@ class _Attempt:
             )
 
             def follow(progress: Progress) -> None:
+                self._check_disk()
                 self.meter.advance(Phase.ENCODE, progress.fraction_of(duration_s))
                 publisher.collect()
 
@@ -186,6 +187,14 @@ class _Attempt:
             master_bytes=master_bytes,
             timings=self.watch.timings(),
         )
+
+    def _check_disk(self) -> None:
+        free = self.workspace.free_bytes()
+        if free < self.settings.disk_floor_bytes:
+            raise TranscodeError(
+                ErrorCode.DISK_FULL,
+                f"The worker's disk ran full during the encode, {free} bytes are free.",
+            )
 
     @contextmanager
     def _told_in_words(self) -> Iterator[None]:

@@ -345,6 +345,20 @@ async def test_a_source_that_the_disk_cannot_hold_is_not_begun(job: Job, clips: 
     assert job.told == []
 
 
+async def test_an_encode_on_a_full_disk_is_given_up_and_leaves_nothing(
+    job: Job, clips: Clips
+) -> None:
+    before = children()
+    job.settings = replace(job.settings, disk_floor_bytes=2**62)
+    with pytest.raises(TranscodeError) as failure:
+        await job.run(clips.full_hd())
+    assert failure.value.code is ErrorCode.DISK_FULL
+    assert failure.value.retryable
+    assert children() == before
+    assert await job.keys() == []
+    assert job.scratch_files() == []
+
+
 async def test_an_unreachable_storage_is_worth_a_retry(
     job: Job, storage_settings: StorageSettings
 ) -> None:

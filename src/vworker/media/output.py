@@ -1,6 +1,7 @@
 """What an encode has left in its folder, checked and measured before anything of it is named.
 
-FFmpeg's exit code 0 says little: it is 0 for a source of which only 59 % could be read.
+FFmpeg's exit code 0 says little: it is 0 for a source of which only 59 % could be read, and for
+output of which the disk took only a part.
 """
 
 from __future__ import annotations
@@ -24,6 +25,7 @@ from vworker.media.hls import (
 _MISSING_SECONDS = 0.5
 _MISSING_SHARE = 0.01
 _SPS_WITHIN_BYTES = 64 * 1024
+_TS_PACKET_BYTES = 188
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -75,8 +77,8 @@ def _measure(folder: Path, codec: str | None) -> RenditionFiles:
     for number, segment in enumerate(playlist.segments):
         file = folder / segment_name(number)
         size = file.stat().st_size if file.is_file() else 0
-        if segment.uri != file.name or size == 0:
-            raise _incomplete(f"{folder.name}/{segment.uri} is missing or empty")
+        if segment.uri != file.name or size == 0 or size % _TS_PACKET_BYTES:
+            raise _incomplete(f"{folder.name}/{segment.uri} is missing, empty or cut off")
         sizes.append(size)
     return RenditionFiles(
         name=folder.name,

@@ -28,5 +28,8 @@ class MediaSettings:
     stop_grace_s: float = 5.0
     #: Segments on their way to S3 at the same time, per job.
     uploads_at_once: int = 4
-    #: Bytes that must stay free on the scratch disk beside the source, for the output.
+    #: Bytes that must be free on the scratch disk beside the source before a job begins.
     disk_reserve_bytes: int = 256 * 1024 * 1024
+    #: An encode is given up when less is free: FFmpeg 8.1 does not notice a full disk, it leaves
+    #: cut segments and exits with 0. Half a second of output of several jobs must fit.
+    disk_floor_bytes: int = 32 * 1024 * 1024
