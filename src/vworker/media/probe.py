@@ -219,11 +219,14 @@ def _is_turned(stream: Mapping[str, Any]) -> bool:
 
 
 def _frame_rate(stream: Mapping[str, Any]) -> Fraction | None:
-    """Prefer the exact base rate (30000/1001) unless it is far from the mean, as in VFR files."""
+    """Prefer the exact base rate (30000/1001) to the mean, which gaps of a VFR source lower.
+
+    From twice the mean on it is a field rate, or the clock of a file without any rate.
+    """
     base = _fraction(stream.get("r_frame_rate"), "/")
     mean = _fraction(stream.get("avg_frame_rate"), "/")
     if base is not None and mean is not None:
-        return base if base <= mean * Fraction(3, 2) else mean
+        return base if base < 2 * mean else mean
     return base or mean
 
 

@@ -93,6 +93,8 @@ def test_the_size_is_the_one_shown(change: dict[str, Any], size: tuple[int, int]
     [
         ("30000/1001", "30000/1001", Fraction(30000, 1001)),
         ("25/1", "2499/100", Fraction(25)),
+        ("30/1", "17/1", Fraction(30)),
+        ("50/1", "25/1", Fraction(25)),
         ("90000/1", "2953/100", Fraction(2953, 100)),
         ("0/0", "25/1", Fraction(25)),
         ("25/1", "0/0", Fraction(25)),
