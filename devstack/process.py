@@ -85,3 +85,12 @@ class ChildProcess:
             # poll() has just seen the child unreaped, so its group id cannot be another's.
             os.killpg(self.pid, signal.SIGKILL)
         return self._popen.wait()
+
+
+def log_tail(path: Path, *, offset: int = 0, lines: int = 20) -> str:
+    """The last lines of a log from byte `offset` on, indented, after a line that names it."""
+    with path.open("rb") as log:
+        log.seek(offset)
+        written = log.read().decode(errors="replace").splitlines()
+    shown = "\n".join(f"  {line}" for line in written[-lines:]) or "  (empty)"
+    return f"the end of {path}:\n{shown}"

@@ -11,11 +11,10 @@ from types import TracebackType
 from typing import ClassVar, Self
 
 from devstack.ports import LOOPBACK, free_ports, is_free
-from devstack.process import ChildProcess
+from devstack.process import ChildProcess, log_tail
 
 _PORT_ATTEMPTS = 5
 _POLL_INTERVAL_S = 0.02
-_LOG_TAIL_LINES = 20
 
 
 class ServerError(Exception):
@@ -196,11 +195,7 @@ class Server(ABC):
             time.sleep(_POLL_INTERVAL_S)
 
     def _log_tail(self) -> str:
-        with self.log_path.open("rb") as log:
-            log.seek(self._log_offset)
-            lines = log.read().decode(errors="replace").splitlines()
-        shown = "\n".join(f"  {line}" for line in lines[-_LOG_TAIL_LINES:]) or "  (empty)"
-        return f"the end of {self.log_path}:\n{shown}"
+        return log_tail(self.log_path, offset=self._log_offset)
 
 
 def loopback_address(port: int) -> str:
