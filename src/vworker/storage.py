@@ -137,6 +137,11 @@ class Storage:
     ) -> None:
         await self._resources.aclose()
 
+    @property
+    def location(self) -> str:
+        """Endpoint and bucket, for messages."""
+        return f"{self._settings.endpoint_url or 'AWS'}, bucket {self._bucket}"
+
     async def ready(self, *, timeout_s: float = 2.0) -> None:
         """Return when the bucket answers; raise `StorageUnavailable` or `ObjectNotFound` if not."""
         try:
@@ -145,8 +150,7 @@ class Storage:
                     await self._client.head_bucket(Bucket=self._bucket)
         except TimeoutError:
             raise StorageUnavailable(
-                f"bucket {self._bucket} at {self._settings.endpoint_url or 'AWS'} did not answer "
-                f"within {timeout_s} s",
+                f"{self.location} did not answer within {timeout_s:g} s",
                 operation="reaching",
                 key="",
             ) from None
