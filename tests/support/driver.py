@@ -1,0 +1,118 @@
+"""The scripts of one queue with short arguments: transitions without a Worker around them."""
+
+from typing import Any
+
+from tests.support.invariants import check_invariants
+from tests.support.queue_dump import QueueDump, dump_queue
+from vqueue.connection import execute, open_client
+from vqueue.events import JobEvent, expand
+from vqueue.keys import QueueKeys
+from vqueue.scripts import Finished, Scripts, Snapshot, Taken, TakenJob
+
+#: A lease that does not run out within a test.
+LONG_MS = 60_000
+#: A lease that a test waits out.
+SHORT_MS = 200
+
+KEEP_ALL = "-1 -1"
+KEEP_NONE = "0 -1"
+
+
+def settle(
+    job: TakenJob,
+    outcome: str = "completed",
+    *,
+    value: bytes = b'"done"',
+    rule: str = KEEP_ALL,
+    progress: bytes = b"",
+) -> tuple[Any, ...]:
+    """The ten values that finish.lua wants for a job, as a worker would make them."""
+    made, begun = int(job.fields[5] or 0) + 1, int(job.fields[6] or 0) + 1
+    return (job.id.decode(), job.token, outcome, value, "", 1, made, begun, progress, rule)
+
+
+def ids(taken: Taken) -> list[str]:
+    """The ids of taken jobs in their order."""
+    return [job.id.decode() for job in taken.jobs]
+
+
+class Driver:
+    """Calls the scripts of one queue as consumer w1, unless told otherwise."""
+
+    def __init__(self, redis_url: str, queue_name: str) -> None:
+        self.redis_url = redis_url
+        self.queue_name = queue_name
+        self.keys = QueueKeys(queue_name)
+        self.client = open_client(redis_url)
+        self.scripts = Scripts(self.client, self.keys)
+
+    async def close(self) -> None:
+        """Close the connections."""
+        await self.client.aclose()
+
+    async def redis(self, *args: str | bytes | int | float) -> Any:
+        """Send one command."""
+        return await execute(self.client, *args)
+
+    async def add(
+        self,
+        *job_ids: str,
+        data: bytes = b"null",
+        options: bytes = b"",
+        delay_ms: int = 0,
+        place: str = "0",
+    ) -> list[int]:
+        """Add jobs in one call: 1 added, 0 duplicated."""
+        return await self.scripts.add(
+            jobs=[(job_id, "task", data, options, delay_ms, place) for job_id in job_ids]
+        )
+
+    async def take(self, want: int = 1, *, consumer: str = "w1", lease_ms: int = LONG_MS) -> Taken:
+        """Take up to `want` jobs."""
+        return await self.scripts.take(consumer=consumer, want=want, lease_ms=lease_ms)
+
+    async def take_one(self, *, consumer: str = "w1", lease_ms: int = LONG_MS) -> TakenJob:
+        """Take one job, which must be there."""
+        (job,) = (await self.take(consumer=consumer, lease_ms=lease_ms)).jobs
+        return job
+
+    async def finish(self, *jobs: tuple[Any, ...], consumer: str = "w1", want: int = 0) -> Finished:
+        """Settle jobs made by `settle`."""
+        return await self.scripts.finish(consumer=consumer, want=want, lease_ms=LONG_MS, jobs=jobs)
+
+    async def sweep(self, *, max_stalled: int = 1, dead: str = "") -> tuple[int, int, bool]:
+        """Look for stalled jobs."""
+        return await self.scripts.sweep(max_stalled=max_stalled, keep=KEEP_ALL, dead_consumer=dead)
+
+    async def snapshot(self, job_id: str) -> Snapshot | None:
+        """What the queue knows of one job."""
+        return (await self.scripts.snapshot(ids=[job_id])).jobs[0]
+
+    async def state(self, job_id: str) -> str | None:
+        """The state of one job, None when there is no such job."""
+        snapshot = await self.snapshot(job_id)
+        return snapshot and snapshot.state
+
+    async def events(self) -> list[JobEvent]:
+        """All events that are kept."""
+        entries = await self.redis("XRANGE", self.keys.ev, "-", "+")
+        return [event for entry_id, fields in entries for event in expand(entry_id, fields)]
+
+    async def history(self, job_id: str) -> list[str]:
+        """The names of one job's events."""
+        return [event.name for event in await self.events() if event.job_id == job_id]
+
+    async def dump(self) -> QueueDump:
+        """All keys of the queue."""
+        return await dump_queue(self.redis_url, self.queue_name)
+
+    async def wipe(self) -> None:
+        """Delete every key of the queue, as FLUSHALL would on a server of its own."""
+        async with self.client.pipeline(transaction=True) as transaction:
+            for key in await self.redis("KEYS", self.keys.prefix + "*"):
+                await execute(transaction, "DEL", key)
+            await transaction.execute()
+
+    async def check(self, *, idle: bool = False) -> None:
+        """Prove the invariants."""
+        await check_invariants(self.redis_url, self.queue_name, idle=idle)

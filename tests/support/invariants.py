@@ -1,0 +1,247 @@
+"""What must be true of a queue at every moment, proved from a dump of its keys.
+
+Every job is in exactly one place, and its hash, the counts and the events agree with that.
+"""
+
+import re
+from collections import Counter, defaultdict
+from collections.abc import Iterator
+
+from tests.support.queue_dump import QueueDump, Stream, dump_queue
+
+_KEYS = {
+    r"meta": "hash",
+    r"ready|express|ev": "stream",
+    r"prioritized|delayed|completed|failed|wake": "zset",
+    r"j:[^:]+": "hash",
+    r"j:[^:]+:log": "list",
+    r"gone:[^:]+|turn:[^:]+|resync:[^:]+": "string",
+}
+_SETS = ("prioritized", "delayed", "completed", "failed")
+_PRIORITY = 2**32
+
+#: Event → the events that may come before it in the life of one job (None: it is the first).
+_BEFORE: dict[str, frozenset[str | None]] = {
+    "added": frozenset({None, "completed", "failed"}),
+    "waiting": frozenset({"added", "delayed", "active", "stalled"}),
+    "delayed": frozenset({"added", "active"}),
+    "active": frozenset({"waiting"}),
+    "stalled": frozenset({"active"}),
+    "completed": frozenset({"active"}),
+    "failed": frozenset({"active", "stalled"}),
+}
+#: Last event → the places in which the job then is.
+_PLACES = {
+    "waiting": {"waiting", "prioritized"},
+    "delayed": {"delayed"},
+    "active": {"active"},
+    "completed": {"completed", "gone"},
+    "failed": {"failed", "gone"},
+}
+
+
+class InvariantViolation(AssertionError):
+    """The keys of a queue contradict each other; the message lists how."""
+
+
+async def check_invariants(
+    redis_url: str, queue_name: str, prefix: str = "vq", *, idle: bool = False
+) -> None:
+    """Prove that every job of a queue is in exactly one state; works on a busy queue, too.
+
+    With `idle` no job may be active. Raises InvariantViolation with everything that is wrong.
+    """
+    dump = await dump_queue(redis_url, queue_name, prefix)
+    wrong = list(_violations(dump))
+    if idle:
+        wrong += [
+            f"{lane}: entry {entry} is pending for {consumer}, though nothing should run"
+            for lane in ("ready", "express")
+            for entry, consumer in dump.stream(lane).workers.pending.items()
+        ]
+    if wrong:
+        raise InvariantViolation(f"queue {queue_name}:\n  " + "\n  ".join(wrong))
+
+
+def _violations(dump: QueueDump) -> Iterator[str]:
+    untyped = list(_check_keys(dump))
+    yield from untyped
+    if untyped:
+        return  # the other checks read the keys by their types
+    places = _places(dump)
+    for lane in ("ready", "express"):
+        yield from _check_lane(lane, dump.stream(lane))
+    yield from _check_places(dump, places)
+    yield from _check_fields(dump, places)
+    yield from _check_counts(dump, places)
+    yield from _check_clock(dump)
+    yield from _check_event_numbers(dump)
+    yield from _check_event_paths(dump, places)
+    yield from _check_leftovers(dump)
+
+
+def _check_keys(dump: QueueDump) -> Iterator[str]:
+    for name, found in dump.types.items():
+        wanted = next((kind for key, kind in _KEYS.items() if re.fullmatch(key, name)), None)
+        if wanted is None:
+            yield f"key {name} ({found}) is not in the queue's layout"
+        elif wanted != found:
+            yield f"key {name} is a {found}, not a {wanted}"
+    if "meta" not in dump.types and any(not _may_stand_alone(name) for name in dump.types):
+        yield "meta is missing"
+
+
+def _may_stand_alone(name: str) -> bool:
+    return name.startswith(("turn:", "resync:"))
+
+
+def _id(text: str) -> tuple[int, int]:
+    ms, _, seq = text.partition("-")
+    return int(ms), int(seq)
+
+
+def _places(dump: QueueDump) -> dict[str, list[tuple[str, str]]]:
+    """Job id → (state, token in a lane or "") of every place that names it."""
+    places: dict[str, list[tuple[str, str]]] = defaultdict(list)
+    for lane, mark in (("ready", ""), ("express", "x")):
+        stream = dump.stream(lane)
+        for entry in stream.entries:
+            state = "active" if entry.id in stream.workers.pending else "waiting"
+            places[entry.fields[1]].append((state, mark + entry.id))
+    for name in _SETS:
+        for job_id in dump.zsets.get(name, {}):
+            places[job_id].append((name, ""))
+    return places
+
+
+def _check_lane(name: str, stream: Stream) -> Iterator[str]:
+    if stream.entries and "workers" not in stream.groups:
+        yield f"{name} has entries and no group of workers"
+    delivered = _id(stream.workers.last_delivered)
+    entries = {entry.id for entry in stream.entries}
+    for entry in stream.entries:
+        handed_out = _id(entry.id) <= delivered
+        if entry.fields[0::2] != ["j"]:
+            yield f"{name}: entry {entry.id} has the fields {entry.fields[0::2]}, not j alone"
+        if handed_out and entry.id not in stream.workers.pending:
+            yield f"{name}: entry {entry.id} was handed out and is pending for nobody"
+        if not handed_out and name == "express":
+            yield f"express: entry {entry.id} waits, though entries are made for taken jobs"
+    for entry_id, consumer in stream.workers.pending.items():
+        if entry_id not in entries:
+            yield f"{name}: {entry_id} is pending for {consumer} and not in the stream"
+        if _id(entry_id) > delivered:
+            yield f"{name}: {entry_id} is pending for {consumer} and was never handed out"
+
+
+def _check_places(dump: QueueDump, places: dict[str, list[tuple[str, str]]]) -> Iterator[str]:
+    for job_id in dump.jobs.keys() - places.keys():
+        yield f"job {job_id} is in no place"
+    for job_id, found in places.items():
+        if job_id not in dump.jobs:
+            yield f"job {job_id} does not exist, and is {_listed(found)}"
+        elif len(found) > 1:
+            yield f"job {job_id} is in {len(found)} places: {_listed(found)}"
+
+
+def _listed(found: list[tuple[str, str]]) -> str:
+    return ", ".join(f"{state} as entry {token}" if token else state for state, token in found)
+
+
+def _check_fields(dump: QueueDump, places: dict[str, list[tuple[str, str]]]) -> Iterator[str]:
+    for job_id, fields in dump.jobs.items():
+        if len(places.get(job_id, ())) != 1:
+            continue
+        ((state, token),) = places[job_id]
+        if token and "s" in fields:
+            yield f"job {job_id} is {state} and its hash says {fields['s']}"
+        if token and fields.get("e") != token:
+            yield f"job {job_id} is entry {token} and its hash names entry {fields.get('e')}"
+        if not token and fields.get("s") != state:
+            yield f"job {job_id} is {state} and its hash says {fields.get('s', 'in a lane')}"
+        made, stalled, begun = (int(fields.get(name, 0)) for name in ("atm", "stc", "ats"))
+        if made + stalled != begun:
+            yield (
+                f"job {job_id} has begun {begun} attempts, which are not "
+                f"{made} made and {stalled} stalled"
+            )
+        if state in ("completed", "failed"):
+            missing = {"fo", "rv" if state == "completed" else "fr"} - fields.keys()
+            if missing:
+                yield f"job {job_id} is {state} without the fields {sorted(missing)}"
+        if state == "prioritized":
+            priority = int(dump.zsets["prioritized"][job_id] // _PRIORITY)
+            if priority != int(fields.get("p", 0)):
+                yield f"job {job_id} stands at priority {priority}, not {fields.get('p', 0)}"
+
+
+def _check_counts(dump: QueueDump, places: dict[str, list[tuple[str, str]]]) -> Iterator[str]:
+    recount = Counter(state for found in places.values() for state, _ in found)
+    in_front = sum(score < _PRIORITY for score in dump.zsets.get("prioritized", {}).values())
+    recount["waiting"] += in_front
+    recount["prioritized"] -= in_front
+    names = ("waiting", "prioritized", "delayed", "active", "completed", "failed")
+    for name, count in zip(names, dump.counts, strict=True):
+        if count != recount[name]:
+            yield f"counts.lua says {count} {name}, there are {recount[name]}"
+
+
+def _check_clock(dump: QueueDump) -> Iterator[str]:
+    meta = dump.hashes.get("meta", {})
+    clock = int(meta.get("ms", 0)), int(meta.get("seq", 0))
+    for name, stream in dump.streams.items():
+        if _id(stream.last_id) > clock:
+            yield f"the clock {clock[0]}-{clock[1]} is behind {stream.last_id} of {name}"
+
+
+def _check_event_numbers(dump: QueueDump) -> Iterator[str]:
+    expected: int | None = None
+    for entry in dump.stream("ev").entries:
+        first, count = int(entry.fields[3]), len(entry.fields) // 2 - 2
+        if entry.fields[:3:2] != ["e", "n"] or count < 1:
+            yield f"event entry {entry.id} does not begin with e, n and a job"
+        if expected is not None and first != expected:
+            yield f"event entry {entry.id} has number {first}, not {expected}"
+        expected = first + count
+    newest = int(dump.hashes.get("meta", {}).get("n", 0))
+    if expected is not None and expected - 1 != newest:
+        yield f"the last event has number {expected - 1}, meta says {newest}"
+
+
+def _check_event_paths(dump: QueueDump, places: dict[str, list[tuple[str, str]]]) -> Iterator[str]:
+    """Every job's events are a way through the states that ends in its place."""
+    last: dict[str, str] = {}
+    entries = dump.stream("ev").entries
+    whole = bool(entries) and entries[0].fields[3] == "1"
+    for entry in entries:
+        kind = entry.fields[1]
+        for job_id in entry.fields[4::2]:
+            before = last.get(job_id)
+            if kind in ("progress", "duplicated"):
+                if kind == "progress" and before not in ("active", None):
+                    yield f"job {job_id} reports progress while {before} ({entry.id})"
+            elif kind not in _BEFORE:
+                yield f"event entry {entry.id} is of the unknown kind {kind}"
+            else:
+                # the job's first events may have been trimmed
+                if before not in _BEFORE[kind] and (whole or before is not None):
+                    yield f"job {job_id} is {kind} after {before} ({entry.id})"
+                last[job_id] = kind
+    for job_id, kind in last.items():
+        found = {state for state, _ in places.get(job_id, [("gone", "")])}
+        if not found & _PLACES.get(kind, set()):
+            yield f"job {job_id} is {' and '.join(sorted(found))}, its last event says {kind}"
+
+
+def _check_leftovers(dump: QueueDump) -> Iterator[str]:
+    for name in dump.lists:
+        if name.removesuffix(":log") not in dump.hashes:
+            yield f"log {name} belongs to no job"
+    for name in dump.strings:
+        if dump.ttl_ms[name] < 0:
+            yield f"key {name} lives for ever"
+        if name.startswith("gone:") and name.removeprefix("gone:") in dump.jobs:
+            yield f"key {name} says that a job is gone which exists"
+    members = set(dump.zsets.get("wake", {})) - {"0"}
+    if members:
+        yield f"wake has the unknown members {sorted(members)}"

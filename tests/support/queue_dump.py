@@ -1,0 +1,163 @@
+"""All keys of one queue, read in one transaction, whatever goes on meanwhile."""
+
+import re
+from dataclasses import dataclass, field
+from typing import Any
+
+from vqueue.connection import execute, open_client
+from vqueue.keys import GROUP, QueueKeys
+from vqueue.scripts import load_script
+
+# An index over the whole database: the tests' own servers are small.
+_DUMP = """
+local function by_name(list)
+  local map = {}
+  for i = 1, #list, 2 do map[list[i]] = list[i + 1] end
+  return map
+end
+local readers = {
+  hash = function(key) return redis.call('HGETALL', key) end,
+  zset = function(key) return redis.call('ZRANGE', key, 0, -1, 'WITHSCORES') end,
+  list = function(key) return redis.call('LRANGE', key, 0, -1) end,
+  string = function(key) return redis.call('GET', key) end,
+  stream = function(key)
+    local groups = {}
+    for _, reply in ipairs(redis.call('XINFO', 'GROUPS', key)) do
+      local group = by_name(reply)
+      table.insert(groups, {
+        group['name'], group['last-delivered-id'],
+        redis.call('XPENDING', key, group['name'], '-', '+', 1000000),
+      })
+    end
+    local info = by_name(redis.call('XINFO', 'STREAM', key))
+    return {redis.call('XRANGE', key, '-', '+'), info['last-generated-id'], groups}
+  end,
+}
+local found = {}
+for _, key in ipairs(redis.call('KEYS', ARGV[1])) do
+  local kind = redis.call('TYPE', key).ok
+  local reader = readers[kind]
+  table.insert(found, {key, kind, redis.call('PTTL', key), reader and reader(key) or ''})
+end
+return found
+"""
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Entry:
+    """One entry of a stream."""
+
+    id: str
+    #: Names and values in turn, as they were added; names may repeat.
+    fields: list[str]
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Group:
+    """A consumer group of a stream."""
+
+    last_delivered: str
+    #: entry id → consumer.
+    pending: dict[str, str]
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Stream:
+    """A stream with its groups."""
+
+    entries: list[Entry] = field(default_factory=list)
+    last_id: str = "0-0"
+    groups: dict[str, Group] = field(default_factory=dict)
+
+    @property
+    def workers(self) -> Group:
+        """The group of the workers, empty when there is none."""
+        return self.groups.get(GROUP, Group(last_delivered="0-0", pending={}))
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class QueueDump:
+    """The keys of a queue by type; names without the queue's prefix."""
+
+    types: dict[str, str]
+    #: Milliseconds to live, -1 for ever.
+    ttl_ms: dict[str, int]
+    hashes: dict[str, dict[str, str]]
+    zsets: dict[str, dict[str, float]]
+    lists: dict[str, list[str]]
+    strings: dict[str, str]
+    streams: dict[str, Stream]
+    #: What counts.lua said in the same moment.
+    counts: list[int]
+
+    @property
+    def jobs(self) -> dict[str, dict[str, str]]:
+        """Job id → fields of its hash."""
+        return {
+            name.removeprefix("j:"): fields
+            for name, fields in self.hashes.items()
+            if re.fullmatch(r"j:[^:]+", name)
+        }
+
+    def stream(self, name: str) -> Stream:
+        """A stream, an empty one when it does not exist."""
+        return self.streams.get(name, Stream())
+
+
+def _text(raw: bytes) -> str:
+    return raw.decode(errors="replace")
+
+
+def _map(flat: list[bytes]) -> dict[str, str]:
+    return dict(zip(map(_text, flat[::2]), map(_text, flat[1::2]), strict=True))
+
+
+def _stream(raw: list[Any]) -> Stream:
+    entries, last_id, groups = raw
+    return Stream(
+        entries=[Entry(id=_text(i), fields=list(map(_text, values))) for i, values in entries],
+        last_id=_text(last_id),
+        groups={
+            _text(name): Group(
+                last_delivered=_text(delivered),
+                pending={_text(item[0]): _text(item[1]) for item in pending},
+            )
+            for name, delivered, pending in groups
+        },
+    )
+
+
+async def dump_queue(redis_url: str, queue_name: str, prefix: str = "vq") -> QueueDump:
+    """Read everything of a queue and its counts as of one moment."""
+    keys = QueueKeys(queue_name, prefix)
+    client = open_client(redis_url, reply_timeout=30)
+    try:
+        async with client.pipeline(transaction=True) as transaction:
+            await execute(transaction, "EVAL", _DUMP, 0, keys.prefix + "*")
+            await execute(
+                transaction, "EVAL", load_script("counts").text, len(keys.fixed), *keys.fixed
+            )
+            found, counts = await transaction.execute()
+    finally:
+        await client.aclose()
+    by_type: dict[str, dict[str, Any]] = {
+        kind: {} for kind in ("hash", "zset", "list", "string", "stream")
+    }
+    types, ttl_ms = {}, {}
+    for key, kind, ttl, content in found:
+        name = _text(key).removeprefix(keys.prefix)
+        types[name], ttl_ms[name] = _text(kind), ttl
+        by_type.setdefault(_text(kind), {})[name] = content
+    return QueueDump(
+        types=types,
+        ttl_ms=ttl_ms,
+        hashes={name: _map(flat) for name, flat in by_type["hash"].items()},
+        zsets={
+            name: {member: float(score) for member, score in _map(flat).items()}
+            for name, flat in by_type["zset"].items()
+        },
+        lists={name: list(map(_text, lines)) for name, lines in by_type["list"].items()},
+        strings={name: _text(value) for name, value in by_type["string"].items()},
+        streams={name: _stream(raw) for name, raw in by_type["stream"].items()},
+        counts=counts,
+    )
