@@ -13,7 +13,7 @@ _WIDTH, _HEIGHT, _SECONDS = 1920, 1080, 8
 _BACKGROUND = f"mandelbrot=size={_WIDTH // 2}x{_HEIGHT // 2}:rate=30:end_scale=0.02:end_pts=240"
 _FOREGROUND = "testsrc2=size=640x360:rate=30"
 _PICTURE = (
-    f"[0:v]noise=alls=8:allf=t,scale={_WIDTH}:{_HEIGHT}[zoom];"
+    f"[0:v]noise=all_strength=8:all_flags=t,scale={_WIDTH}:{_HEIGHT}[zoom];"
     "[zoom][1:v]overlay=x=(W-w)*(0.5+0.5*sin(t)):y=(H-h)*(0.5+0.5*cos(1.3*t)),"
     "format=yuv420p[video]"
 )
