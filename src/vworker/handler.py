@@ -1,0 +1,96 @@
+"""The queue's handler: one job of `video-transcode` is one attempt of the pipeline."""
+
+from __future__ import annotations
+
+import logging
+import time
+from typing import Any
+
+from vqueue import Job, UnrecoverableError
+from vworker.contract import TranscodeRequest, output_prefix
+from vworker.errors import StorageError, TranscodeError
+from vworker.failure import failure_text
+from vworker.media.settings import MediaSettings
+from vworker.pipeline import transcode
+from vworker.storage import Storage
+from vworker.workspace import Workspace
+
+logger = logging.getLogger(__name__)
+
+
+class RetryableFailure(Exception):
+    """An attempt failed for a reason that another attempt may not meet."""
+
+
+class TranscodeHandler:
+    """Runs the pipeline for a job and tells the queue how it ended."""
+
+    def __init__(self, *, storage: Storage, workspace: Workspace, media: MediaSettings) -> None:
+        self._storage = storage
+        self._workspace = workspace
+        self._media = media
+
+    async def __call__(self, job: Job) -> dict[str, Any]:
+        """Return the result as JSON.
+
+        Raises UnrecoverableError for failures that would come again, RetryableFailure for
+        others; `vworker.failure` says how their text reaches the user.
+        """
+        started = time.monotonic()
+        try:
+            request = TranscodeRequest.from_json(job.data)
+            prefix = output_prefix(request.video_id, str(job.fence), str(job.consumer))
+            logger.info(
+                "video %s: attempt %d starts under %s",
+                request.video_id,
+                job.attempts_started,
+                prefix,
+                extra={"action": "attempt", "job_id": job.id},
+            )
+            if job.attempts_started > 1:
+                await self._remove_leftovers(request.video_id, before=job.fence or 0)
+            result = await transcode(
+                request,
+                prefix=prefix,
+                storage=self._storage,
+                workspace=self._workspace,
+                report=job.update_progress,
+                settings=self._media,
+            )
+        except TranscodeError as error:
+            logger.warning(
+                "video %s: %s: %s",
+                job.id,
+                error.code,
+                error,
+                extra={"action": "attempt_failed", "job_id": job.id},
+            )
+            failure = RetryableFailure if error.retryable else UnrecoverableError
+            raise failure(failure_text(error)) from error
+        logger.info(
+            "video %s: %d renditions in %.1f s",
+            request.video_id,
+            len(result.renditions),
+            time.monotonic() - started,
+            extra={"action": "transcoded", "job_id": job.id},
+        )
+        return result.to_json()
+
+    async def _remove_leftovers(self, video_id: str, *, before: int) -> None:
+        """Delete what attempts with a smaller fence left behind when their worker died.
+
+        A smaller fence can no longer be committed while this activation exists. A failure
+        here does not fail the job: the next attempt, or nobody, needs it.
+        """
+        parent = output_prefix(video_id, "0", "x").rpartition("/")[0].rpartition("/")[0] + "/"
+        try:
+            owners = {
+                found.key.removeprefix(parent).partition("/")[0]
+                async for found in self._storage.list(parent)
+            }
+            for owner in owners:
+                fence = owner.partition("-")[0]
+                if fence.isdecimal() and int(fence) < before:
+                    await self._storage.delete_prefix(f"{parent}{owner}/")
+        except StorageError as error:
+            logger.warning("video %s: leftovers stay in S3: %s", video_id, error)
