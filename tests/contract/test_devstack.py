@@ -109,7 +109,10 @@ def test_port_of_an_earlier_run_is_given_up_when_it_is_taken(tmp_path: Path) -> 
 def listening_addresses(pid: int) -> set[tuple[str, int]]:
     """Where a process listens, as the kernel's tables tell: hexadecimal host, port."""
     process = Path(f"/proc/{pid}")
-    handles = {str(handle.readlink()) for handle in (process / "fd").iterdir()}
+    handles = set()
+    for handle in (process / "fd").iterdir():
+        with contextlib.suppress(FileNotFoundError):  # closed since we read its name
+            handles.add(str(handle.readlink()))
     addresses = set()
     for table in ("tcp", "tcp6"):
         for line in (process / "net" / table).read_text().splitlines()[1:]:
