@@ -35,8 +35,8 @@ logger = logging.getLogger(__name__)
 Handler = Callable[[Job], Awaitable[Any]]
 
 #: Longest sleep on the wake key in seconds: what a wake-up costs that died with the
-#: worker that got it. With the take after it, an idle worker sends 1.6 commands a second.
-IDLE_BLOCK = 1.25
+#: worker that got it. With the take after it, an idle worker sends 1.4 commands a second.
+IDLE_BLOCK = 1.5
 
 
 def new_consumer() -> str:

@@ -19,6 +19,10 @@ class Clips:
         """1920x1080, 30 fps, 3 s, with sound; the index at the file's start."""
         return self._made("full_hd.mp4", *_picture("1920x1080"), *_SOUND, *_ENCODE)
 
+    def long(self) -> Path:
+        """1920x1080, 30 fps, 15 s, no sound: its encode takes seconds, and can be interrupted."""
+        return self._made("long.mp4", *_picture("1920x1080", seconds=15), *_ENCODE)
+
     def silent(self) -> Path:
         """640x360, 25 fps, 3 s, no sound."""
         return self._made("silent.mp4", *_picture("640x360", rate=25), *_ENCODE)
@@ -79,5 +83,5 @@ class Clips:
         return path
 
 
-def _picture(size: str, *, rate: int = 30) -> tuple[str, ...]:
-    return ("-f", "lavfi", "-i", f"testsrc2=size={size}:rate={rate}:duration=3")
+def _picture(size: str, *, rate: int = 30, seconds: int = 3) -> tuple[str, ...]:
+    return ("-f", "lavfi", "-i", f"testsrc2=size={size}:rate={rate}:duration={seconds}")
