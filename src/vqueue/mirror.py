@@ -336,9 +336,7 @@ class MongoMirror:
 
     async def _resync(self, gap: str) -> None:
         """Write every job of the queue. Safe beside live events, because of the guard."""
-        logger.warning(
-            "mirror of %s: events up to %s are missing, reading all jobs", self.name, gap
-        )
+        logger.info("mirror of %s reads all jobs: it lacks events before %s", self.name, gap)
         count = 0
         async for ids in self._all_job_ids():
             for start in range(0, len(ids), MAX_BATCH):
