@@ -1,0 +1,94 @@
+"""Settings: flags over environment over defaults, clear refusals, documented names."""
+
+import re
+from pathlib import Path
+
+import pytest
+
+from vworker.backends import Backends, ConfigError, mask_credentials, read_variable
+from vworker.config import WorkerSettings, build_parser, load_settings
+
+ROOT = Path(__file__).parents[3]
+BACKENDS = {
+    "REDIS_URL": "redis://user:secret@127.0.0.1:6379/0",
+    "MONGODB_URI": "mongodb://user:secret@127.0.0.1/db",
+    "S3_BUCKET": "videos",
+    # any program will do: only its presence is looked at
+    "FFMPEG": "sh",
+    "FFPROBE": "sh",
+}
+
+
+def load(*flags: str, **environ: str) -> WorkerSettings:
+    return load_settings(build_parser().parse_args(flags), BACKENDS | environ)
+
+
+def test_defaults_are_those_of_the_documentation() -> None:
+    settings = load()
+    assert settings.concurrency == 2
+    assert settings.processes == 1
+    assert settings.lock_duration == 300
+    assert settings.shutdown_grace == 25
+    assert settings.media.preset == "veryfast"
+
+
+def test_a_flag_wins_over_its_variable() -> None:
+    assert load(WORKER_CONCURRENCY="3").concurrency == 3
+    assert load("--concurrency", "5", WORKER_CONCURRENCY="3").concurrency == 5
+
+
+@pytest.mark.parametrize(
+    ("variable", "value"),
+    [
+        ("WORKER_CONCURRENCY", "0"),
+        ("WORKER_CONCURRENCY", "two"),
+        ("WORKER_CONCURRENCY", "1.5"),
+        ("WORKER_PROCESSES", "0"),
+        ("WORKER_LOCK_DURATION", "nan"),
+        ("WORKER_LOCK_DURATION", "0.5"),
+        ("WORKER_SHUTDOWN_GRACE", "-1"),
+        ("WORKER_PRESET", "warp"),
+        ("WORKER_LOG_LEVEL", "loud"),
+        ("FFMPEG", "/no/such/program"),
+    ],
+)
+def test_a_value_that_cannot_be_used_is_named(variable: str, value: str) -> None:
+    with pytest.raises(ConfigError, match=variable):
+        load(**{variable: value})
+
+
+@pytest.mark.parametrize("variable", ["REDIS_URL", "MONGODB_URI", "S3_BUCKET"])
+def test_a_missing_backend_is_named(variable: str) -> None:
+    with pytest.raises(ConfigError, match=f"{variable} is not set"):
+        load(**{variable: ""})
+
+
+def test_a_secret_can_come_from_a_file(tmp_path: Path) -> None:
+    secret = tmp_path / "redis_url"
+    secret.write_text("redis://10.0.0.1/1\n")
+    assert read_variable({"REDIS_URL_FILE": str(secret)}, "REDIS_URL") == "redis://10.0.0.1/1"
+
+
+def test_a_secret_given_twice_or_unreadable_is_refused(tmp_path: Path) -> None:
+    with pytest.raises(ConfigError, match="both set"):
+        read_variable({"A": "x", "A_FILE": "y"}, "A")
+    with pytest.raises(ConfigError, match="cannot be read"):
+        read_variable({"A_FILE": str(tmp_path / "absent")}, "A")
+
+
+def test_passwords_stay_out_of_representations() -> None:
+    text = repr(Backends.from_environ(BACKENDS))
+    assert "secret" not in text
+    assert mask_credentials("redis://:secret@host/0") == "redis://:***@host/0"
+
+
+def test_every_variable_is_documented_and_every_documented_one_exists() -> None:
+    sources = [ROOT / "src/vworker/config.py", ROOT / "src/vworker/backends.py"]
+    read = {
+        name
+        for path in sources
+        for name in re.findall(r'"((?:WORKER_|S3_|FF|REDIS_|MONGODB_)[A-Z_]+)"', path.read_text())
+    }
+    text = (ROOT / "docs/configuration.md").read_text(encoding="utf-8")
+    documented = set(re.findall(r"`((?:WORKER_|S3_|FF|REDIS_|MONGODB_)[A-Z_]+)`", text))
+    assert read == documented
