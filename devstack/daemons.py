@@ -108,6 +108,9 @@ class Daemons:
 
 def _api_port(environ: Mapping[str, str]) -> int:
     """VAPI_PORT when it is set; else the API's own default, when it is free; else a free port."""
-    if environ.get("VAPI_PORT"):
-        return int(environ["VAPI_PORT"])
+    given = environ.get("VAPI_PORT")
+    if given:
+        if not given.isdecimal():
+            raise DaemonFailed(f"VAPI_PORT={given!r} is no port: give a number, or unset it")
+        return int(given)
     return _DEFAULT_API_PORT if is_free(_DEFAULT_API_PORT) else free_ports(1)[0]

@@ -88,11 +88,13 @@ def _transcode(system: _System, video: Path) -> str:
     for state in api.states(video_id):
         _draw_bar(state.progress, f"{state.status}, {time.monotonic() - sent:.0f} s")
         system.daemons.check()
-    print(flush=True)
+    if sys.stdout.isatty():
+        print(flush=True)
     document = api.video(video_id)
     if document["status"] != "completed":
+        error = document.get("error") or {}
         raise TranscodeFailed(
-            f"video {video_id} is {document['status']}: {document.get('error')}; "
+            f"{video} is {document['status']}: {error.get('message')} ({error.get('code')}); "
             + log_tail(system.daemons.log_path("vworker"))
         )
     return video_id
