@@ -23,7 +23,8 @@ _PRIORITY = 2**32
 #: Event → the events that may come before it in the life of one job (None: it is the first).
 _BEFORE: dict[str, frozenset[str | None]] = {
     "added": frozenset({None, "completed", "failed"}),
-    "waiting": frozenset({"added", "delayed", "active", "stalled"}),
+    # waiting again: repair.lua cannot tell what waited from what ran
+    "waiting": frozenset({"added", "delayed", "active", "stalled", "waiting"}),
     "delayed": frozenset({"added", "active"}),
     "active": frozenset({"waiting"}),
     "stalled": frozenset({"active"}),

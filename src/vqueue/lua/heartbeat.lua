@@ -18,5 +18,6 @@ local lost, kept = {}, {}
 for i = 3, #ARGV do
   table.insert(held(ARGV[i], consumer) and kept or lost, ARGV[i])
 end
+know_lease(lease)
 renew(kept, consumer, lease)
 return lost

@@ -9,5 +9,5 @@ Cost     O(1)          Crash  a repeat changes nothing ]]
 
 local lease = tonumber(ARGV[1])
 reserve(0)
-if lease > (longest_lease or 0) then redis.call('HSET', meta, 'lease', lease) end
+know_lease(lease)
 return now

@@ -44,6 +44,15 @@ local function reserve(count)
   if new or count > 0 then redis.call('HSET', meta, 'ms', ms, 'seq', seq + count) end
 end
 
+-- The sweep judges by the queue's longest lease. Whoever holds jobs says its own, not
+-- only when it joins: meta may have been deleted since.
+local function know_lease(lease)
+  if lease > (longest_lease or 0) then
+    redis.call('HSET', meta, 'lease', lease)
+    longest_lease = lease
+  end
+end
+
 local function mint()
   clock_seq = clock_seq + 1
   return string.format('%.0f-%.0f', clock_ms, clock_seq)

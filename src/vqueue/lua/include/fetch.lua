@@ -66,7 +66,7 @@ end
 
 -- a lease shorter than the queue's longest: idle time starts that much later
 local function shorten_lease(jobs, consumer, lease)
-  if lease >= (longest_lease or lease) or #jobs == 0 then return end
+  if lease >= longest_lease or #jobs == 0 then return end
   local tokens = {}
   for _, job in ipairs(jobs) do table.insert(tokens, job[2]) end
   renew(tokens, consumer, lease)
@@ -74,6 +74,7 @@ end
 
 -- Returns the jobs and the ms until the next delayed job is due (-1: none).
 local function fetch(consumer, want, lease)
+  know_lease(lease)
   promote_due()
   local jobs = {}
   if want > 0 then
