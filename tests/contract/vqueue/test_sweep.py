@@ -1,0 +1,200 @@
+"""sweep: jobs of silent and dead workers go back to the front, or fail at the limit."""
+
+import asyncio
+from pathlib import Path
+
+import pytest
+
+from devstack import Valkey
+from tests.support.driver import LONG_MS, SHORT_MS, Driver, expire, ids, settle
+from tests.support.waiting import until
+from vqueue import Queue, Retention
+
+
+async def test_a_job_whose_lease_ran_out_goes_to_the_front(driver: Driver) -> None:
+    await driver.scripts.open(lease_ms=SHORT_MS)
+    await driver.add("stalled", "next")
+    await driver.take_one(lease_ms=SHORT_MS)
+
+    async def recovered() -> bool:
+        return (await driver.sweep())[0] == 1
+
+    await until(recovered, what="the lease to run out")
+    again = await driver.take(2, consumer="w2")
+    assert ids(again) == ["stalled", "next"]
+    made, begun, stalls = again.jobs[0].fields[5:8]
+    assert (made, begun, stalls) == (None, b"1", b"1")
+    assert (await driver.history("stalled"))[2:] == ["active", "stalled", "waiting", "active"]
+
+
+async def test_a_job_within_its_lease_is_left_alone(driver: Driver) -> None:
+    await driver.scripts.open(lease_ms=LONG_MS)
+    await driver.add("job")
+    await driver.take_one()
+    assert await driver.sweep() == (0, 0, False)
+    assert await driver.state("job") == "active"
+
+
+async def test_a_stalled_priority_job_keeps_its_priority(driver: Driver) -> None:
+    await driver.scripts.open(lease_ms=LONG_MS)
+    await driver.add("stalled", "other", place="5")
+    await expire(driver, (await driver.take_one()).token)
+    await driver.sweep()
+    await driver.add("urgent", place="4")
+    assert ids(await driver.take(3)) == ["urgent", "stalled", "other"]
+
+
+async def test_above_the_limit_a_job_fails_with_the_reason(driver: Driver, queue: Queue) -> None:
+    await driver.scripts.open(lease_ms=LONG_MS)
+    await driver.add("job")
+    for result in ((1, 0, False), (1, 0, False), (0, 1, False)):
+        await expire(driver, (await driver.take_one()).token)
+        assert await driver.sweep(max_stalled=2) == result
+    job = await queue.get_job("job")
+    assert job is not None
+    assert job.state == "failed"
+    assert job.failed_reason == "job stalled more than allowable limit"
+    assert (job.stalled_count, job.attempts_started, job.attempts_made) == (3, 3, 0)
+    assert (await driver.history("job"))[-2:] == ["stalled", "failed"]
+
+
+@pytest.mark.parametrize(("option", "limit", "state"), [(b"0", 5, "failed"), (b"3", 0, "waiting")])
+async def test_the_jobs_own_limit_comes_first(
+    driver: Driver, option: bytes, limit: int, state: str
+) -> None:
+    await driver.scripts.open(lease_ms=LONG_MS)
+    await driver.add("job", options=b'{"max_stalled":' + option + b"}")
+    await expire(driver, (await driver.take_one()).token)
+    await driver.sweep(max_stalled=limit)
+    assert await driver.state("job") == state
+
+
+async def test_a_job_that_fails_by_stalling_follows_its_retention(driver: Driver) -> None:
+    await driver.scripts.open(lease_ms=LONG_MS)
+    await driver.add("removed", options=b'{"remove_on_fail":"0 -1"}')
+    await driver.add("old", "newer", options=b'{"remove_on_fail":"1 -1"}')
+    for _ in range(3):
+        await expire(driver, (await driver.take_one()).token)
+        assert await driver.sweep(max_stalled=0) == (0, 1, False)
+    states = [await driver.state(job_id) for job_id in ("removed", "old", "newer")]
+    assert states == [None, None, "failed"]
+    assert await driver.add("removed") == [0]
+
+
+async def test_each_lease_is_judged_by_its_own_length(driver: Driver) -> None:
+    await driver.scripts.open(lease_ms=LONG_MS)
+    await driver.scripts.open(lease_ms=SHORT_MS)  # the longest one stays
+    await driver.add("long", "short")
+    await driver.take_one(consumer="w1", lease_ms=LONG_MS)
+    short = await driver.take_one(consumer="w2", lease_ms=SHORT_MS)
+
+    async def one_recovered() -> bool:
+        return (await driver.sweep())[0] == 1
+
+    await until(one_recovered, what="the short lease to run out")
+    assert (await driver.state("long"), await driver.state("short")) == ("active", "waiting")
+    assert short.id == b"short"
+
+
+async def test_a_renewed_short_lease_is_short_again(driver: Driver) -> None:
+    await driver.scripts.open(lease_ms=LONG_MS)
+    await driver.add("job")
+    job = await driver.take_one(lease_ms=SHORT_MS)
+    await driver.scripts.heartbeat(consumer="w1", lease_ms=SHORT_MS, tokens=[job.token])
+
+    async def recovered() -> bool:
+        return (await driver.sweep())[0] == 1
+
+    await until(recovered, what="the renewed lease to run out")
+
+
+async def test_a_worker_seen_to_die_loses_its_jobs_at_once(driver: Driver, queue: Queue) -> None:
+    await driver.scripts.open(lease_ms=LONG_MS)
+    await driver.add(*(f"job-{number:03}" for number in range(230)))
+    await driver.add("urgent", place="1")
+    dead = await driver.take(200, consumer="dead")
+    await driver.take(30, consumer="alive")
+    await driver.take(1, consumer="dead")
+
+    assert await queue.recover_crashed("dead") == (201, 0)
+    assert await queue.recover_crashed("dead") == (0, 0)
+    # waiting, prioritized, active: the urgent one goes back to the front of its priority
+    counts = await driver.scripts.counts()
+    assert (counts[0], counts[1], counts[3]) == (200, 1, 30)
+    assert set(ids(await driver.take(200, consumer="other"))) == set(ids(dead))
+
+
+async def test_a_crash_above_the_limit_fails_the_job(driver: Driver, queue: Queue) -> None:
+    await driver.scripts.open(lease_ms=LONG_MS)
+    await driver.add("job")
+    await driver.take_one(consumer="dead")
+    assert await queue.recover_crashed("dead", max_stalled=0, remove_on_fail=Retention()) == (0, 1)
+    assert await driver.state("job") == "failed"
+
+
+async def test_more_stalled_jobs_than_one_call_looks_at_are_all_found(driver: Driver) -> None:
+    await driver.scripts.open(lease_ms=LONG_MS)
+    names = {f"job-{number}" for number in range(250)}
+    await driver.add(*names)
+    for job in (await driver.take(250)).jobs:
+        await expire(driver, job.token)
+    recovered = [(await driver.sweep())[0] for _ in range(4)]
+    assert sum(recovered) == 250
+    assert max(recovered) == 100
+    assert set(ids(await driver.take(250))) == names
+
+
+async def test_a_finish_that_broke_off_is_put_right(driver: Driver) -> None:
+    await driver.scripts.open(lease_ms=LONG_MS)
+    await driver.add("job")
+    job = await driver.take_one()
+    await driver.finish(settle(job))
+    # as a server that died between the hash and the rest would leave it
+    await driver.wipe()
+    await driver.scripts.open(lease_ms=LONG_MS)
+    await driver.add("job")
+    job = await driver.take_one()
+    await driver.redis(
+        *("HSET", driver.keys.job("job"), "s", "completed", "rv", "1", "fo", "1"),
+        *("atm", "1", "ats", "1", "z", job.token.decode() + ":w1"),
+    )
+    await expire(driver, job.token)
+    assert await driver.sweep() == (0, 0, False)
+    assert await driver.state("job") == "completed"
+    assert (await driver.dump()).zsets["completed"].keys() == {"job"}
+    await driver.wipe()  # its completed event was never written
+
+
+async def test_the_sweep_of_a_queue_that_nobody_opened_does_nothing(driver: Driver) -> None:
+    assert await driver.sweep() == (0, 0, False)
+
+
+async def test_after_a_restart_live_workers_get_one_lease_to_renew(
+    tmp_path: Path, queue_name: str
+) -> None:
+    with Valkey(tmp_path) as server:
+        driver = Driver(server.settings()["REDIS_URL"], queue_name)
+        await driver.scripts.open(lease_ms=SHORT_MS)
+        await driver.add("job")
+        job = await driver.take_one(lease_ms=SHORT_MS)
+        assert await driver.sweep() == (0, 0, False)
+
+        async def spent() -> bool:
+            pending = await driver.redis(
+                "XPENDING", driver.keys.ready, "workers", job.token, job.token, 1
+            )
+            return int(pending[0][2]) > SHORT_MS
+
+        await asyncio.to_thread(server.kill)
+        await asyncio.to_thread(server.start)
+        await until(spent, what="the lease to be over")
+        assert await driver.sweep() == (0, 0, False), "judged before it could renew"
+        lost = await driver.scripts.heartbeat(consumer="w1", lease_ms=SHORT_MS, tokens=[job.token])
+        assert lost == []
+
+        async def recovered() -> bool:
+            return (await driver.sweep())[0] == 1
+
+        await until(recovered, what="the sweep to judge again")
+        await driver.check(idle=True)
+        await driver.close()
