@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
+from collections import deque
 from collections.abc import AsyncIterator, Callable
 from dataclasses import dataclass
 from types import TracebackType
@@ -124,7 +125,8 @@ class QueueEvents:
 
     Without `last_event_id` it starts at the moment it is entered, and misses nothing from
     then on; with the `id` of an event it goes on after that one. The position "0" is the
-    oldest event that is kept. Connection losses are waited out. One task iterates.
+    oldest event that is kept. Connection losses are waited out. One task iterates; when it
+    leaves the loop and enters it again, it goes on after the last event that it got.
     """
 
     def __init__(
@@ -143,7 +145,8 @@ class QueueEvents:
         #: Entry after which the next read starts, and the number that must come next.
         self._entry: str | None = None
         self._expected: int | None = None
-        self._backlog: list[JobEvent] = []
+        #: Events that were read and not handed out yet.
+        self._backlog: deque[JobEvent] = deque()
 
     async def start(self) -> None:
         """Fix the position that iteration starts from. Safe to repeat.
@@ -170,11 +173,11 @@ class QueueEvents:
         entries = await execute(self._client, "XRANGE", self.keys.ev, entry, entry)
         if entries:
             events = expand(entries[0][0], entries[0][1])
-            self._backlog = events[int(index or 0) + 1 :]
+            self._backlog.extend(events[int(index or 0) + 1 :])
             self._expected = events[-1].number + 1
         else:
             # trimmed, or of another Redis: nobody knows how many events came after it
-            self._backlog = [self._gap(entry, missed=None)]
+            self._backlog.append(self._gap(entry, missed=None))
         self._entry = entry
 
     def _gap(self, entry: str, *, missed: int | None) -> JobEvent:
@@ -192,17 +195,17 @@ class QueueEvents:
         await self.start()
         pause = 0.05
         while True:
-            for event in self._backlog:
+            while self._backlog:
+                event = self._backlog.popleft()
                 self.last_event_id = event.id
                 yield event
             try:
-                self._backlog = await self._read()
+                self._backlog.extend(await self._read())
                 pause = 0.05
             except (RedisError, OSError) as error:
                 if not is_transient(error):
                     raise
                 logger.warning("events of %s wait for Redis: %s", self.name, error)
-                self._backlog = []
                 await asyncio.sleep(pause)
                 pause = min(pause * 2, 1.0)
 
