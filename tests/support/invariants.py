@@ -136,10 +136,11 @@ def _check_lane(name: str, stream: Stream) -> Iterator[str]:
 
 
 def _check_places(dump: QueueDump, places: dict[str, list[tuple[str, str]]]) -> Iterator[str]:
-    for job_id in dump.jobs.keys() - places.keys():
+    jobs = dump.jobs
+    for job_id in jobs.keys() - places.keys():
         yield f"job {job_id} is in no place"
     for job_id, found in places.items():
-        if job_id not in dump.jobs:
+        if job_id not in jobs:
             yield f"job {job_id} does not exist, and is {_listed(found)}"
         elif len(found) > 1:
             yield f"job {job_id} is in {len(found)} places: {_listed(found)}"
@@ -238,10 +239,11 @@ def _check_leftovers(dump: QueueDump) -> Iterator[str]:
     for name in dump.lists:
         if name.removesuffix(":log") not in dump.hashes:
             yield f"log {name} belongs to no job"
+    jobs = dump.jobs
     for name in dump.strings:
         if dump.ttl_ms[name] < 0:
             yield f"key {name} lives for ever"
-        if name.startswith("gone:") and name.removeprefix("gone:") in dump.jobs:
+        if name.startswith("gone:") and name.removeprefix("gone:") in jobs:
             yield f"key {name} says that a job is gone which exists"
     members = set(dump.zsets.get("wake", {})) - {"0"}
     if members:

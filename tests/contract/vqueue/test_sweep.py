@@ -72,11 +72,11 @@ async def test_the_jobs_own_limit_comes_first(
 async def test_a_job_that_fails_by_stalling_follows_its_retention(driver: Driver) -> None:
     await driver.scripts.open(lease_ms=LONG_MS)
     await driver.add("removed", options=b'{"remove_on_fail":"0 -1"}')
-    await driver.add("old", "newer", options=b'{"remove_on_fail":"1 -1"}')
+    await driver.add("kept-1", "kept-2", options=b'{"remove_on_fail":"1 -1"}')
     for _ in range(3):
         await expire(driver, (await driver.take_one()).token)
         assert await driver.sweep(max_stalled=0) == (0, 1, False)
-    states = [await driver.state(job_id) for job_id in ("removed", "old", "newer")]
+    states = [await driver.state(job_id) for job_id in ("removed", "kept-1", "kept-2")]
     assert states == [None, None, "failed"]
     assert await driver.add("removed") == [0]
 
