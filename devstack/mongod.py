@@ -6,8 +6,8 @@ from pymongo import MongoClient
 from pymongo.errors import OperationFailure, PyMongoError
 
 from devstack import binaries
-from devstack.ports import LOOPBACK
-from devstack.server import Server, loopback_address
+from devstack.ports import LOOPBACK, loopback_address
+from devstack.server import Server
 
 _REPLICA_SET = "rs0"
 _DATABASE = "video_transcode"

@@ -13,6 +13,11 @@ _ATTEMPTS = 1_000
 _random = random.SystemRandom()
 
 
+def loopback_address(port: int) -> str:
+    """`127.0.0.1:<port>`."""
+    return f"{LOOPBACK}:{port}"
+
+
 def is_free(port: int) -> bool:
     """Whether a server could bind the loopback port now.
 

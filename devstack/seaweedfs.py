@@ -12,8 +12,8 @@ from botocore.config import Config
 from botocore.exceptions import BotoCoreError, ClientError
 
 from devstack import binaries
-from devstack.ports import LOOPBACK, free_ports
-from devstack.server import Server, loopback_address
+from devstack.ports import LOOPBACK, free_ports, loopback_address
+from devstack.server import Server
 
 # The admin service has no switch, only its pages have.
 _PARTS = ("master", "volume", "filer", "s3", "admin")

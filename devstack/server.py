@@ -10,7 +10,7 @@ from pathlib import Path
 from types import TracebackType
 from typing import ClassVar, Self
 
-from devstack.ports import LOOPBACK, free_ports, is_free
+from devstack.ports import free_ports, is_free
 from devstack.process import ChildProcess, log_tail
 
 _PORT_ATTEMPTS = 5
@@ -196,8 +196,3 @@ class Server(ABC):
 
     def _log_tail(self) -> str:
         return log_tail(self.log_path, offset=self._log_offset)
-
-
-def loopback_address(port: int) -> str:
-    """`127.0.0.1:<port>`."""
-    return f"{LOOPBACK}:{port}"

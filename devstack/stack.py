@@ -25,7 +25,9 @@ class Stack:
             subprocess.run([...], env=os.environ | stack.env)
     """
 
-    def __init__(self, *, folder: Path | None = None, environ: Mapping[str, str] = os.environ):
+    def __init__(
+        self, *, folder: Path | None = None, environ: Mapping[str, str] = os.environ
+    ) -> None:
         """Take the data folder: `folder` stays, a temporary one (None) goes with the stack.
 
         Starts nothing yet. Raises FolderInUse when another stack runs in `folder`.

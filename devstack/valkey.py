@@ -5,8 +5,8 @@ from redis.backoff import NoBackoff
 from redis.retry import Retry
 
 from devstack import binaries
-from devstack.ports import LOOPBACK
-from devstack.server import Server, loopback_address
+from devstack.ports import LOOPBACK, loopback_address
+from devstack.server import Server
 
 
 class Valkey(Server):
