@@ -68,7 +68,9 @@ class OutcomePolicy:
             except Exception as strategy_error:
                 # the user's strategy gave no answer: fail now, and say why
                 strategy_error.__context__ = error
-                return await self.raised(job, UnrecoverableError(strategy_error))
+                failure = UnrecoverableError(strategy_error)
+                failure.__cause__ = strategy_error
+                return await self.raised(job, failure)
             if wait_ms > 0:
                 return Outcome(kind="delayed", value=value, stack=stack, rule=str(wait_ms))
             if wait_ms == 0:

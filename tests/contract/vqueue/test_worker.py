@@ -132,6 +132,8 @@ async def test_a_missing_strategy_fails_the_job_and_says_so(
     assert job.failed_reason is not None
     assert "'patient'" in job.failed_reason
     assert "backoff_strategy" in job.failed_reason
+    assert job.stacktrace is not None
+    assert "start 1" in job.stacktrace
 
 
 async def test_a_strategy_that_raises_fails_the_job_with_its_error(
