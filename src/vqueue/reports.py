@@ -51,7 +51,8 @@ class Reports:
         while True:
             await self._any_changed.wait()
             self._any_changed.clear()
-            while self._changed:
+            # what changes while these travel waits for the next turn
+            for _ in range(0, len(self._changed), MAX_BATCH):
                 await self._send_progress()
             await asyncio.sleep(PROGRESS_INTERVAL)
 

@@ -262,6 +262,32 @@ async def test_a_delayed_job_starts_when_it_is_due(
     assert await driver.history(added.id) == ["added", "delayed", "waiting", "active", "completed"]
 
 
+async def test_floods_of_progress_are_coalesced(
+    queue: Queue, driver: Driver, redis_url: str, queue_name: str
+) -> None:
+    spent = 0.0
+
+    async def handler(job: Job) -> None:
+        nonlocal spent
+        loop = asyncio.get_running_loop()
+        since = loop.time()
+        for percent in range(1000):
+            await job.update_progress(percent / 10)
+            assert job.progress == percent / 10
+            await asyncio.sleep(0)
+        spent = loop.time() - since
+
+    added = await queue.add("task")
+    async with Worker(queue_name, handler, redis_url):
+        (job,) = await ended(queue, added.id)
+    assert job.progress == 99.9
+    told = [event for event in await driver.events() if event.name in ("progress", "completed")]
+    assert [event.name for event in told[-2:]] == ["progress", "completed"]
+    assert told[-2].data == {"progress": 99.9}
+    # four a second, the first one and the last one
+    assert len(told) - 1 <= spent / 0.25 + 2
+
+
 async def test_progress_leaves_while_the_job_runs(
     queue: Queue, redis_url: str, queue_name: str
 ) -> None:
