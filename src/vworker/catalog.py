@@ -33,17 +33,39 @@ STATUSES = ("queued", "processing", "completed", "failed")
 _UNFINISHED = ("queued", "processing")
 
 
+def new_document(video_id: str, source: str) -> Document:
+    """Return the document of a video that is being accepted; the mirror writes on from it."""
+    now = datetime.now(UTC)
+    return {
+        "_id": video_id,
+        "status": "queued",
+        "progress": 0,
+        "attempts": 0,
+        "source": source,
+        "error": None,
+        # MongoDB keeps milliseconds
+        "created_at": now.replace(microsecond=now.microsecond // 1000 * 1000),
+        "version": 0,
+    }
+
+
 class InvalidCursor(ValueError):
     """A paging cursor that this catalog did not give out."""
 
 
-def open_client(uri: str, *, server_selection_timeout: float) -> AsyncIOMotorClient[Document]:
-    """Return a client; calls fail `server_selection_timeout` seconds after MongoDB went away."""
-    ms = round(server_selection_timeout * 1000)
+def open_client(
+    uri: str, *, server_selection_timeout: float, operation_timeout: float | None = None
+) -> AsyncIOMotorClient[Document]:
+    """Return a client; times are in seconds.
+
+    A call fails `server_selection_timeout` after MongoDB went away, and after
+    `operation_timeout` (None: never) when it accepts calls and does not answer.
+    """
     return AsyncIOMotorClient(
         uri,
-        serverSelectionTimeoutMS=ms,
-        connectTimeoutMS=max(ms, 500),
+        serverSelectionTimeoutMS=round(server_selection_timeout * 1000),
+        connectTimeoutMS=max(round(server_selection_timeout * 1000), 500),
+        timeoutMS=None if operation_timeout is None else round(operation_timeout * 1000),
         tz_aware=True,
         tzinfo=UTC,
     )
@@ -77,25 +99,14 @@ class Catalog:
         await self.collection.create_index([("status", ASCENDING), *newest_first])
         await self.collection.create_index([("status", ASCENDING), ("_id", ASCENDING)])
 
-    async def insert(self, video_id: str, source: str) -> bool:
-        """Record an accepted video, durably; False when the id is there already.
+    async def insert(self, document: Document) -> bool:
+        """Record an accepted video (`new_document`), durably; False when the id is there already.
 
         Acknowledged by the majority and journaled: from here on the video cannot be lost.
         """
         durable = self.collection.with_options(write_concern=WriteConcern("majority", j=True))
         try:
-            await durable.insert_one(
-                {
-                    "_id": video_id,
-                    "status": "queued",
-                    "progress": 0,
-                    "attempts": 0,
-                    "source": source,
-                    "error": None,
-                    "created_at": datetime.now(UTC),
-                    "version": 0,
-                }
-            )
+            await durable.insert_one(document)
         except DuplicateKeyError:
             return False
         return True

@@ -1,0 +1,91 @@
+"""A video as the API tells it, made from its document."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from datetime import datetime
+from typing import Any
+from urllib.parse import quote
+
+from vworker.catalog import Document
+
+#: Statuses after which nothing more happens to a video.
+FINAL_STATUSES = frozenset({"completed", "failed"})
+
+#: Fields that are told as they are stored.
+_PLAIN = (
+    "status",
+    "progress",
+    "attempts",
+    "source",
+    "error",
+    "last_error",
+    "source_info",
+    "size_bytes",
+    "timings",
+)
+_TIMES = ("created_at", "started_at", "finished_at")
+
+
+def video_path(video_id: str) -> str:
+    """Return the path of a video."""
+    return f"/v1/videos/{quote(video_id, safe='')}"
+
+
+def video_json(document: Document) -> dict[str, Any]:
+    """Return a video; what is not known yet is null."""
+    video_id = document["_id"]
+    path = video_path(video_id)
+    playlist = playlist_url(document)
+    video = {"id": video_id, **{name: document.get(name) for name in _PLAIN}}
+    video |= {name: _time(document.get(name)) for name in _TIMES}
+    audio = document.get("audio")
+    video |= {
+        "renditions": [_playable(item, document) for item in document.get("renditions") or ()],
+        "audio": None if audio is None else _playable(audio, document),
+        "playlist": playlist,
+        "links": {"self": path, "events": f"{path}/events", "playlist": playlist},
+    }
+    return video
+
+
+def state_json(document: Document) -> dict[str, Any]:
+    """Return the short form of a video that its events carry."""
+    return {
+        "id": document["_id"],
+        "status": document["status"],
+        "progress": document.get("progress") or 0,
+        "attempts": document.get("attempts") or 0,
+        "error": document.get("error"),
+        "playlist": playlist_url(document),
+    }
+
+
+def playlist_url(document: Document) -> str | None:
+    """Return the path of the master playlist, None until the video is completed."""
+    return _hls_url(document["playlist"], document) if output_prefix_of(document) else None
+
+
+def output_prefix_of(document: Document) -> str | None:
+    """Return the S3 prefix, ending in "/", of a completed video's output, None for others."""
+    playlist = document.get("playlist")
+    if document["status"] != "completed" or not isinstance(playlist, str):
+        return None
+    return playlist.rpartition("/")[0] + "/"
+
+
+def _playable(rendition: Mapping[str, Any], document: Document) -> dict[str, Any]:
+    """Replace the S3 key of a rendition's playlist by its path here."""
+    return {**rendition, "playlist": _hls_url(rendition["playlist"], document)}
+
+
+def _hls_url(key: str, document: Document) -> str:
+    prefix = output_prefix_of(document) or ""
+    return f"{video_path(document['_id'])}/hls/{quote(key.removeprefix(prefix))}"
+
+
+def _time(value: datetime | None) -> str | None:
+    """Return UTC in RFC 3339 with milliseconds, which is what MongoDB keeps."""
+    if value is None:
+        return None
+    return value.isoformat(timespec="milliseconds").replace("+00:00", "Z")

@@ -1,0 +1,78 @@
+"""What a request may use: the queue, the catalog, the storage and the live states.
+
+Each call to Redis or MongoDB answers or fails within `BACKEND_TIMEOUT`, so that a request
+gets its 503 within a second. The duties have connections of their own, with more patience.
+"""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+from typing import cast
+
+from redis.exceptions import RedisError
+from starlette.requests import Request
+
+from vapi.config import ApiSettings
+from vapi.live import LiveStates
+from vapi.problems import unavailable
+from vqueue import Queue
+from vworker.catalog import Catalog, open_client
+from vworker.contract import QUEUE_NAME
+from vworker.storage import Storage
+
+logger = logging.getLogger(__name__)
+
+#: Seconds that Redis or MongoDB may take for one call of a request.
+BACKEND_TIMEOUT = 0.7
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Services:
+    """The parts of one running app; every one serves any number of requests at a time."""
+
+    settings: ApiSettings
+    queue: Queue
+    catalog: Catalog
+    storage: Storage
+    live: LiveStates
+
+    async def require_redis(self) -> None:
+        """Return when Redis answers; raises the 503 problem when it does not."""
+        try:
+            await self.queue.ping()
+        except (RedisError, OSError) as error:
+            logger.warning("Redis does not answer: %s", error, extra={"action": "ping"})
+            raise unavailable("Redis") from error
+
+
+def services_of(request: Request) -> Services:
+    """Return the services of the app that got a request."""
+    return cast("Services", request.state.services)
+
+
+@asynccontextmanager
+async def open_services(settings: ApiSettings) -> AsyncIterator[Services]:
+    """Open the services. No backend has to be there: the clients connect when they are used."""
+    backends = settings.backends
+    mongo = open_client(
+        backends.mongodb_uri,
+        server_selection_timeout=BACKEND_TIMEOUT,
+        operation_timeout=BACKEND_TIMEOUT,
+    )
+    try:
+        async with (
+            Storage(backends.storage) as storage,
+            Queue(QUEUE_NAME, backends.redis_url, repeat_for=BACKEND_TIMEOUT) as queue,
+        ):
+            yield Services(
+                settings=settings,
+                queue=queue,
+                catalog=Catalog(mongo),
+                storage=storage,
+                live=LiveStates(QUEUE_NAME, backends.redis_url),
+            )
+    finally:
+        mongo.close()

@@ -1,0 +1,134 @@
+"""The videos: taking one, telling of one, listing them."""
+
+from __future__ import annotations
+
+import logging
+from http import HTTPStatus
+from typing import Any
+
+import orjson
+from pymongo.errors import PyMongoError
+from starlette.requests import Request
+from starlette.responses import Response
+
+from vapi.problems import Problem, no_such_video
+from vapi.representation import video_json, video_path
+from vapi.services import Services, services_of
+from vapi.uploads import media_type_of, read_json, store_video
+from vqueue import QueueFull, QueueUnavailable
+from vqueue.job import new_job_id
+from vworker.catalog import STATUSES, new_document
+from vworker.contract import JOB_NAME, TranscodeRequest, job_options, upload_key
+from vworker.errors import StorageError
+from vworker.fields import Fields
+
+logger = logging.getLogger(__name__)
+
+_DEFAULT_LIMIT, _MAX_LIMIT = 20, 100
+
+
+async def create_video(request: Request) -> Response:
+    """Take a video: a JSON object that names an S3 key, or the video itself as the body."""
+    services = services_of(request)
+    video_id = new_job_id()
+    media_type = media_type_of(request)
+    if media_type == "application/json":
+        fields = Fields("request", await read_json(request))
+        fields.only({"source"})
+        job = TranscodeRequest(video_id=video_id, source=fields.text("source"))
+        await services.require_redis()
+        document = await _record(services, job)
+    elif media_type.startswith("video/") or media_type == "application/octet-stream":
+        job = TranscodeRequest(video_id=video_id, source=upload_key(video_id))
+        # before gigabytes are sent in vain
+        await services.require_redis()
+        await services.catalog.ready()
+        await store_video(
+            request, services.storage, job.source, max_bytes=services.settings.max_upload_bytes
+        )
+        document = await _record_upload(services, job)
+    else:
+        raise Problem(
+            HTTPStatus.UNSUPPORTED_MEDIA_TYPE,
+            f"A body of type {media_type or 'none'} is not taken: send application/json "
+            'with {"source": "<S3 key>"}, or a video as video/* or application/octet-stream.',
+        )
+    await _queue(services, job)
+    return _json(
+        video_json(document), HTTPStatus.CREATED, headers={"Location": video_path(video_id)}
+    )
+
+
+async def get_video(request: Request) -> Response:
+    """Tell everything of one video; needs nothing but MongoDB."""
+    video_id = request.path_params["id"]
+    document = await services_of(request).catalog.get(video_id)
+    if document is None:
+        raise no_such_video(video_id)
+    return _json(video_json(document))
+
+
+async def list_videos(request: Request) -> Response:
+    """Tell of the videos, newest first, a page at a time."""
+    query = request.query_params
+    status = query.get("status")
+    if status is not None and status not in STATUSES:
+        raise Problem(
+            HTTPStatus.BAD_REQUEST, f"status={status} is none: choose {', '.join(STATUSES)}."
+        )
+    page = await services_of(request).catalog.page(
+        status=status, limit=_limit(query.get("limit")), after=query.get("after")
+    )
+    return _json({"videos": [video_json(video) for video in page.videos], "next": page.next})
+
+
+def _limit(text: str | None) -> int:
+    if text is None:
+        return _DEFAULT_LIMIT
+    if text.isascii() and text.isdecimal() and 1 <= int(text) <= _MAX_LIMIT:
+        return int(text)
+    raise Problem(HTTPStatus.BAD_REQUEST, f"limit={text} cannot be used: give 1 to {_MAX_LIMIT}.")
+
+
+async def _record(services: Services, job: TranscodeRequest) -> dict[str, Any]:
+    """Put the video into MongoDB: from here on it is accepted and cannot be lost."""
+    document = new_document(job.video_id, job.source)
+    await services.catalog.insert(document)
+    logger.info(
+        "video %s accepted, its source is %s",
+        job.video_id,
+        job.source,
+        extra={"action": "accept", "job_id": job.video_id},
+    )
+    return document
+
+
+async def _record_upload(services: Services, job: TranscodeRequest) -> dict[str, Any]:
+    """Record an uploaded video; its object goes when that fails, for the client hears of it."""
+    try:
+        return await _record(services, job)
+    except PyMongoError:
+        try:
+            await services.storage.delete_prefix(job.source)
+        except StorageError as error:
+            logger.warning("the upload of a video that was not recorded stays: %s", error)
+        raise
+
+
+async def _queue(services: Services, job: TranscodeRequest) -> None:
+    """Add the job; when that fails, the re-driver adds it later."""
+    try:
+        await services.queue.add(JOB_NAME, job.to_json(), job_id=job.video_id, **job_options())
+    except (QueueUnavailable, QueueFull) as error:
+        logger.warning(
+            "video %s is recorded but not queued yet: %s",
+            job.video_id,
+            error,
+            extra={"action": "add", "job_id": job.video_id},
+        )
+
+
+def _json(
+    content: object, status: HTTPStatus = HTTPStatus.OK, headers: dict[str, str] | None = None
+) -> Response:
+    return Response(orjson.dumps(content), status, headers, media_type="application/json")
