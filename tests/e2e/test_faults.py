@@ -1,0 +1,152 @@
+"""Faults of processes and servers: the job is neither lost nor done twice."""
+
+import asyncio
+import os
+import signal
+from pathlib import Path
+
+import redis.asyncio
+
+from tests.support.clips import Clips
+from tests.support.service import Service, command_of, kill_host, process_tree
+from tests.support.waiting import until
+
+
+async def encoding(service: Service, video_id: str) -> None:
+    """Wait until FFmpeg works on a video."""
+    await service.video_when(video_id, lambda video: (video["progress"] or 0) > 12)
+
+
+async def test_a_video_of_a_killed_host_is_finished_by_another_worker(
+    service: Service, clips: Clips
+) -> None:
+    await service.start_api()
+    first = await service.start_worker("first")
+    video_id = await service.submit(clips.long())
+    await encoding(service, video_id)
+    tree = process_tree(first.pid)
+    assert any("ffmpeg" in command_of(pid) for pid in tree)
+    kill_host(first)
+    await service.start_worker("second")
+    video = await service.finished(video_id)
+
+    assert video["status"] == "completed"
+    assert [r["name"] for r in video["renditions"]] == ["1080p", "720p", "480p", "360p"]
+    # what the dead attempt left behind is gone: its objects, its scratch files
+    owners = {key.split("/")[2] for key in await service.keys(f"videos/{video_id}/")}
+    assert len(owners) == 1
+    assert service.scratch_files() == []
+    assert not any(Path(f"/proc/{pid}").exists() for pid in tree)
+
+
+async def test_a_crashed_worker_process_is_replaced_without_waiting_for_the_lease(
+    service: Service, clips: Clips
+) -> None:
+    await service.start_api()
+    # a lease that outlasts the test: only the supervisor's word brings the job back
+    worker = await service.start_worker(WORKER_LOCK_DURATION="600")
+    video_id = await service.submit(clips.long())
+    await encoding(service, video_id)
+    (child,) = [pid for pid in process_tree(worker.pid) if "--consumer" in command_of(pid)]
+    os.kill(child, signal.SIGKILL)
+    video = await service.finished(video_id)
+
+    assert video["status"] == "completed"
+    assert "killed by SIGKILL" in service.log("worker")
+
+
+async def test_a_failed_attempt_is_retried_and_the_video_completes(
+    service: Service, clips: Clips, tmp_path: Path
+) -> None:
+    real, marker = service.environ["FFMPEG"], tmp_path / "failed-once"
+    flaky = tmp_path / "ffmpeg"
+    flaky.write_text(
+        f'#!/bin/sh\nif [ ! -e "{marker}" ]; then : > "{marker}"; kill -SEGV $$; fi\n'
+        f'exec "{real}" "$@"\n'
+    )
+    flaky.chmod(0o755)
+    await service.start_api()
+    await service.start_worker(FFMPEG=str(flaky))
+    video_id = await service.submit(clips.small())
+    waiting = await service.video_when(
+        video_id, lambda video: video["status"] == "queued" and video["attempts"] == 1
+    )
+    assert waiting["last_error"]["code"] == "encoder_killed"
+    video = await service.finished(video_id)
+
+    assert video["status"] == "completed"
+    assert video["attempts"] == 2
+    assert video["error"] is None
+
+
+async def test_sigterm_hands_a_running_video_back_without_an_attempt(
+    service: Service, clips: Clips
+) -> None:
+    await service.start_api()
+    first = await service.start_worker("first", WORKER_SHUTDOWN_GRACE="0")
+    video_id = await service.submit(clips.long())
+    await encoding(service, video_id)
+    first.signal(signal.SIGTERM)
+    assert await asyncio.to_thread(first.wait, 30) == 0, service.log("first")
+    assert await service.keys(f"videos/{video_id}/") == []
+    assert service.scratch_files() == []
+    await service.start_worker("second")
+    video = await service.finished(video_id)
+
+    assert video["status"] == "completed"
+    assert video["attempts"] == 1
+
+
+async def test_sigterm_lets_a_running_video_end_within_the_grace(
+    service: Service, clips: Clips
+) -> None:
+    await service.start_api()
+    worker = await service.start_worker(WORKER_SHUTDOWN_GRACE="60")
+    video_id = await service.submit(clips.long())
+    await encoding(service, video_id)
+    worker.signal(signal.SIGTERM)
+    assert await asyncio.to_thread(worker.wait, 60) == 0, service.log("worker")
+    assert (await service.finished(video_id))["status"] == "completed"
+
+
+async def test_an_accepted_video_survives_the_loss_of_redis(service: Service, clips: Clips) -> None:
+    await service.start_api()
+    video_id = await service.submit(clips.small())
+    async with redis.asyncio.Redis.from_url(service.environ["REDIS_URL"]) as client:
+        await client.flushdb()
+    await service.start_worker()
+    video = await service.finished(video_id)
+
+    assert video["status"] == "completed"
+    assert "queued again" in service.log("worker") + service.log("api")
+
+
+async def test_a_worker_without_its_backends_says_which_and_exits_69(service: Service) -> None:
+    worker = service.start(
+        "worker", "vworker", REDIS_URL="redis://127.0.0.1:1/0", WORKER_START_TIMEOUT="1"
+    )
+    assert await asyncio.to_thread(worker.wait, 30) == 69
+    assert "Redis at redis://127.0.0.1:1/0 did not answer within 1 s" in service.log("worker")
+
+
+async def test_a_worker_with_a_wrong_setting_says_which_and_exits_78(service: Service) -> None:
+    worker = service.start("worker", "vworker", WORKER_CONCURRENCY="none")
+    assert await asyncio.to_thread(worker.wait, 30) == 78
+    assert "WORKER_CONCURRENCY='none' cannot be used" in service.log("worker")
+
+
+async def test_a_stopped_service_leaves_no_process(service: Service, clips: Clips) -> None:
+    await service.start_api()
+    worker = await service.start_worker(WORKER_SHUTDOWN_GRACE="0")
+    video_id = await service.submit(clips.long())
+    await encoding(service, video_id)
+    tree = process_tree(worker.pid)
+    worker.signal(signal.SIGKILL)
+
+    def gone() -> bool:
+        return not any(Path(f"/proc/{pid}").exists() for pid in tree[1:])
+
+    await until(gone, deadline=30, what=lambda: f"{[command_of(pid) for pid in tree]} to end")
+    worker.wait(10)
+    await service.start_worker("second")
+    assert (await service.finished(video_id))["status"] == "completed"
