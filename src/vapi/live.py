@@ -108,7 +108,19 @@ class LiveStates:
             subscription.fill().closed = True
 
     async def run(self) -> None:
-        """Hand out events until cancelled; outages of Redis are waited out."""
+        """Hand out events until cancelled; outages of Redis are waited out.
+
+        An error that waiting does not mend is logged with its traceback, and the reader
+        starts again: requests go on without it.
+        """
+        while True:
+            try:
+                await self._hand_out()
+            except Exception:
+                logger.exception("the reader of events failed; it starts again")
+            await asyncio.sleep(_PAUSE)
+
+    async def _hand_out(self) -> None:
         events = QueueEvents(self._queue_name, self._redis_url)
         try:
             await self._start(events)

@@ -61,6 +61,8 @@ _CLAIM_INTERVAL = 15.0
 #: Milliseconds that a process may be silent while it walks the queue.
 _RESYNC_LOCK_MS = 30_000
 _DUPLICATE_KEY = 11000
+#: Seconds until the next try: doubles, up to the longest of its kind.
+_FIRST_PAUSE, _OUTAGE_PAUSE, _LONGEST_PAUSE = 0.1, 2.0, 30.0
 
 STATUS_OF_STATE = {
     JobState.WAITING: "queued",
@@ -133,20 +135,26 @@ class MongoMirror:
         self._claim_at = 0.0
 
     async def run(self) -> None:
-        """Mirror until cancelled; outages of Redis and MongoDB are waited out."""
-        pause = 0.1
+        """Mirror until cancelled; outages of Redis and MongoDB are waited out.
+
+        An error that waiting does not mend is logged with its traceback and tried again,
+        more and more seldom: jobs go on without their mirror.
+        """
+        pause = _FIRST_PAUSE
         try:
             while True:
                 try:
                     await self._step()
-                    pause = 0.1
-                except (RedisError, OSError, QueueUnavailable, PyMongoError) as error:
-                    if not _passes(error):
-                        raise
+                    pause = _FIRST_PAUSE
+                except Exception as error:
                     self._own_pending = True
-                    logger.warning("mirror of %s waits: %s", self.name, error)
+                    if _passes(error):
+                        pause = min(pause, _OUTAGE_PAUSE)
+                        logger.warning("mirror of %s waits: %s", self.name, error)
+                    else:
+                        logger.exception("mirror of %s failed", self.name)
                     await asyncio.sleep(pause * random.uniform(0.5, 1.5))  # noqa: S311
-                    pause = min(pause * 2, 2.0)
+                    pause = min(pause * 2, _LONGEST_PAUSE)
         finally:
             await self._client.aclose()
 
