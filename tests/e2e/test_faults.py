@@ -31,7 +31,7 @@ async def test_a_video_of_a_killed_host_is_finished_by_another_worker(
     video = await service.finished(video_id)
 
     assert video["status"] == "completed"
-    assert [r["name"] for r in video["renditions"]] == ["1080p", "720p", "480p", "360p"]
+    assert [r["name"] for r in video["renditions"]] == ["720p", "480p", "360p"]
     # what the dead attempt left behind is gone: its objects, its scratch files
     owners = {key.split("/")[2] for key in await service.keys(f"videos/{video_id}/")}
     assert len(owners) == 1

@@ -20,8 +20,8 @@ class Clips:
         return self._made("full_hd.mp4", *_picture("1920x1080"), *_SOUND, *_ENCODE)
 
     def long(self) -> Path:
-        """1920x1080, 30 fps, 15 s, no sound: its encode takes seconds, and can be interrupted."""
-        return self._made("long.mp4", *_picture("1920x1080", seconds=15), *_ENCODE)
+        """1280x720, 30 fps, 15 s, no sound: its encode takes seconds, and can be interrupted."""
+        return self._made("long.mp4", *_picture("1280x720", seconds=15), *_ENCODE)
 
     def silent(self) -> Path:
         """640x360, 25 fps, 3 s, no sound."""
