@@ -181,6 +181,7 @@ def _read_cursor(text: str) -> tuple[datetime, str]:
     try:
         padded = text + "=" * (-len(text) % 4)
         created_at, _, video_id = base64.urlsafe_b64decode(padded).decode().partition(" ")
-        return datetime.fromisoformat(created_at), video_id
-    except (binascii.Error, ValueError) as error:
+        # in UTC, since the encoder fails on a time that its zone moves out of the calendar
+        return datetime.fromisoformat(created_at).astimezone(UTC), video_id
+    except (binascii.Error, ValueError, OverflowError) as error:
         raise InvalidCursor(f"{text!r} is no cursor: give the `next` of the page before") from error
