@@ -33,6 +33,9 @@ logger = logging.getLogger(__name__)
 #: Exit codes (sysexits.h).
 EXIT_OK, EXIT_UNAVAILABLE, EXIT_CONFIG = 0, 69, 78
 
+#: Seconds within which stop signals count as one.
+_ONE_SIGNAL = 0.5
+
 _Check = Callable[[], Awaitable[None]]
 
 
@@ -133,17 +136,27 @@ async def _close_on_signals(worker: Worker, grace: float, stop: _StopSignals) ->
 
 
 class _StopSignals:
-    """Notes the first and the second SIGTERM or SIGINT."""
+    """Notes the first and the second SIGTERM or SIGINT.
+
+    Signals within half a second are one: when the supervisor is killed, the kernel sends its
+    death signal once for every thread of this process.
+    """
 
     def __init__(self) -> None:
         self.first = asyncio.Event()
         self.second = asyncio.Event()
+        self._first_at = 0.0
         loop = asyncio.get_running_loop()
         for number in (signal.SIGTERM, signal.SIGINT):
             loop.add_signal_handler(number, self._arrived)
 
     def _arrived(self) -> None:
-        (self.second if self.first.is_set() else self.first).set()
+        now = time.monotonic()
+        if not self.first.is_set():
+            self._first_at = now
+            self.first.set()
+        elif now - self._first_at > _ONE_SIGNAL:
+            self.second.set()
 
 
 async def _wait_for(name: str, check: _Check, timeout: float, stop: _StopSignals) -> bool:

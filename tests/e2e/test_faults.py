@@ -135,9 +135,11 @@ async def test_a_worker_with_a_wrong_setting_says_which_and_exits_78(service: Se
     assert "WORKER_CONCURRENCY='none' cannot be used" in service.log("worker")
 
 
-async def test_a_stopped_service_leaves_no_process(service: Service, clips: Clips) -> None:
+async def test_a_worker_whose_supervisor_is_killed_drains_and_leaves_no_process(
+    service: Service, clips: Clips
+) -> None:
     await service.start_api()
-    worker = await service.start_worker(WORKER_SHUTDOWN_GRACE="0")
+    worker = await service.start_worker(WORKER_SHUTDOWN_GRACE="60")
     video_id = await service.submit(clips.long())
     await encoding(service, video_id)
     tree = process_tree(worker.pid)
@@ -148,5 +150,29 @@ async def test_a_stopped_service_leaves_no_process(service: Service, clips: Clip
 
     await until(gone, deadline=30, what=lambda: f"{[command_of(pid) for pid in tree]} to end")
     worker.wait(10)
-    await service.start_worker("second")
-    assert (await service.finished(video_id))["status"] == "completed"
+    video = await service.finished(video_id)
+    assert video["status"] == "completed"
+    assert "stopping at once" not in service.log("worker")
+
+
+async def test_a_second_sigterm_hands_the_running_video_back_at_once(
+    service: Service, clips: Clips
+) -> None:
+    await service.start_api()
+    first = await service.start_worker("first", WORKER_SHUTDOWN_GRACE="600")
+    video_id = await service.submit(clips.long())
+    await encoding(service, video_id)
+    first.signal(signal.SIGTERM)
+    await until(
+        lambda: "stopping: 1 running jobs" in service.log("first"), what="the drain to begin"
+    )
+
+    def stopped() -> bool:
+        # signals within half a second count as one
+        first.signal(signal.SIGTERM)
+        return "stopping at once" in service.log("first")
+
+    await until(stopped, what=lambda: service.log("first"))
+    assert await asyncio.to_thread(first.wait, 30) == 0
+    video = await service.video_when(video_id, lambda video: video["status"] == "queued")
+    assert video["attempts"] == 0
