@@ -1,0 +1,82 @@
+"""vqueue. Settings: `best` (uvloop), `defaults` (asyncio's own loop)."""
+
+import asyncio
+import sys
+from importlib.metadata import version
+from typing import Any
+
+import uvloop
+
+from benchmarks.peers.adapter import Adapter, Payload
+from benchmarks.peers.serving import serve
+from vqueue import Job, JobState, NewJob, Queue, QueueEvents, Worker
+
+
+class VqueueAdapter(Adapter):
+    """vqueue with every promise on: fence, leases, events, results kept."""
+
+    guarantees = (
+        "lease renewed from a thread, fence checked when a job ends; events numbered; results kept"
+    )
+
+    def versions(self) -> dict[str, str]:
+        names = ("redis", "hiredis", "orjson", *(["uvloop"] if self.setting == "best" else []))
+        return {name: version(name) for name in names}
+
+    async def connect(self) -> None:
+        self._queue = Queue(self.queue_name, self.redis_url)
+        self._results: dict[str, asyncio.Future[Any]] = {}
+        self._listener: asyncio.Task[None] | None = None
+
+    async def disconnect(self) -> None:
+        if self._listener is not None:
+            self._listener.cancel()
+        await self._queue.close()
+
+    async def add(self, data: Payload) -> None:
+        await self._queue.add("noop", data)
+
+    async def add_many(self, jobs: list[Payload]) -> None:
+        await self._queue.add_bulk([NewJob(name="noop", data=data) for data in jobs])
+
+    async def add_later(self, data: Payload, delay_s: float) -> None:
+        await self._queue.add("noop", data, delay=delay_s)
+
+    async def add_and_await(self, data: Payload) -> None:
+        if self._listener is None:
+            listening = asyncio.Event()
+            self._listener = asyncio.create_task(self._listen(listening))
+            await listening.wait()
+        job_id = f"e2e-{data['i']}"
+        result = self._results[job_id] = asyncio.get_running_loop().create_future()
+        await self._queue.add("noop", data, job_id=job_id)
+        await result
+
+    async def _listen(self, listening: asyncio.Event) -> None:
+        async with QueueEvents(self.queue_name, self.redis_url) as events:
+            listening.set()
+            async for event in events:
+                if event.name == JobState.COMPLETED:
+                    self._results.pop(event.job_id).set_result(event.data["returnvalue"])
+
+    async def start_worker(self, slots: int) -> None:
+        async def noop(job: Job) -> None:
+            self.ran(job.data)
+
+        self._worker = Worker(self.queue_name, noop, self.redis_url, concurrency=slots)
+        self._working = asyncio.create_task(self._worker.run())
+
+    async def stop_worker(self) -> None:
+        await self._worker.close()
+        await self._working
+
+    async def left_over(self) -> int:
+        counts = await self._queue.get_job_counts()
+        kept = counts[JobState.COMPLETED] + counts[JobState.FAILED]
+        return sum(counts.values()) - kept
+
+
+if __name__ == "__main__":
+    chosen = sys.argv[1]
+    run = uvloop.run if chosen == "best" else asyncio.run
+    run(serve(VqueueAdapter(chosen)))
