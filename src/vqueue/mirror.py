@@ -43,7 +43,7 @@ from vqueue.scripts import MAX_BATCH, Scripts
 
 logger = logging.getLogger(__name__)
 
-#: Fields to set in a job's document; `_id` and `version` are the mirror's own.
+#: Fields to set in a job's document; `_id`, `version` and `created_at` are the mirror's own.
 Projection = Callable[[Job], Mapping[str, Any]]
 
 _Collection = AsyncIOMotorCollection[Any]
@@ -99,14 +99,14 @@ def project_job(job: Job) -> dict[str, Any]:
         fields["name"] = job.name
         fields["data"] = job.data
         fields["progress"] = job.progress
-        fields["created_at"] = to_datetime(job.timestamp)
     return fields
 
 
 class MongoMirror:
     """Keeps `collection` equal to the queue; run it in every process that can.
 
-    `collection` is motor's; its documents get the fields of `project` and `version`.
+    `collection` is motor's; its documents get the fields of `project`, `version`, and
+    `created_at` when the mirror makes them.
     """
 
     def __init__(
@@ -305,7 +305,11 @@ class MongoMirror:
     def _update(self, job: Job, version: int) -> UpdateOne:
         return UpdateOne(
             {"_id": job.id, "version": {"$lt": version}},
-            {"$set": {**self._project(job), "version": version}},
+            {
+                "$set": {**self._project(job), "version": version},
+                # who inserted the document knows better when it all began
+                "$setOnInsert": {"created_at": to_datetime(job.timestamp or job.finished_on)},
+            },
             upsert=True,
         )
 

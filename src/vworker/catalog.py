@@ -30,6 +30,7 @@ from vworker.failure import read_failure
 Document = dict[str, Any]
 
 STATUSES = ("queued", "processing", "completed", "failed")
+_FROM_RESULT = ("renditions", "audio", "playlist", "size_bytes", "timings")
 _UNFINISHED = ("queued", "processing")
 
 
@@ -152,7 +153,6 @@ def project(job: Job) -> Document:
     if isinstance(job.data, dict) and "source" in job.data:
         fields["source"] = job.data["source"]
     times = {
-        "created_at": job.timestamp,
         "started_at": job.processed_on,
         "finished_at": job.finished_on,
     }
@@ -160,9 +160,8 @@ def project(job: Job) -> Document:
     if job.state is JobState.COMPLETED:
         fields |= {"progress": 100, "last_error": None}
         if isinstance(job.returnvalue, dict):
-            result = dict(job.returnvalue)
-            fields["source_info"] = result.pop("source", None)
-            fields |= result
+            fields |= {name: job.returnvalue.get(name) for name in _FROM_RESULT}
+            fields["source_info"] = job.returnvalue.get("source")
     elif job.state is JobState.FAILED:
         fields |= {"error": read_failure(job.failed_reason or ""), "last_error": None}
     else:

@@ -235,7 +235,6 @@ def test_a_new_job_sets_nothing_that_it_does_not_know() -> None:
         "attempts": 0,
         "source": "in/v",
         "error": None,
-        "created_at": NOON,
     }
 
 
@@ -283,6 +282,14 @@ def test_a_failed_job_has_its_error_and_keeps_its_progress() -> None:
         "detail": "moov",
     }
     assert "progress" not in fields
+
+
+def test_a_result_sets_no_field_but_those_of_a_result() -> None:
+    result = RESULT | {"status": "queued", "_id": "other", "error": {"code": "x"}}
+    fields = project(job(JobState.COMPLETED, returnvalue=result))
+    assert fields["status"] == "completed"
+    assert fields["error"] is None
+    assert "_id" not in fields
 
 
 def test_a_job_known_by_its_final_event_alone_erases_nothing() -> None:
