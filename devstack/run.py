@@ -85,11 +85,11 @@ def _transcode(system: _System, video: Path) -> str:
     api = system.daemons.api
     sent = time.monotonic()
     video_id = api.upload(video)
+    bar = _Bar()
     for state in api.states(video_id):
-        _draw_bar(state.progress, f"{state.status}, {time.monotonic() - sent:.0f} s")
+        bar.draw(state.progress, state.status, f"{time.monotonic() - sent:.0f} s")
         system.daemons.check()
-    if sys.stdout.isatty():
-        print(flush=True)
+    bar.end()
     document = api.video(video_id)
     if document["status"] != "completed":
         error = document.get("error") or {}
@@ -100,15 +100,28 @@ def _transcode(system: _System, video: Path) -> str:
     return video_id
 
 
-def _draw_bar(percent: float, text: str) -> None:
-    """One line that redraws itself in a terminal, a line per state elsewhere."""
-    filled = int(_BAR_WIDTH * percent / 100)
-    bar = "#" * filled + "." * (_BAR_WIDTH - filled)
-    line = f"[{bar}] {percent:3.0f} %  {text}"
-    if sys.stdout.isatty():
-        print(f"\r{line}\033[K", end="", flush=True)
-    else:
-        print(line, flush=True)
+class _Bar:
+    """One line that redraws itself in a terminal; elsewhere a line per status and tenth."""
+
+    def __init__(self) -> None:
+        self._redraws = sys.stdout.isatty()
+        self._drawn: tuple[str, int] | None = None
+
+    def draw(self, percent: float, status: str, elapsed: str) -> None:
+        """Show a state that is new."""
+        filled = int(_BAR_WIDTH * percent / 100)
+        line = f"[{'#' * filled:.<{_BAR_WIDTH}}] {percent:3.0f} %  {status}, {elapsed}"
+        step = (status, int(percent / 10))
+        if self._redraws:
+            print(f"\r{line}\033[K", end="", flush=True)
+        elif step != self._drawn:
+            print(line, flush=True)
+        self._drawn = step
+
+    def end(self) -> None:
+        """Leave the line."""
+        if self._redraws:
+            print(flush=True)
 
 
 def _playback_path(video_id: str) -> str:
