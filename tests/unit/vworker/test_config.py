@@ -91,7 +91,9 @@ def test_every_variable_is_documented_and_every_documented_one_exists() -> None:
     read = {
         name
         for path in sources
-        for name in re.findall(r'"((?:WORKER_|VAPI_|S3_|FF|REDIS_|MONGODB_)[A-Z_]+)"', path.read_text())
+        for name in re.findall(
+            r'"((?:WORKER_|VAPI_|S3_|FF|REDIS_|MONGODB_)[A-Z_]+)"', path.read_text()
+        )
     }
     text = (ROOT / "docs/configuration.md").read_text(encoding="utf-8")
     documented = set(re.findall(r"`((?:WORKER_|VAPI_|S3_|FF|REDIS_|MONGODB_)[A-Z_]+)`", text))
