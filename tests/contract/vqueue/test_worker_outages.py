@@ -1,0 +1,184 @@
+"""Worker: lost replies, restarted servers, work shared by many; every job is done once."""
+
+import asyncio
+from collections import Counter
+from pathlib import Path
+
+import pytest
+
+from devstack import Valkey
+from tests.support.driver import Driver
+from tests.support.lossy import lossy_redis
+from tests.support.waiting import until
+from tests.support.workers import HeldHandler, ended
+from vqueue import Job, JobOptions, JobState, NewJob, Queue, Worker
+from vqueue.scripts import load_script
+
+
+async def add_jobs(queue: Queue, count: int) -> list[str]:
+    """Add jobs; return their ids."""
+    jobs = await queue.add_bulk(
+        NewJob(name="task", data=number, options=JobOptions(attempts=2)) for number in range(count)
+    )
+    return [job.id for job in jobs]
+
+
+class Counting:
+    """A handler that counts how often each job was run."""
+
+    def __init__(self) -> None:
+        self.runs: Counter[str] = Counter()
+
+    async def __call__(self, job: Job) -> int:
+        """Give other jobs a turn, as a handler that does something does."""
+        self.runs[job.id] += 1
+        await asyncio.sleep(0)
+        return int(job.data)
+
+
+async def test_two_workers_share_jobs_and_none_is_done_twice(
+    queue: Queue, redis_url: str, queue_name: str
+) -> None:
+    first, second = Counting(), Counting()
+    names = await add_jobs(queue, 500)
+    async with (
+        Worker(queue_name, first, redis_url, concurrency=10),
+        Worker(queue_name, second, redis_url, concurrency=10),
+    ):
+        names += await add_jobs(queue, 500)
+        jobs = await ended(queue, *names)
+
+    assert first.runs + second.runs == dict.fromkeys(names, 1)
+    assert min(first.runs.total(), second.runs.total()) > 50
+    assert {job.state for job in jobs} == {JobState.COMPLETED}
+    assert [job.returnvalue for job in jobs] == [*range(500), *range(500)]
+
+
+async def test_jobs_of_a_lost_take_reply_are_run_once(
+    queue: Queue, driver: Driver, redis_url: str, queue_name: str
+) -> None:
+    handler = Counting()
+    await driver.redis("SCRIPT", "LOAD", load_script("take").text)
+    names = await add_jobs(queue, 5)
+    async with lossy_redis(redis_url) as relay:
+        relay.lose_reply_to(load_script("take").sha)
+        async with Worker(queue_name, handler, relay.url, concurrency=10):
+            async with asyncio.timeout(20):
+                await relay.reply_lost.wait()
+            jobs = await ended(queue, *names)
+    assert handler.runs == dict.fromkeys(names, 1)
+    assert {(job.state.value, job.stalled_count) for job in jobs} == {("completed", 0)}
+
+
+async def test_a_result_of_a_lost_finish_reply_counts_once(
+    queue: Queue,
+    driver: Driver,
+    redis_url: str,
+    queue_name: str,
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    handler = HeldHandler()
+    await driver.redis("SCRIPT", "LOAD", load_script("finish").text)
+    names = await add_jobs(queue, 2)
+    async with lossy_redis(redis_url) as relay, Worker(queue_name, handler, relay.url):
+        await handler.running(1)
+        relay.lose_reply_to(load_script("finish").sha)
+        handler.let_go.set()
+        async with asyncio.timeout(20):
+            await relay.reply_lost.wait()
+        await ended(queue, *names)
+    # the finish that was lost had taken the second job: it was adopted, not stalled
+    assert [job.id for job in handler.started] == names
+    for name in names:
+        assert await driver.history(name) == ["added", "waiting", "active", "completed"]
+    assert "lease is lost" not in caplog.text
+
+
+async def test_a_reply_lost_while_closing_leaves_no_job_behind(
+    queue: Queue, driver: Driver, redis_url: str, queue_name: str
+) -> None:
+    await driver.redis("SCRIPT", "LOAD", load_script("take").text)
+    names = await add_jobs(queue, 3)
+    async with lossy_redis(redis_url) as relay:
+        relay.lose_reply_to(load_script("take").sha)
+        worker = Worker(queue_name, Counting(), relay.url, concurrency=10)
+        running = asyncio.create_task(worker.run())
+        async with asyncio.timeout(20):
+            await relay.reply_lost.wait()
+        await worker.close(0)
+        await running
+    states = [await driver.state(name) for name in names]
+    assert "active" not in states
+
+
+async def test_every_connection_cut_in_mid_run_changes_nothing(
+    queue: Queue, driver: Driver, redis_url: str, queue_name: str
+) -> None:
+    handler = Counting()
+    names = await add_jobs(queue, 300)
+    async with Worker(queue_name, handler, redis_url, concurrency=5):
+        for done in (50, 100, 150, 200, 250):
+            await until(lambda done=done: handler.runs.total() >= done, what=f"{done} runs")  # type: ignore[misc]
+            await driver.redis("CLIENT", "KILL", "TYPE", "normal", "SKIPME", "yes")
+        jobs = await ended(queue, *names)
+    assert handler.runs == dict.fromkeys(names, 1)
+    assert {job.state for job in jobs} == {JobState.COMPLETED}
+
+
+async def test_a_redis_killed_and_restarted_in_mid_run_loses_and_doubles_nothing(
+    tmp_path: Path, queue_name: str
+) -> None:
+    handler = Counting()
+    with Valkey(tmp_path) as server:
+        url = server.settings()["REDIS_URL"]
+        async with Queue(queue_name, url) as queue:
+            names = await add_jobs(queue, 400)
+            async with (
+                Worker(queue_name, handler, url, concurrency=5),
+                Worker(queue_name, handler, url, concurrency=5),
+            ):
+                await until(lambda: handler.runs.total() >= 100, what="100 runs")
+                await asyncio.to_thread(server.kill)
+                await asyncio.to_thread(server.start)
+                names += await add_jobs(queue, 100)
+                jobs = await ended(queue, *names)
+        assert handler.runs == dict.fromkeys(names, 1)
+        assert {job.state for job in jobs} == {JobState.COMPLETED}
+        assert {job.attempts_made for job in jobs} == {1}
+        driver = Driver(url, queue_name)
+        await driver.check(idle=True)
+        await driver.close()
+
+
+async def test_an_idle_worker_sends_at_most_two_commands_a_second(
+    redis_url: str, queue_name: str
+) -> None:
+    loop = asyncio.get_running_loop()
+    async with lossy_redis(redis_url) as relay, Worker(queue_name, Counting(), relay.url):
+
+        async def sleeps(count: int) -> None:
+            await until(
+                lambda: relay.commands.count(b"BZPOPMIN") >= count,
+                what=f"the worker to fall asleep {count} times",
+            )
+
+        await sleeps(1)
+        before, since = len(relay.commands), loop.time()
+        await sleeps(5)
+        sent, seconds = len(relay.commands) - before, loop.time() - since
+    assert sent <= 2 * seconds
+
+
+async def test_an_idle_worker_is_woken_by_an_add(
+    queue: Queue, redis_url: str, queue_name: str
+) -> None:
+    handler = HeldHandler()
+    async with lossy_redis(redis_url) as relay, Worker(queue_name, handler, relay.url):
+        await until(lambda: b"BZPOPMIN" in relay.commands, what="the worker to sleep")
+        slept = relay.commands.count(b"BZPOPMIN")
+        added = await queue.add("task")
+        await handler.running(1)
+        # its sleep was ended: it did not come across the job after the next one
+        assert relay.commands.count(b"BZPOPMIN") == slept
+        handler.let_go.set()
+        await ended(queue, added.id)
