@@ -18,6 +18,27 @@ Payload = dict[str, Any]
 #: Bytes of a payload as compact JSON.
 PAYLOAD_BYTES = 100
 
+#: What the harness may call by name, of every peer.
+OPERATIONS = frozenset(
+    {
+        "add_bulk",
+        "add_concurrently",
+        "add_delayed",
+        "add_one_by_one",
+        "add_paced",
+        "add_timed",
+        "close",
+        "count_left_over",
+        "end_to_end",
+        "fill",
+        "open",
+        "work_progress",
+        "work_start",
+        "work_stop",
+        "work_wait",
+    }
+)
+
 
 class Unsupported(Exception):
     """The queue has no such feature; the harness leaves the cell empty."""
@@ -53,6 +74,9 @@ class Adapter(ABC):
 
     #: What the queue promises at the speed measured, with the settings used.
     guarantees: ClassVar[str]
+    can_add_in_bulk: ClassVar[bool] = False
+    can_delay: ClassVar[bool] = False
+    can_await: ClassVar[bool] = False
 
     def __init__(self, setting: str) -> None:
         self.setting = setting
@@ -89,22 +113,26 @@ class Adapter(ABC):
         """Stop it in the queue's own way, running jobs settled."""
 
     async def add_many(self, jobs: list[Payload]) -> None:
-        """Add jobs by the queue's own bulk call."""
-        raise Unsupported("no bulk add")
+        """Add jobs by the queue's own bulk call; `can_add_in_bulk` says whether there is one."""
+        raise NotImplementedError
 
     async def add_later(self, data: Payload, delay_s: float) -> None:
-        """Add a job that may start in `delay_s` seconds."""
-        raise Unsupported("no delayed jobs")
+        """Add a job that may start in `delay_s` seconds; `can_delay` says whether it can."""
+        raise NotImplementedError
 
     async def add_and_await(self, data: Payload) -> None:
-        """Add a job and return when its result is known here."""
-        raise Unsupported("no awaiting of results")
+        """Add a job, return when its result is known here; `can_await` says whether it can."""
+        raise NotImplementedError
 
     async def left_over(self) -> int | None:
         """Jobs that the queue takes for waiting or running; None when it cannot tell."""
         return None
 
     # -- what the harness asks -----------------------------------------------------------
+
+    def operations(self) -> frozenset[str]:
+        """What the harness may call by name."""
+        return OPERATIONS
 
     async def open(self, *, redis_url: str, queue_name: str) -> dict[str, Any]:
         """Connect; gives versions and guarantees."""
@@ -130,18 +158,16 @@ class Adapter(ABC):
 
     async def add_bulk(self, *, count: int, warm: int, chunk: int) -> dict[str, Any]:
         """Bulk calls of `chunk` jobs, one after the other."""
-        for jobs in chunks(self._take(warm), chunk):
-            await self.add_many(jobs)
+        _require(self.can_add_in_bulk, "no bulk add")
+        await self._in_bulk(self._take(warm), chunk)
         return await _timed(self._in_bulk(self._take(count), chunk))
 
     async def fill(self, *, count: int) -> dict[str, Any]:
         """Add jobs in the fastest way there is, off the clock of any scenario."""
-        jobs = self._take(count)
-        try:
-            for chunk in chunks(jobs, 1000):
-                await self.add_many(chunk)
-        except Unsupported:
-            await _share(50, jobs, self.add)
+        if self.can_add_in_bulk:
+            await self._in_bulk(self._take(count), 1000)
+        else:
+            await _share(50, self._take(count), self.add)
         return {}
 
     async def add_paced(self, *, count: int, interval_ms: float) -> dict[str, Any]:
@@ -172,6 +198,7 @@ class Adapter(ABC):
 
         Payloads carry that moment. `early_s` is what was left of the time after the last add.
         """
+        _require(self.can_delay, "no delayed jobs")
         due = time.monotonic() + due_in_s
 
         async def add(data: Payload) -> None:
@@ -183,24 +210,31 @@ class Adapter(ABC):
 
     async def end_to_end(self, *, count: int, warm: int, in_flight: int) -> dict[str, Any]:
         """`in_flight` callers, each adds a job, awaits its result, adds the next."""
+        _require(self.can_await, "no awaiting of results")
         await _share(in_flight, self._take(warm), self.add_and_await)
         return await _timed(_share(in_flight, self._take(count), self.add_and_await))
 
-    async def work_start(self, *, slots: int, expected: int, warm: int) -> dict[str, Any]:
-        """Start a worker that is to see the jobs 0 … expected - 1."""
-        self.ledger = Ledger(expected=expected, warm=warm)
+    async def work_start(
+        self, *, slots: int, expected: int, warm: int = 0, enough: int | None = None
+    ) -> dict[str, Any]:
+        """Start a worker that is to see the jobs 0 … expected - 1, or `enough` of them."""
+        self.ledger = Ledger(expected=expected, warm=warm, enough=enough)
         self.completed = asyncio.Event()
         await self.start_worker(slots)
         return {}
 
-    async def work_wait(self, *, timeout_s: float) -> dict[str, Any]:
-        """Wait until every expected job has run, at most `timeout_s`; `in_time` tells which."""
+    async def work_wait(self, *, limit_s: float) -> dict[str, Any]:
+        """Wait until every job asked for has run, at most `limit_s`; `in_time` tells which."""
         try:
-            async with asyncio.timeout(timeout_s):
+            async with asyncio.timeout(limit_s):
                 await self.completed.wait()
         except TimeoutError:
             return {"in_time": False}
         return {"in_time": True}
+
+    async def work_progress(self) -> dict[str, Any]:
+        """How many jobs this worker has seen, and when the first and the last one."""
+        return self.ledger.progress()
 
     async def work_stop(self) -> dict[str, Any]:
         """Stop the worker; gives the ledger's figures."""
@@ -233,6 +267,11 @@ class Adapter(ABC):
     async def _in_bulk(self, jobs: list[Payload], chunk: int) -> None:
         for some in chunks(jobs, chunk):
             await self.add_many(some)
+
+
+def _require(able: bool, missing: str) -> None:
+    if not able:
+        raise Unsupported(missing)
 
 
 async def _timed(work: Awaitable[None]) -> dict[str, Any]:

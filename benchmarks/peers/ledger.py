@@ -7,6 +7,7 @@ itself. Standard library only.
 import base64
 import time
 from array import array
+from itertools import pairwise
 from typing import Any
 
 
@@ -18,12 +19,15 @@ def now_us() -> float:
 class Ledger:
     """Counts the runs of the jobs 0 … expected - 1 and reports once all have been seen.
 
+    With `enough`, so many seen jobs complete it, and the moments of the runs are kept.
     `warm` runs come before the measured window, which ends with the run that makes all jobs seen.
     Not thread-safe by itself: handlers of threaded peers call `record` under their own lock.
     """
 
-    def __init__(self, *, expected: int, warm: int = 0) -> None:
+    def __init__(self, *, expected: int, warm: int = 0, enough: int | None = None) -> None:
         self.expected = expected
+        self._enough = expected if enough is None else enough
+        self._moments_us: array[float] | None = None if enough is None else array("d")
         self._warm = max(warm, 1)
         self._counts = bytearray(expected)
         self._distinct = 0
@@ -31,12 +35,8 @@ class Ledger:
         self._unknown = 0
         self._window_from = 0.0
         self._window_to = 0.0
+        self._first_us = 0.0
         self._waits_us = array("d")
-
-    @property
-    def complete(self) -> bool:
-        """Whether every expected job has run at least once."""
-        return self._distinct >= self.expected
 
     def record(self, index: int, added_us: float | None = None) -> bool:
         """Note that the handler of job `index` runs; True exactly when it completes the ledger.
@@ -45,6 +45,10 @@ class Ledger:
         """
         moment = now_us()
         self._runs += 1
+        if self._runs == 1:
+            self._first_us = moment
+        if self._moments_us is not None:
+            self._moments_us.append(moment)
         if self._runs == self._warm:
             self._window_from = moment
         if added_us is not None:
@@ -58,10 +62,15 @@ class Ledger:
             return False
         self._distinct += 1
         self._window_to = moment
-        return self.complete
+        return self._distinct == self._enough
+
+    def progress(self) -> dict[str, Any]:
+        """Jobs seen so far, and the moments of the first and the last new one."""
+        return {"seen": self._distinct, "first_us": self._first_us, "last_us": self._window_to}
 
     def figures(self) -> dict[str, Any]:
         """What the harness wants to know; `counts` has one byte per job, in base64."""
+        moments = self._moments_us or ()
         return {
             "runs": self._runs,
             "unknown": self._unknown,
@@ -69,4 +78,5 @@ class Ledger:
             "window_jobs": max(self._distinct - self._warm, 0),
             "window_s": max(self._window_to - self._window_from, 0.0) / 1e6,
             "waits_us": [round(wait, 1) for wait in self._waits_us],
+            "gaps_us": [round(after - before, 1) for before, after in pairwise(moments)],
         }

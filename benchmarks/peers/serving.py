@@ -9,26 +9,6 @@ from typing import TextIO
 from benchmarks.peers.adapter import Adapter, Unsupported
 from benchmarks.peers.protocol import Request, answer_line, failure_line
 
-#: What the harness may call by name.
-OPERATIONS = frozenset(
-    {
-        "add_bulk",
-        "add_concurrently",
-        "add_delayed",
-        "add_one_by_one",
-        "add_paced",
-        "add_timed",
-        "close",
-        "count_left_over",
-        "end_to_end",
-        "fill",
-        "open",
-        "work_start",
-        "work_stop",
-        "work_wait",
-    }
-)
-
 #: How a failure begins that means "this queue has no such feature".
 UNSUPPORTED = "unsupported: "
 
@@ -48,7 +28,7 @@ async def serve(adapter: Adapter) -> None:
 
 async def _answer(adapter: Adapter, request: Request, answers: TextIO) -> None:
     try:
-        if request.operation not in OPERATIONS:
+        if request.operation not in adapter.operations():
             raise Unsupported(f"no operation {request.operation!r}")
         figures = await getattr(adapter, request.operation)(**request.arguments)
     except Unsupported as error:

@@ -18,6 +18,9 @@ class VqueueAdapter(Adapter):
     guarantees = (
         "lease renewed from a thread, fence checked when a job ends; events numbered; results kept"
     )
+    can_add_in_bulk = True
+    can_delay = True
+    can_await = True
 
     def versions(self) -> dict[str, str]:
         names = ("redis", "hiredis", "orjson", *(["uvloop"] if self.setting == "best" else []))
@@ -27,6 +30,7 @@ class VqueueAdapter(Adapter):
         self._queue = Queue(self.queue_name, self.redis_url)
         self._results: dict[str, asyncio.Future[Any]] = {}
         self._listener: asyncio.Task[None] | None = None
+        self._listening = asyncio.Event()
 
     async def disconnect(self) -> None:
         if self._listener is not None:
@@ -44,17 +48,16 @@ class VqueueAdapter(Adapter):
 
     async def add_and_await(self, data: Payload) -> None:
         if self._listener is None:
-            listening = asyncio.Event()
-            self._listener = asyncio.create_task(self._listen(listening))
-            await listening.wait()
+            self._listener = asyncio.create_task(self._listen())
+        await self._listening.wait()
         job_id = f"e2e-{data['i']}"
         result = self._results[job_id] = asyncio.get_running_loop().create_future()
         await self._queue.add("noop", data, job_id=job_id)
         await result
 
-    async def _listen(self, listening: asyncio.Event) -> None:
+    async def _listen(self) -> None:
         async with QueueEvents(self.queue_name, self.redis_url) as events:
-            listening.set()
+            self._listening.set()
             async for event in events:
                 if event.name == JobState.COMPLETED:
                     self._results.pop(event.job_id).set_result(event.data["returnvalue"])

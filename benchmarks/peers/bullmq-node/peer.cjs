@@ -25,8 +25,11 @@ function payload(index, addedUs) {
 
 // The same as Ledger in ledger.py.
 class Ledger {
-  constructor(expected, warm) {
+  constructor(expected, warm, enough) {
     this.expected = expected;
+    this.enough = enough ?? expected;
+    this.moments = enough === undefined ? null : [];
+    this.first = 0;
     this.warm = Math.max(warm, 1);
     this.counts = Buffer.alloc(expected);
     this.distinct = this.runs = this.unknown = 0;
@@ -37,6 +40,8 @@ class Ledger {
   record(data) {
     const moment = nowUs();
     this.runs += 1;
+    if (this.runs === 1) this.first = moment;
+    if (this.moments) this.moments.push(moment);
     if (this.runs === this.warm) this.windowFrom = moment;
     if (data.t !== undefined) this.waits.push(rounded(moment - data.t));
     if (!(data.i >= 0 && data.i < this.expected)) {
@@ -48,10 +53,15 @@ class Ledger {
     if (before) return false;
     this.distinct += 1;
     this.windowTo = moment;
-    return this.distinct === this.expected;
+    return this.distinct === this.enough;
+  }
+
+  progress() {
+    return { seen: this.distinct, first_us: this.first, last_us: this.windowTo };
   }
 
   figures() {
+    const moments = this.moments ?? [];
     return {
       runs: this.runs,
       unknown: this.unknown,
@@ -59,6 +69,7 @@ class Ledger {
       window_jobs: Math.max(this.distinct - this.warm, 0),
       window_s: Math.max(this.windowTo - this.windowFrom, 0) / 1e6,
       waits_us: this.waits,
+      gaps_us: moments.slice(1).map((moment, k) => rounded(moment - moments[k])),
     };
   }
 }
@@ -201,8 +212,8 @@ class Peer {
     return timed(() => share(in_flight, jobs, addAndAwait));
   }
 
-  async work_start({ slots, expected, warm }) {
-    this.ledger = new Ledger(expected, warm);
+  async work_start({ slots, expected, warm = 0, enough }) {
+    this.ledger = new Ledger(expected, warm, enough);
     this.completed = new Promise((resolve) => {
       this.complete = resolve;
     });
@@ -215,14 +226,18 @@ class Peer {
     return {};
   }
 
-  async work_wait({ timeout_s }) {
+  async work_wait({ limit_s }) {
     let timer;
     const late = new Promise((resolve) => {
-      timer = setTimeout(resolve, timeout_s * 1000, false);
+      timer = setTimeout(resolve, limit_s * 1000, false);
     });
     const inTime = await Promise.race([this.completed, late]);
     clearTimeout(timer);
     return { in_time: inTime };
+  }
+
+  async work_progress() {
+    return this.ledger.progress();
   }
 
   async work_stop() {

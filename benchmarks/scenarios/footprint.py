@@ -1,0 +1,114 @@
+"""What jobs cost in Redis: memory waiting and kept, a backlog of a million, an idle worker."""
+
+from typing import Any
+
+from benchmarks.bench import Bench, Figures, Meter, settle
+from benchmarks.program import Program
+from benchmarks.scenarios.scenario import Scenario
+from benchmarks.spread import percentile
+
+_BACKLOG = 1_000_000
+_TIMED = 3000
+
+
+async def memory(bench: Bench) -> Figures:
+    """Bytes per waiting job, then per finished job that is kept; Redis time of both ways."""
+    count = bench.jobs(100_000, least=2000)
+    empty = bench.redis.memory_bytes()
+    before = bench.redis.usage()
+    await bench.fill(count)
+    waiting = bench.redis.memory_bytes() - empty
+    async with bench.program() as worker:
+        await worker.ask("work_start", slots=100, expected=count)
+        ledger = await bench.finish(worker)
+        await bench.check(worker, ledger)
+    spent = bench.redis.usage() - before
+    kept = bench.redis.memory_bytes() - empty
+    return {
+        "waiting_bytes": waiting / count,
+        "kept_bytes": kept / count,
+        "redis_us_per_job": spent.cpu_us / count,
+        "redis_commands_per_job": spent.commands / count,
+        "redis_bytes_per_job": (spent.bytes_in + spent.bytes_out) / count,
+    }
+
+
+async def _add_p99_us(bench: Bench) -> float:
+    async with bench.program() as producer:
+        await producer.ask("fill", count=200)
+        took = await producer.ask("add_timed", count=_TIMED)
+    return percentile(took["durations_us"], 99)
+
+
+async def _take_p99_us(worker: Program, bench: Bench, waiting: int) -> float:
+    """Of the gaps between the starts of one slot: each is a finish and a take."""
+    await worker.ask("work_start", slots=1, expected=waiting, enough=_TIMED)
+    ledger: dict[str, Any] = await bench.finish(worker)
+    return percentile(ledger["gaps_us"], 99)
+
+
+async def backlog(bench: Bench) -> Figures:
+    """A million waiting jobs: memory, and the p99 of add and take against a small queue's."""
+    empty_add = await _add_p99_us(bench)
+    async with bench.program() as worker:
+        empty_take = await _take_p99_us(worker, bench, _TIMED + 200)
+    bench.redis.empty()
+    before = bench.redis.memory_bytes()
+    await bench.fill(_BACKLOG)
+    megabytes = (bench.redis.memory_bytes() - before) / 1e6
+    full_add = await _add_p99_us(bench)
+    async with bench.program() as worker:
+        full_take = await _take_p99_us(worker, bench, _BACKLOG)
+    return {
+        "memory_mb": megabytes,
+        "add_p99_ratio": full_add / empty_add,
+        "take_p99_ratio": full_take / empty_take,
+        "add_p99_us": full_add,
+        "take_p99_us": full_take,
+    }
+
+
+async def idle(bench: Bench) -> Figures:
+    """Commands a second of one worker with 10 slots and nothing to do, after its first seconds."""
+    async with bench.program() as worker:
+        await worker.ask("work_start", slots=10, expected=0)
+        await settle(2.0)
+        meter = Meter(bench, worker)
+        await settle(10.0 if bench.quick else 30.0)
+        spent = meter.read()
+        await worker.ask("work_stop")
+    return {
+        # less the INFO that began the measurement
+        "commands_per_s": (spent.redis.commands - 1) / spent.seconds,
+        "client_busy": spent.client_cpu_s / spent.seconds,
+    }
+
+
+SCENARIOS = (
+    Scenario(
+        name="memory",
+        title="Redis memory per job, waiting and finished",
+        headline="waiting_bytes",
+        more_is_better=False,
+        measure=memory,
+    ),
+    Scenario(
+        name="backlog-1m",
+        title="A million waiting jobs",
+        headline="memory_mb",
+        more_is_better=False,
+        measure=backlog,
+        only=frozenset({"vqueue", "bullmq-node"}),
+        quick_only=frozenset({"vqueue"}),
+        most_repeats=1,
+        limit_s=400,
+    ),
+    Scenario(
+        name="idle",
+        title="Redis commands a second of an idle worker",
+        headline="commands_per_s",
+        more_is_better=False,
+        measure=idle,
+        most_repeats=1,
+    ),
+)
