@@ -8,6 +8,7 @@ because each script is made to be repeated.
 
 from __future__ import annotations
 
+import asyncio
 from typing import Any
 
 from redis.asyncio import BlockingConnectionPool, ConnectionPool, Redis
@@ -132,5 +133,20 @@ def is_transient(error: Exception) -> bool:
 
 
 async def execute(client: Redis, *args: str | bytes | int | float) -> Any:
-    """Send one command and return its reply; raises the driver's errors."""
-    return await client.execute_command(*args)  # type: ignore[no-untyped-call]
+    """Send one command and return its reply; raises the driver's errors.
+
+    A cancellation always comes through. The driver sends inside asyncio.wait_for, which in
+    Python 3.11 drops one that arrives when the sending has just ended: a loop that was
+    cancelled once would go on for ever.
+    """
+    task = asyncio.current_task()
+    asked_before = task.cancelling() if task else 0
+    try:
+        reply = await client.execute_command(*args)  # type: ignore[no-untyped-call]
+    except Exception as error:
+        if task and task.cancelling() > asked_before:
+            raise asyncio.CancelledError from error
+        raise
+    if task and task.cancelling() > asked_before:
+        raise asyncio.CancelledError
+    return reply
