@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import AsyncGenerator
+from collections.abc import AsyncGenerator, Callable
 from typing import Any
 
 import orjson
@@ -21,6 +21,8 @@ from vapi.problems import no_such_video
 from vapi.representation import FINAL_STATUSES, state_json
 from vapi.services import Services, services_of
 from vapi.streaming import StreamedResponse
+from vqueue import QueueUnavailable
+from vqueue.job import FINAL_STATES
 from vworker.catalog import Catalog, Document
 from vworker.failure import read_failure
 
@@ -57,8 +59,7 @@ async def _messages(services: Services, document: Document) -> AsyncGenerator[by
     video_id = document["_id"]
     sent: dict[str, Any] = {}
     with services.live.subscribe(video_id) as subscription:
-        # what happened between the first look and the subscription
-        document = await _document_at(services.catalog, video_id, 0) or document
+        document = await _look_again(services, document)
         while True:
             state = state_json(document)
             if state != sent:
@@ -74,13 +75,40 @@ async def _messages(services: Services, document: Document) -> AsyncGenerator[by
                 notice = Notice(gap=True)
             if notice.closed:
                 return
+            if notice.gap:
+                document = await _look_again(services, document)
             document = await _next_document(services.catalog, document, notice)
+
+
+async def _look_again(services: Services, document: Document) -> Document:
+    """Return the newest document when it is not known which events were missed.
+
+    The document may lag behind events that came before the subscription. As long as the job
+    is not final another event will come; when it is, none will, so the end is waited for.
+    """
+    video_id = document["_id"]
+    try:
+        job = await services.queue.get_job(video_id)
+    except QueueUnavailable as error:
+        logger.warning("events of video %s: %s", video_id, error)
+        job = None
+    ended = job is not None and job.state in FINAL_STATES
+    stored = await _document_when(
+        services.catalog,
+        video_id,
+        lambda stored: not ended or stored["status"] in FINAL_STATUSES,
+    )
+    if stored is None or stored["version"] < document["version"]:
+        return document
+    return stored
 
 
 async def _next_document(catalog: Catalog, document: Document, notice: Notice) -> Document:
     """Return what is known of a video after a notice; never older than `document`."""
-    if notice.gap or notice.changed_at > document["version"]:
-        stored = await _document_at(catalog, document["_id"], notice.changed_at)
+    if notice.changed_at > document["version"]:
+        stored = await _document_when(
+            catalog, document["_id"], lambda stored: stored["version"] >= notice.changed_at
+        )
         if stored is not None and stored["version"] > document["version"]:
             document = stored
     final = notice.final
@@ -109,8 +137,10 @@ async def _next_document(catalog: Catalog, document: Document, notice: Notice) -
     return document
 
 
-async def _document_at(catalog: Catalog, video_id: str, version: int) -> Document | None:
-    """Read a document that has at least a version, or what there is when that takes too long."""
+async def _document_when(
+    catalog: Catalog, video_id: str, condition: Callable[[Document], bool]
+) -> Document | None:
+    """Read a document that fulfils a condition, or what there is when that takes too long."""
     loop = asyncio.get_running_loop()
     give_up_at = loop.time() + _CATCH_UP
     while True:
@@ -119,7 +149,7 @@ async def _document_at(catalog: Catalog, video_id: str, version: int) -> Documen
         except PyMongoError as error:
             logger.warning("events of video %s: %s", video_id, error)
             document = None
-        if document is not None and document["version"] >= version:
+        if document is not None and condition(document):
             return document
         if loop.time() >= give_up_at:
             return document

@@ -74,7 +74,7 @@ async def _answer_problem(_: Request, error: Exception) -> Response:
 
 
 async def _answer_invalid(_: Request, error: Exception) -> Response:
-    return Problem(HTTPStatus.BAD_REQUEST, f"{error}").response()
+    return Problem(HTTPStatus.BAD_REQUEST, f"{error}".removesuffix(".") + ".").response()
 
 
 async def _answer_unavailable(_: Request, error: Exception) -> Response:

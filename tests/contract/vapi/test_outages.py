@@ -1,0 +1,116 @@
+"""Redis or MongoDB away: 503 in time, and back by itself."""
+
+import asyncio
+from collections.abc import AsyncIterator, Iterator
+from pathlib import Path
+
+import httpx
+import pytest
+
+from devstack.mongod import Mongod
+from devstack.server import Server
+from devstack.valkey import Valkey
+from tests.support.api import ANSWER_BOUND_S, Api, assert_problem, running_api
+from tests.support.stack import S3Settings
+from tests.support.waiting import until
+
+
+@pytest.fixture
+def redis_server(tmp_path: Path) -> Iterator[Valkey]:
+    with Valkey(tmp_path / "redis") as server:
+        server.start()
+        yield server
+
+
+@pytest.fixture
+def mongo_server(tmp_path: Path) -> Iterator[Mongod]:
+    with Mongod(tmp_path / "mongo") as server:
+        server.start()
+        yield server
+
+
+@pytest.fixture
+def api(
+    redis_server: Valkey,
+    mongo_server: Mongod,
+    s3_settings: S3Settings,
+    tmp_path: Path,
+) -> Iterator[Api]:
+    environ = redis_server.settings() | mongo_server.settings() | s3_settings.variables
+    with running_api({"PATH": "/usr/bin:/bin", **environ}, tmp_path) as api:
+        yield api
+
+
+@pytest.fixture
+async def http(api: Api) -> AsyncIterator[httpx.AsyncClient]:
+    async with api.client(timeout=ANSWER_BOUND_S) as client:
+        yield client
+
+
+async def submitted(http: httpx.AsyncClient) -> httpx.Response:
+    return await http.post("/v1/videos", json={"source": "a.mp4"})
+
+
+async def recovered(http: httpx.AsyncClient) -> None:
+    async def accepts() -> bool:
+        return (await submitted(http)).status_code == 201
+
+    await until(accepts, deadline=20, what="the API to accept videos again")
+
+
+@pytest.mark.parametrize("how", ["killed", "hung"])
+async def test_without_redis_nothing_is_accepted_and_states_are_still_told(
+    http: httpx.AsyncClient, redis_server: Valkey, how: str
+) -> None:
+    video_id = (await submitted(http)).json()["id"]
+    await take_away(redis_server, how)
+    assert_problem(await submitted(http), 503)
+    assert "retry-after" in (await submitted(http)).headers
+    assert_problem(await http.get(f"/v1/videos/{video_id}/events"), 503)
+    assert (await http.get(f"/v1/videos/{video_id}")).status_code == 200
+    ready = assert_problem(await http.get("/readyz"), 503)
+    assert ready["checks"] == {"redis": "down", "mongodb": "up", "s3": "up"}
+    assert (await http.get("/livez")).status_code == 200
+    await bring_back(redis_server, how)
+    await recovered(http)
+
+
+@pytest.mark.parametrize("how", ["killed", "hung"])
+async def test_without_mongodb_every_answer_is_503_in_time(
+    http: httpx.AsyncClient, mongo_server: Mongod, how: str
+) -> None:
+    video_id = (await submitted(http)).json()["id"]
+    await take_away(mongo_server, how)
+    assert_problem(await submitted(http), 503)
+    for path in ("", "/events", "/hls/master.m3u8"):
+        assert_problem(await http.get(f"/v1/videos/{video_id}{path}"), 503)
+    assert_problem(await http.get("/v1/videos"), 503)
+    ready = assert_problem(await http.get("/readyz"), 503)
+    assert ready["checks"]["mongodb"] == "down"
+    await bring_back(mongo_server, how)
+    await recovered(http)
+
+
+async def test_the_api_starts_without_redis_and_serves_when_it_comes(
+    redis_server: Valkey, mongo_server: Mongod, s3_settings: S3Settings, tmp_path: Path
+) -> None:
+    environ = redis_server.settings() | mongo_server.settings() | s3_settings.variables
+    await take_away(redis_server, "killed")
+    api = Api({"PATH": "/usr/bin:/bin", **environ}, tmp_path)
+    try:
+        await asyncio.to_thread(api.wait_for, "/livez")
+        async with api.client(timeout=ANSWER_BOUND_S) as http:
+            assert_problem(await submitted(http), 503)
+            await until(lambda: "waiting for Redis" in api.log, what=lambda: api.log)
+            await bring_back(redis_server, "killed")
+            await recovered(http)
+    finally:
+        await asyncio.to_thread(api.process.stop, 10)
+
+
+async def take_away(server: Server, how: str) -> None:
+    await asyncio.to_thread(server.kill if how == "killed" else server.pause)
+
+
+async def bring_back(server: Server, how: str) -> None:
+    await asyncio.to_thread(server.start if how == "killed" else server.resume)
