@@ -1,0 +1,48 @@
+"""Job ids, fences and the legal moves between states."""
+
+import pytest
+
+from vqueue.errors import InvalidOption
+from vqueue.job import FINAL_STATES, LEGAL_TRANSITIONS, JobState, fence_of, new_job_id
+from vqueue.keys import QueueKeys, check_name
+
+
+def test_job_ids_sort_by_time(monkeypatch: pytest.MonkeyPatch) -> None:
+    times = [1.0, 1_700_000_000.001, 1_700_000_000.002, 1_900_000_000.0, 4_000_000_000.0]
+    made = []
+    for time in times:
+        monkeypatch.setattr("vqueue.job.time.time", lambda time=time: time)
+        made.append(new_job_id())
+    assert made == sorted(made)
+
+
+def test_job_ids_are_uuids_of_version_7_and_differ() -> None:
+    ids = {new_job_id() for _ in range(1000)}
+    assert len(ids) == 1000
+    for job_id in ids:
+        assert check_name(job_id, what="job id") == job_id
+        assert (len(job_id), job_id[12]) == (32, "7")
+        assert job_id[16] in "89ab"
+
+
+def test_a_fence_is_the_same_number_for_both_lanes_and_grows() -> None:
+    assert fence_of(b"5-3") == fence_of(b"x5-3") == (5 << 20) + 3
+    tokens = [b"5-3", b"x5-4", b"5-1048575", b"x6-1", b"1795623918871-1"]
+    fences = [fence_of(token) for token in tokens]
+    assert fences == sorted(set(fences))
+
+
+def test_final_states_are_left_only_by_removal() -> None:
+    for state in FINAL_STATES:
+        assert LEGAL_TRANSITIONS[state] == {None}
+    assert LEGAL_TRANSITIONS.keys() == {None, *JobState}
+
+
+@pytest.mark.parametrize("value", ["", "a b", "a:b", "a{b}", "a\n", "é", "x" * 129])
+def test_a_name_with_other_characters_is_refused(value: str) -> None:
+    with pytest.raises(InvalidOption, match="job id"):
+        check_name(value, what="job id")
+    with pytest.raises(InvalidOption, match="queue name"):
+        QueueKeys(value)
+    with pytest.raises(InvalidOption, match="key prefix"):
+        QueueKeys("q", value)

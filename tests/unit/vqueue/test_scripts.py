@@ -1,0 +1,116 @@
+"""The Lua scripts: headers tell what bodies do, and a running job's calls check the fence."""
+
+import hashlib
+import re
+from importlib.resources import files
+
+import pytest
+
+from vqueue.keys import QueueKeys
+from vqueue.scripts import Scripts, load_script
+
+LUA = files("vqueue") / "lua"
+SCRIPTS = sorted(
+    entry.name.removesuffix(".lua") for entry in LUA.iterdir() if entry.name.endswith(".lua")
+)
+
+#: Scripts that a running job's worker calls for it: each checks the fence before it writes.
+CALLED_BY_A_RUNNING_JOB = {"finish", "heartbeat", "log", "progress", "release"}
+#: The others, with why they need no fence.
+NEED_NO_FENCE = {
+    "add": "makes jobs",
+    "adopt": "reads the entries that are pending for the caller",
+    "close_gap": "belongs to a reader of events",
+    "counts": "reads",
+    "open": "changes no job",
+    "read_events": "belongs to a reader of events",
+    "repair": "looks at entries that are pending for nobody",
+    "snapshot": "reads",
+    "sweep": "takes jobs from their holders on purpose",
+    "take": "makes activations",
+}
+
+#: Commands that change a job or its entry.
+_WRITE = re.compile(
+    r"'(HSET|HDEL|RPUSH|LTRIM|ZADD|ZREM|XACK|XDEL|XADD|XCLAIM|UNLINK|SET)'"
+    r"|\b(renew|drop|push_back|push_front|push_lifo|bury|emit)\("
+)
+
+
+def source(name: str) -> str:
+    """The file itself, its includes not merged."""
+    return (LUA / f"{name}.lua").read_text(encoding="utf-8")
+
+
+def header_and_body(name: str) -> tuple[str, str]:
+    """The comment at the top, and the code."""
+    found = re.fullmatch(r"#!lua[^\n]*\n--\[\[(.*?)\]\]\n(.*)", source(name), re.DOTALL)
+    assert found is not None, f"{name}.lua does not begin with #!lua and a header"
+    return found[1], found[2]
+
+
+def test_every_script_is_listed_as_fenced_or_not() -> None:
+    assert set(SCRIPTS) == CALLED_BY_A_RUNNING_JOB | NEED_NO_FENCE.keys()
+
+
+@pytest.mark.parametrize("name", sorted(CALLED_BY_A_RUNNING_JOB))
+def test_a_running_jobs_call_checks_the_fence_before_it_writes(name: str) -> None:
+    _, body = header_and_body(name)
+    # a helper's own text is not run where it stands
+    body = re.sub(r"^local function .*?^end$", "", body, flags=re.DOTALL | re.MULTILINE)
+    check, write = re.search(r"\bheld\(", body), _WRITE.search(body)
+    assert check is not None, "it does not ask who holds the job"
+    assert write is not None
+    assert check.start() < write.start(), f"{write[0]} comes before the check"
+
+
+@pytest.mark.parametrize("name", SCRIPTS)
+def test_a_header_names_the_script_and_its_contract(name: str) -> None:
+    header, _ = header_and_body(name)
+    assert header.strip().startswith(f"{name}: ")
+    for part in ("KEYS", "ARGV", "Returns", "Cost", "Crash"):
+        assert re.search(rf"(^|  ){part}  ", header, re.MULTILINE), f"no {part}"
+
+
+@pytest.mark.parametrize("name", SCRIPTS)
+def test_a_header_names_the_arguments_that_the_body_reads(name: str) -> None:
+    header, body = header_and_body(name)
+    bound = re.search(r"^local ([\w, ]+) =\s+(?:tonumber\()?ARGV\[1\]", body, re.MULTILINE)
+    for argument in bound[1].split(", ") if bound else ():
+        if argument.isupper():
+            continue  # a constant beside the arguments
+        # dead is the consumer that was seen to die
+        described = "consumer" if argument == "dead" else argument
+        assert described in header, f"{argument} is not described"
+
+
+@pytest.mark.parametrize("name", SCRIPTS)
+def test_a_script_that_refuses_writes_when_memory_is_full_is_one_that_adds(name: str) -> None:
+    flags = source(name).splitlines()[0].removeprefix("#!lua").strip()
+    wanted = "flags=allow-oom"
+    if name in ("add", "log"):
+        wanted = ""
+    elif name in ("counts", "snapshot"):
+        wanted = "flags=no-writes"
+    assert flags == wanted
+
+
+@pytest.mark.parametrize("name", SCRIPTS)
+def test_includes_are_merged_and_the_digest_is_that_of_the_text(name: str) -> None:
+    script = load_script(name)
+    assert "@include" not in script.text
+    assert script.text.startswith("#!lua")
+    assert script.sha == hashlib.sha1(script.text.encode(), usedforsecurity=False).hexdigest()
+    assert callable(getattr(Scripts, name))
+
+
+def test_the_keys_of_the_scripts_are_those_of_the_layout() -> None:
+    lua = (LUA / "include" / "keys.lua").read_text(encoding="utf-8")
+    names = [
+        name
+        for names in re.findall(r"^local ([\w, ]+) = KEYS", lua, re.MULTILINE)
+        for name in names.split(", ")
+    ]
+    keys = QueueKeys("q")
+    assert tuple(getattr(keys, name) for name in names) == keys.fixed
+    assert {key[: len("vq:{q}:")] for key in keys.fixed} == {"vq:{q}:"}
