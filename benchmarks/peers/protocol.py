@@ -12,6 +12,9 @@ import json
 from dataclasses import dataclass, field
 from typing import Any
 
+#: How a failure begins that means "this queue has no such feature".
+UNSUPPORTED = "unsupported: "
+
 
 class ProtocolError(Exception):
     """The other side sent something that is no message of this protocol, or no answer to ours."""

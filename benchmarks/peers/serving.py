@@ -7,10 +7,7 @@ import sys
 from typing import TextIO
 
 from benchmarks.peers.adapter import Adapter, Unsupported
-from benchmarks.peers.protocol import Request, answer_line, failure_line
-
-#: How a failure begins that means "this queue has no such feature".
-UNSUPPORTED = "unsupported: "
+from benchmarks.peers.protocol import UNSUPPORTED, Request, answer_line, failure_line
 
 
 async def serve(adapter: Adapter) -> None:

@@ -17,7 +17,7 @@ def _waits(ledger: dict[str, Any]) -> Figures:
 
 
 def add_to_start(gap_ms: float, full: int) -> Callable[[Bench], Awaitable[Figures]]:
-    """Jobs at random gaps of `gap_ms` on average, one worker with 10 slots that has nothing else."""
+    """Jobs at random gaps of `gap_ms` on average, one worker with 10 slots."""
 
     async def measure(bench: Bench) -> Figures:
         count = full // 3 if bench.quick else full

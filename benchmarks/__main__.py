@@ -1,0 +1,163 @@
+"""`python -m benchmarks setup | run | report`; each has --help."""
+
+import argparse
+import logging
+import sys
+from collections.abc import Sequence
+from datetime import UTC, datetime
+from pathlib import Path
+
+from benchmarks import environments, results
+from benchmarks.peers.catalogue import LIMIT, PEERS, REFERENCE, Contender, contender
+from benchmarks.placement import TooFewCores
+from benchmarks.report import pages
+from benchmarks.report.tables import headline_table, limit_table, target_table
+from benchmarks.results import NotAResult, Results, Run
+from benchmarks.runner import plan, run_all
+from benchmarks.scenarios import SCENARIOS, Scenario
+from benchmarks.targets import OURS, Verdict, judge
+from devstack.binaries import ProgramMissing
+from devstack.server import ServerError
+
+#: The contenders of `--quick`: ours, the strongest peer, two in Python.
+QUICK_PEERS = (OURS, REFERENCE, "saq", "taskiq-redis")
+REPEATS, QUICK_REPEATS = 5, 3
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Do one command; 0 when all is well, 1 when a target is missed or runs failed, 2 when
+    nothing could be done."""
+    options = _parser().parse_args(argv)
+    logging.basicConfig(level=logging.WARNING, format="%(message)s")
+    try:
+        if options.command == "setup":
+            return _setup(options.peers)
+        if options.command == "run":
+            return _run(options)
+        return _report(options)
+    except (
+        NotAResult,
+        ProgramMissing,
+        ServerError,
+        TooFewCores,
+        environments.NotSetUp,
+        pages.NoMarkers,
+    ) as error:
+        print(f"benchmarks: {error}", file=sys.stderr)
+        return 2
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(prog="python -m benchmarks", allow_abbrev=False)
+    commands = parser.add_subparsers(dest="command", required=True)
+    setup = commands.add_parser("setup", help="make the environments of peers")
+    run = commands.add_parser("run", help="measure, and keep the result")
+    for command in (setup, run):
+        command.add_argument(
+            "--peers",
+            nargs="+",
+            type=_contender,
+            metavar="PEER[:SETTING]",
+            help=f"of {', '.join(PEERS)} (default: all; for --quick {', '.join(QUICK_PEERS)})",
+        )
+    run.add_argument(
+        "--scenarios",
+        nargs="+",
+        choices=SCENARIOS,
+        metavar="SCENARIO",
+        help=f"of {', '.join(SCENARIOS)} (default: all that fit)",
+    )
+    run.add_argument("--repeats", type=_repeats, help=f"{REPEATS}, for --quick {QUICK_REPEATS}")
+    run.add_argument(
+        "--quick", action="store_true", help="fewer jobs, peers and scenarios: under 5 minutes"
+    )
+    run.add_argument("--no-setup", action="store_true", help="fail rather than install anything")
+    report = commands.add_parser("report", help="write docs/benchmarks.md and its plots")
+    report.add_argument("result", nargs="?", type=Path, help="default: the newest one kept")
+    report.add_argument("--readme", action="store_true", help="rewrite the README's block, too")
+    return parser
+
+
+def _contender(label: str) -> Contender:
+    try:
+        return contender(label)
+    except ValueError as error:
+        raise argparse.ArgumentTypeError(str(error)) from None
+
+
+def _repeats(text: str) -> int:
+    if not text.isdigit() or int(text) < 1:
+        raise argparse.ArgumentTypeError(f"{text!r} is not a number of at least 1")
+    return int(text)
+
+
+def _setup(peers: list[Contender] | None) -> int:
+    for chosen in peers or [contender(name) for name in PEERS]:
+        print(f"setting up {chosen.peer.name}", flush=True)
+        environments.make(chosen.peer)
+    return 0
+
+
+def _run(options: argparse.Namespace) -> int:
+    contenders: list[Contender] = options.peers or [
+        contender(name) for name in (QUICK_PEERS if options.quick else PEERS)
+    ]
+    if any(chosen.peer.name == OURS for chosen in contenders):
+        contenders = [*contenders, contender(LIMIT.name)]
+    for chosen in contenders:
+        if not options.no_setup:
+            environments.make(chosen.peer)
+        environments.require(chosen.peer)
+    scenarios: list[Scenario] = [SCENARIOS[name] for name in options.scenarios or SCENARIOS]
+    planned = list(
+        plan(
+            scenarios,
+            contenders,
+            repeats=options.repeats or (QUICK_REPEATS if options.quick else REPEATS),
+            quick=options.quick and not options.scenarios,
+        )
+    )
+
+    def tell(number: int, run: Run) -> None:
+        headline = SCENARIOS[run.scenario].headline
+        found = f"{run.figures[headline]:,.2f} {headline}" if run.figures else run.failure
+        remark = f"  NOT EXACTLY ONCE: {run.not_exactly_once}" if run.not_exactly_once else ""
+        print(
+            f"[{number + 1}/{len(planned)}] {run.scenario:16} {run.contender:16} {found}{remark}",
+            flush=True,
+        )
+
+    found = run_all(planned, quick=options.quick, report=tell)
+    path = results.FOLDER / f"{datetime.now(UTC):%Y%m%dT%H%M%SZ}.json"
+    path.parent.mkdir(exist_ok=True)
+    path.write_text(found.to_json())
+    print(f"\n{headline_table(found)}\n\n{limit_table(found)}\n\nkept as {path}\n")
+    return _verdict(found)
+
+
+def _verdict(found: Results) -> int:
+    """Print the table of targets; 1 when one is missed, a run failed, or ours is inexact."""
+    rows = judge(found)
+    print(target_table(rows))
+    missed = [row.target.title for row in rows if row.verdict is Verdict.MISSED]
+    failed = [f"{run.scenario} with {run.contender}" for run in found.failures()]
+    inexact = [run.scenario for run in found.inexact().get(OURS, [])]
+    for what, names in (("missed", missed), ("failed", failed), ("not exactly once", inexact)):
+        if names:
+            print(f"{what}: {'; '.join(dict.fromkeys(names))}")
+    return 1 if missed or failed or inexact else 0
+
+
+def _report(options: argparse.Namespace) -> int:
+    source: Path = options.result or results.newest()
+    found = results.load(source)
+    for path in pages.write_page(found, source):
+        print(path)
+    if options.readme:
+        pages.write_readme(found, source)
+        print(pages.README)
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

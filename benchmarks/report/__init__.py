@@ -1,0 +1,1 @@
+"""Turns a result into what people read: tables, plots, the page and the README's block."""

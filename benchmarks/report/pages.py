@@ -1,0 +1,109 @@
+"""Writes docs/benchmarks.md, its plots, and the README's block from one result file."""
+
+from pathlib import Path
+
+from benchmarks.peers.catalogue import ROOT
+from benchmarks.report.plots import scenario_chart
+from benchmarks.report.tables import (
+    cost_table,
+    guarantee_table,
+    headline_table,
+    limit_table,
+    target_table,
+)
+from benchmarks.results import Results
+from benchmarks.targets import BEST_SLOTS, OURS, best_slots, judge
+
+PAGE = ROOT / "docs" / "benchmarks.md"
+PLOTS = ROOT / "docs" / "benchmarks"
+README = ROOT / "README.md"
+
+BEGIN, END = "<!-- benchmarks:begin -->", "<!-- benchmarks:end -->"
+
+
+class NoMarkers(Exception):
+    """The README has no place for the block."""
+
+
+def write_page(results: Results, source: Path) -> list[Path]:
+    """Write the part of docs/benchmarks.md between the markers, and the plots; gives the files.
+
+    What stands around the markers is written by hand and stays. Safe to repeat.
+    """
+    PLOTS.mkdir(exist_ok=True)
+    written = [PAGE]
+    charts = []
+    for scenario in results.scenarios:
+        chart = scenario_chart(results, scenario)
+        if chart is not None:
+            path = PLOTS / f"{scenario}.svg"
+            path.write_text(chart)
+            written.append(path)
+            charts.append(f"![{scenario}](benchmarks/{path.name})")
+    replace_block(PAGE, _page(results, source, charts))
+    return written
+
+
+def write_readme(results: Results, source: Path) -> None:
+    """Rewrite the README's block. Safe to repeat; raises NoMarkers without one."""
+    block = f"{_origin(results, source)}\n\n{headline_table(_short(results))}"
+    replace_block(README, block)
+
+
+def replace_block(path: Path, text: str) -> None:
+    """Put `text` between the markers of a file; raises NoMarkers when they are not there once."""
+    before, begin, rest = path.read_text().partition(BEGIN)
+    _, end, after = rest.partition(END)
+    if not begin or not end:
+        raise NoMarkers(f"{path} has no place for the block: put {BEGIN} and {END} where it goes")
+    path.write_text(f"{before}{BEGIN}\n{text.strip()}\n{END}{after}")
+
+
+def _page(results: Results, source: Path, charts: list[str]) -> str:
+    best = best_slots(results, OURS)
+    sections = [
+        _origin(results, source),
+        "## Targets\n\n" + target_table(judge(results)),
+        "## All scenarios\n\n" + headline_table(results) + _footnotes(results),
+        "## What each promises at its speed\n\n" + guarantee_table(results),
+    ]
+    sections += [
+        f"## Cost of a job: {scenario}\n\n{cost_table(results, scenario)}"
+        for scenario in ("add-bulk", best)
+        if scenario in results.scenarios
+    ]
+    if share := limit_table(results):
+        sections.append("## Share of the physical limit\n\n" + share)
+    return "\n\n".join([*sections, *charts])
+
+
+def _origin(results: Results, source: Path) -> str:
+    machine = results.machine
+    placement = machine["placement"]
+    return (
+        f"Measured {machine['date'][:10]} at commit {machine['commit'][:10]} on {machine['cpu']}, "
+        f"{machine['cores']} cores, {machine['system']}, {machine['redis']}; Redis on core "
+        f"{placement['redis_core']}, clients on core {placement['client_core']}. Medians of the "
+        f"repeats (lowest–highest). Raw data: benchmarks/results/{source.name}, made by "  # noqa: RUF001
+        f"`{' '.join(machine['command'])}`."
+    )
+
+
+def _footnotes(results: Results) -> str:
+    lines = [
+        f"† {label}: {run.scenario}, repeat {run.repeat}: {run.not_exactly_once}"
+        for label, runs in results.inexact().items()
+        for run in runs
+    ]
+    return "\n\n" + "  \n".join(lines) if lines else ""
+
+
+def _short(results: Results) -> Results:
+    """What a README has room for: adding, the best slots, latency and memory."""
+    wanted = {"add-one", "add-concurrent", "add-bulk", "latency-idle", "memory"}
+    wanted.add(best_slots(results, OURS) or BEST_SLOTS)
+    return Results(
+        machine=results.machine,
+        quick=results.quick,
+        runs=[run for run in results.runs if run.scenario in wanted],
+    )
