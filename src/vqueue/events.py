@@ -19,7 +19,7 @@ from typing import Any, Self
 from redis.exceptions import RedisError
 
 from vqueue.codec import decode
-from vqueue.connection import BLOCK_MARGIN, RedisSource, execute, is_transient, open_client
+from vqueue.connection import BLOCK_MARGIN, RedisSource, is_transient, open_client
 from vqueue.errors import InvalidOption
 from vqueue.keys import QueueKeys
 
@@ -157,7 +157,7 @@ class QueueEvents:
         if self._entry is not None:
             return
         if self.last_event_id is None:
-            state = await execute(self._client, "HMGET", self.keys.meta, "ms", "seq", "n")
+            state = await self._client.execute("HMGET", self.keys.meta, "ms", "seq", "n")
             ms, seq, number = (int(value or 0) for value in state)
             self._entry, self._expected = f"{ms}-{seq}", number + 1
             return
@@ -170,7 +170,7 @@ class QueueEvents:
                 f"last_event_id {self.last_event_id!r} is not a position: give the id of an "
                 'event ("<ms>-<seq>/<index>"), or "0" for the oldest one'
             )
-        entries = await execute(self._client, "XRANGE", self.keys.ev, entry, entry)
+        entries = await self._client.execute("XRANGE", self.keys.ev, entry, entry)
         if entries:
             events = expand(entries[0][0], entries[0][1])
             self._backlog.extend(events[int(index or 0) + 1 :])
@@ -210,8 +210,7 @@ class QueueEvents:
                 pause = min(pause * 2, 1.0)
 
     async def _read(self) -> list[JobEvent]:
-        reply = await execute(
-            self._client,
+        reply = await self._client.execute(
             "XREAD",
             "COUNT",
             _READ_COUNT,

@@ -34,7 +34,7 @@ from pymongo import UpdateOne, WriteConcern
 from pymongo.errors import BulkWriteError, ConnectionFailure, OperationFailure, PyMongoError
 from redis.exceptions import RedisError
 
-from vqueue.connection import BLOCK_MARGIN, RedisSource, execute, is_transient, open_client
+from vqueue.connection import BLOCK_MARGIN, RedisSource, is_transient, open_client
 from vqueue.errors import QueueUnavailable
 from vqueue.events import JobEvent, expand, version_of
 from vqueue.job import FINAL_STATES, Job, JobState, job_from_snapshot
@@ -160,8 +160,7 @@ class MongoMirror:
 
     async def caught_up(self) -> bool:
         """Tell whether every event so far is in MongoDB, and none was missed."""
-        state = await execute(
-            self._client,
+        state = await self._client.execute(
             "HMGET",
             self.keys.meta,
             "n",
@@ -170,7 +169,7 @@ class MongoMirror:
         )
         if state[1] is None or state[2] is not None or int(state[0] or 0) + 1 != int(state[1]):
             return False
-        pending = await execute(self._client, "XPENDING", self.keys.ev, self._group)
+        pending = await self._client.execute("XPENDING", self.keys.ev, self._group)
         return bool(pending[0] == 0)
 
     async def _step(self) -> None:
@@ -197,8 +196,7 @@ class MongoMirror:
 
         Every process wakes for every burst; the moment bounds what that costs.
         """
-        reply = await execute(
-            self._client,
+        reply = await self._client.execute(
             "XREAD",
             "COUNT",
             1,
@@ -213,8 +211,7 @@ class MongoMirror:
             await asyncio.sleep(_GATHER * random.uniform(0.5, 1.5))  # noqa: S311
 
     async def _read_own_pending(self) -> list[_Entry]:
-        reply = await execute(
-            self._client,
+        reply = await self._client.execute(
             "XREADGROUP",
             "GROUP",
             self._group,
@@ -233,8 +230,7 @@ class MongoMirror:
         cursor = b"0-0"
         while True:
             try:
-                cursor, entries, deleted = await execute(
-                    self._client,
+                cursor, entries, deleted = await self._client.execute(
                     "XAUTOCLAIM",
                     self.keys.ev,
                     self._group,
@@ -257,7 +253,7 @@ class MongoMirror:
 
     async def _mark_gap(self, entry_id: bytes) -> None:
         """Note that an entry was trimmed while it was pending: look at all jobs."""
-        await execute(self._client, "HSET", self.keys.meta, f"gap:{self._group}", entry_id)
+        await self._client.execute("HSET", self.keys.meta, f"gap:{self._group}", entry_id)
 
     # -- writing -----------------------------------------------------------------------
 
@@ -278,8 +274,7 @@ class MongoMirror:
         ids = list(job_ids)
         for start in range(0, len(ids), MAX_BATCH):
             await self._write_jobs(ids[start : start + MAX_BATCH], final_events)
-        await execute(
-            self._client,
+        await self._client.execute(
             "XACK",
             self.keys.ev,
             self._group,
@@ -338,12 +333,12 @@ class MongoMirror:
     async def _resync_lock(self) -> bool:
         """Take or prolong the right to walk the queue; False when another one has it."""
         key = f"{self.keys.prefix}resync:{self._group}"
-        taken = await execute(self._client, "SET", key, self._consumer, "NX", "PX", _RESYNC_LOCK_MS)
+        taken = await self._client.execute("SET", key, self._consumer, "NX", "PX", _RESYNC_LOCK_MS)
         if taken:
             return True
-        if await execute(self._client, "GET", key) != self._consumer.encode():
+        if await self._client.execute("GET", key) != self._consumer.encode():
             return False
-        await execute(self._client, "PEXPIRE", key, _RESYNC_LOCK_MS)
+        await self._client.execute("PEXPIRE", key, _RESYNC_LOCK_MS)
         return True
 
     async def _resync(self, gap: str) -> None:
@@ -356,14 +351,14 @@ class MongoMirror:
             count += len(ids)
             await self._resync_lock()
         await self._scripts.close_gap(group=self._group, gap=gap)
-        await execute(self._client, "DEL", f"{self.keys.prefix}resync:{self._group}")
+        await self._client.execute("DEL", f"{self.keys.prefix}resync:{self._group}")
         logger.info("mirror of %s: %d jobs read again", self.name, count)
 
     async def _all_job_ids(self) -> AsyncIterator[list[str]]:
         for stream in (self.keys.ready, self.keys.express):
             start = b"-"
-            while entries := await execute(
-                self._client, "XRANGE", stream, start, "+", "COUNT", MAX_BATCH
+            while entries := await self._client.execute(
+                "XRANGE", stream, start, "+", "COUNT", MAX_BATCH
             ):
                 yield [fields[1].decode() for _, fields in entries]
                 start = b"(" + entries[-1][0]
@@ -375,8 +370,8 @@ class MongoMirror:
         ):
             cursor = b"0"
             while True:
-                cursor, members = await execute(
-                    self._client, "ZSCAN", key, cursor, "COUNT", MAX_BATCH
+                cursor, members = await self._client.execute(
+                    "ZSCAN", key, cursor, "COUNT", MAX_BATCH
                 )
                 yield [member.decode() for member in members[::2]]  # scores between
                 if cursor == b"0":

@@ -9,7 +9,7 @@ from typing import Any, Self
 
 from vqueue.batching import Batcher
 from vqueue.codec import encode
-from vqueue.connection import RedisSource, execute, open_client
+from vqueue.connection import RedisSource, open_client
 from vqueue.errors import InvalidOption
 from vqueue.job import Job, JobState, job_from_snapshot, new_job_id
 from vqueue.keys import QueueKeys, check_name
@@ -149,7 +149,7 @@ class Queue:
     async def get_job_logs(self, job_id: str, *, start: int = 0, end: int = -1) -> list[str]:
         """Return log lines from `start` to `end` (both included, negative from the end)."""
         check_name(job_id, what="job id")
-        lines = await execute(self._client, "LRANGE", self.keys.log(job_id), start, end)
+        lines = await self._client.execute("LRANGE", self.keys.log(job_id), start, end)
         return [line.decode() for line in lines]
 
     async def recover_crashed(
@@ -185,11 +185,11 @@ class Queue:
         """
         key = f"{self.keys.prefix}turn:{check_name(duty, what='duty')}"
         ms = to_ms(seconds, what="turn")
-        return bool(await execute(self._client, "SET", key, "1", "NX", "PX", ms))
+        return bool(await self._client.execute("SET", key, "1", "NX", "PX", ms))
 
     async def ping(self) -> None:
         """Return when Redis answers; raises the driver's error when it does not."""
-        await execute(self._client, "PING")
+        await self._client.execute("PING")
 
     async def close(self) -> None:
         """Send what was submitted and close the connections. Safe to repeat."""

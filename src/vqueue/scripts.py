@@ -17,10 +17,9 @@ from functools import cache
 from importlib.resources import files
 from typing import Any, NamedTuple
 
-from redis.asyncio import Redis
 from redis.exceptions import NoScriptError, OutOfMemoryError
 
-from vqueue.connection import execute, is_transient
+from vqueue.connection import Client, is_transient
 from vqueue.errors import QueueFull, QueueUnavailable
 from vqueue.keys import QueueKeys
 
@@ -105,7 +104,7 @@ class Scripts:
     adopt) are sent once: the worker must first learn what a lost reply held.
     """
 
-    def __init__(self, client: Redis, keys: QueueKeys, *, repeat_for: float = 10.0) -> None:
+    def __init__(self, client: Client, keys: QueueKeys, *, repeat_for: float = 10.0) -> None:
         self._client = client
         self._keys = keys
         self._repeat_for = repeat_for
@@ -137,9 +136,9 @@ class Scripts:
     async def _evaluate(self, script: Script, args: tuple[Any, ...]) -> Any:
         fixed = self._keys.fixed
         try:
-            return await execute(self._client, "EVALSHA", script.sha, len(fixed), *fixed, *args)
+            return await self._client.execute("EVALSHA", script.sha, len(fixed), *fixed, *args)
         except NoScriptError:
-            return await execute(self._client, "EVAL", script.text, len(fixed), *fixed, *args)
+            return await self._client.execute("EVAL", script.text, len(fixed), *fixed, *args)
 
     async def open(self, *, lease_ms: int) -> int:
         """Join the queue with this lease; return the server's time in ms."""

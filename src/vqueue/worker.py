@@ -19,7 +19,7 @@ from typing import Any, Self
 from redis.exceptions import RedisError
 
 from vqueue.activation import Activation
-from vqueue.connection import BLOCK_MARGIN, RedisSource, execute, is_transient, open_client
+from vqueue.connection import BLOCK_MARGIN, RedisSource, is_transient, open_client
 from vqueue.duties import Repair, Sweep, run_duty
 from vqueue.errors import InvalidOption, QueueUnavailable
 from vqueue.job import Job, decode_payload
@@ -273,7 +273,7 @@ class Worker:
             async with asyncio.timeout(block + BLOCK_MARGIN) as self._fetcher_block:
                 if self._closing.is_set():
                     return
-                await execute(self._blocking_client, "BZPOPMIN", self.keys.wake, block)
+                await self._blocking_client.execute("BZPOPMIN", self.keys.wake, block)
         except TimeoutError:
             if not self._closing.is_set():
                 raise QueueUnavailable(

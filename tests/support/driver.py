@@ -4,7 +4,8 @@ from typing import Any
 
 from tests.support.invariants import check_invariants
 from tests.support.queue_dump import QueueDump, dump_queue
-from vqueue.connection import execute, open_client
+from tests.support.waiting import until
+from vqueue.connection import open_client
 from vqueue.events import JobEvent, expand
 from vqueue.keys import QueueKeys
 from vqueue.scripts import Finished, Scripts, Snapshot, Taken, TakenJob
@@ -52,7 +53,7 @@ class Driver:
 
     async def redis(self, *args: str | bytes | int | float) -> Any:
         """Send one command."""
-        return await execute(self.client, *args)
+        return await self.client.execute(*args)
 
     async def add(
         self,
@@ -107,11 +108,20 @@ class Driver:
         return await dump_queue(self.redis_url, self.queue_name)
 
     async def wipe(self) -> None:
-        """Delete every key of the queue, as FLUSHALL would on a server of its own."""
-        async with self.client.pipeline(transaction=True) as transaction:
-            for key in await self.redis("KEYS", self.keys.prefix + "*"):
-                await execute(transaction, "DEL", key)
-            await transaction.execute()
+        """Delete every key of the queue, as FLUSHALL would on a server of its own.
+
+        Returns in a later millisecond than the queue's clock: nobody loses a server and
+        gets a new one within the same one, and ids go on by the clock.
+        """
+        clock = int(await self.redis("HGET", self.keys.meta, "ms") or 0)
+        if keys := await self.redis("KEYS", self.keys.prefix + "*"):
+            await self.redis("DEL", *keys)
+
+        async def later() -> bool:
+            seconds, micros = await self.redis("TIME")
+            return int(seconds) * 1000 + int(micros) // 1000 > clock
+
+        await until(later, what="the next millisecond")
 
     async def check(self, *, idle: bool = False) -> None:
         """Prove the invariants."""

@@ -4,7 +4,7 @@ import re
 from dataclasses import dataclass, field
 from typing import Any
 
-from vqueue.connection import execute, open_client
+from vqueue.connection import open_client
 from vqueue.keys import GROUP, QueueKeys
 from vqueue.scripts import load_script
 
@@ -130,14 +130,14 @@ def _stream(raw: list[Any]) -> Stream:
 async def dump_queue(redis_url: str, queue_name: str, prefix: str = "vq") -> QueueDump:
     """Read everything of a queue and its counts as of one moment."""
     keys = QueueKeys(queue_name, prefix)
-    client = open_client(redis_url, reply_timeout=30)
+    # one connection: a transaction is of one connection
+    client = open_client(redis_url, reply_timeout=30, connections=1)
     try:
-        async with client.pipeline(transaction=True) as transaction:
-            await execute(transaction, "EVAL", _DUMP, 0, keys.prefix + "*")
-            await execute(
-                transaction, "EVAL", load_script("counts").text, len(keys.fixed), *keys.fixed
-            )
-            found, counts = await transaction.execute()
+        await client.execute("MULTI")
+        await client.execute("EVAL", _DUMP, 0, keys.prefix + "*")
+        counts_script = load_script("counts").text
+        await client.execute("EVAL", counts_script, len(keys.fixed), *keys.fixed)
+        found, counts = await client.execute("EXEC")
     finally:
         await client.aclose()
     by_type: dict[str, dict[str, Any]] = {

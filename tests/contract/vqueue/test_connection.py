@@ -5,21 +5,21 @@ import asyncio
 import pytest
 import redis.asyncio
 
-from vqueue.connection import execute, is_transient, open_client
+from vqueue.connection import is_transient, open_client
 from vqueue.errors import InvalidOption
 
 
 async def test_a_cancellation_is_never_lost_in_a_command(redis_url: str) -> None:
     client = open_client(redis_url)
-    await execute(client, "PING")
+    await client.execute("PING")
     for turns in range(40):
-        command = asyncio.create_task(execute(client, "BLPOP", "no-such-list", 0.05))
+        command = asyncio.create_task(client.execute("BLPOP", "no-such-list", 0.05))
         for _ in range(turns):
             await asyncio.sleep(0)
         assert command.cancel()
         with pytest.raises(asyncio.CancelledError):
             await command
-    assert await execute(client, "PING") == b"PONG"
+    assert await client.execute("PING") == b"PONG"
     await client.aclose()
 
 
@@ -27,14 +27,14 @@ async def test_a_timeout_around_a_command_stays_a_timeout(redis_url: str) -> Non
     client = open_client(redis_url)
     with pytest.raises(TimeoutError):
         async with asyncio.timeout(0.05):
-            await execute(client, "BLPOP", "no-such-list", 5)
+            await client.execute("BLPOP", "no-such-list", 5)
     await client.aclose()
 
 
 async def test_a_client_of_the_callers_is_only_asked_for_its_server(redis_url: str) -> None:
     theirs = redis.asyncio.Redis.from_url(redis_url, decode_responses=True, socket_timeout=0.01)
     ours = open_client(theirs)
-    assert await execute(ours, "ECHO", "raw") == b"raw"
+    assert await ours.execute("ECHO", "raw") == b"raw"
     await ours.aclose()
     assert await theirs.ping()
     await theirs.aclose()
@@ -48,6 +48,6 @@ def test_a_url_that_is_none_is_refused() -> None:
 async def test_a_wrong_password_is_not_waited_out(redis_url: str) -> None:
     client = open_client(redis_url.replace("redis://", "redis://user:wrong@"))
     with pytest.raises(redis.RedisError) as refused:
-        await execute(client, "PING")
+        await client.execute("PING")
     assert not is_transient(refused.value)
     await client.aclose()
