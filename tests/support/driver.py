@@ -118,10 +118,14 @@ class Driver:
             await self.redis("DEL", *keys)
 
         async def later() -> bool:
-            seconds, micros = await self.redis("TIME")
-            return int(seconds) * 1000 + int(micros) // 1000 > clock
+            return await self.now_ms() > clock
 
         await until(later, what="the next millisecond")
+
+    async def now_ms(self) -> int:
+        """The server's time."""
+        seconds, micros = await self.redis("TIME")
+        return int(seconds) * 1000 + int(micros) // 1000
 
     async def check(self, *, idle: bool = False) -> None:
         """Prove the invariants."""

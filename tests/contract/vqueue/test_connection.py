@@ -23,6 +23,18 @@ async def test_a_cancellation_is_never_lost_in_a_command(redis_url: str) -> None
     await client.aclose()
 
 
+async def test_a_cancellation_is_never_lost_while_connecting(redis_url: str) -> None:
+    for turns in range(40):
+        client = open_client(redis_url)
+        command = asyncio.create_task(client.execute("BLPOP", "no-such-list", 0.05))
+        for _ in range(turns):
+            await asyncio.sleep(0)
+        assert command.cancel()
+        with pytest.raises(asyncio.CancelledError):
+            await command
+        await client.aclose()
+
+
 async def test_a_timeout_around_a_command_stays_a_timeout(redis_url: str) -> None:
     client = open_client(redis_url)
     with pytest.raises(TimeoutError):

@@ -91,10 +91,8 @@ async def due_at_once(driver: Driver, names: list[str]) -> None:
         await driver.add(name, delay_ms=1)
 
     async def all_due() -> bool:
-        seconds, micros = await driver.redis("TIME")
-        now_ms = int(seconds) * 1000 + int(micros) // 1000
         scores = (await driver.dump()).zsets["delayed"].values()
-        return max(scores) // 4096 <= now_ms
+        return max(scores) // 4096 <= await driver.now_ms()
 
     await until(all_due, what="the delayed jobs to be due")
 
