@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import logging
 import os
+import signal
 import sys
+from types import FrameType
 
 import uvicorn
 
@@ -28,6 +30,8 @@ def main(argv: list[str]) -> int:
         level=settings.log_level.upper(),
         format="%(asctime)s %(levelname)s %(name)s %(message)s",
     )
+    # uvicorn carries the signal out, and then raises it again for whoever was there before
+    signal.signal(signal.SIGTERM, _exit_as_asked)
     uvicorn.run(
         create_app(settings),
         host=settings.host,
@@ -37,6 +41,10 @@ def main(argv: list[str]) -> int:
         timeout_graceful_shutdown=settings.shutdown_grace,
     )
     return 0
+
+
+def _exit_as_asked(number: int, frame: FrameType | None) -> None:
+    sys.exit(0)
 
 
 if __name__ == "__main__":

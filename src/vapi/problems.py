@@ -17,7 +17,7 @@ from starlette.types import ExceptionHandler
 
 from vqueue import QueueFull, QueueUnavailable
 from vworker.catalog import InvalidCursor
-from vworker.errors import InvalidPayload, StorageUnavailable
+from vworker.errors import InvalidPayload, StorageError
 
 logger = logging.getLogger(__name__)
 
@@ -80,7 +80,7 @@ async def _answer_invalid(_: Request, error: Exception) -> Response:
 async def _answer_unavailable(_: Request, error: Exception) -> Response:
     if isinstance(error, PyMongoError):
         backend = "MongoDB"
-    elif isinstance(error, StorageUnavailable):
+    elif isinstance(error, StorageError):
         backend = "S3"
     else:
         backend = "Redis"
@@ -121,7 +121,7 @@ HANDLERS: dict[Any, ExceptionHandler] = {
     RedisError: _answer_unavailable,
     QueueUnavailable: _answer_unavailable,
     QueueFull: _answer_unavailable,
-    StorageUnavailable: _answer_unavailable,
+    StorageError: _answer_unavailable,
     HTTPException: _answer_http_error,
     ClientDisconnect: _answer_disconnect,
     Exception: _answer_unexpected,

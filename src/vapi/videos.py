@@ -43,6 +43,7 @@ async def create_video(request: Request) -> Response:
         # before gigabytes are sent in vain
         await services.require_redis()
         await services.catalog.ready()
+        await services.storage.ready()
         await store_video(
             request, services.storage, job.source, max_bytes=services.settings.max_upload_bytes
         )

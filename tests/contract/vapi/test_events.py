@@ -60,7 +60,7 @@ async def test_progress_and_the_end_are_told_and_the_document_is_there(
                 steps.release()
 
                 def told(percent: int = percent) -> bool:
-                    return states[-1]["progress"] == percent
+                    return bool(states[-1]["progress"] == percent)
 
                 await until(told, what=lambda: f"the progress: {states}")
             steps.release()
@@ -102,7 +102,7 @@ async def test_streams_end_when_the_server_stops(
         video_id = (await http.post("/v1/videos", json={"source": "a.mp4"})).json()["id"]
         async with following(http, video_id) as states:
             code = await asyncio.to_thread(api.process.stop, 8)
-    assert code in (0, -15)  # uvicorn repeats the signal that it has carried out
+    assert code == 0
     assert states[-1]["status"] == "queued"
 
 

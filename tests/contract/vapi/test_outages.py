@@ -8,11 +8,15 @@ import httpx
 import pytest
 
 from devstack.mongod import Mongod
+from devstack.seaweedfs import SeaweedFS
 from devstack.server import Server
 from devstack.valkey import Valkey
 from tests.support.api import ANSWER_BOUND_S, Api, assert_problem, running_api
 from tests.support.stack import S3Settings
 from tests.support.waiting import until
+from vqueue import Job, UnrecoverableError, Worker
+from vworker.catalog import Catalog, open_client
+from vworker.contract import QUEUE_NAME
 
 
 @pytest.fixture
@@ -106,6 +110,66 @@ async def test_the_api_starts_without_redis_and_serves_when_it_comes(
             await recovered(http)
     finally:
         await asyncio.to_thread(api.process.stop, 10)
+
+
+async def test_a_stream_goes_on_when_redis_comes_back(
+    http: httpx.AsyncClient, redis_server: Valkey
+) -> None:
+    async def handler(job: Job) -> None:
+        raise UnrecoverableError("[not_a_video] No video.")
+
+    video_id = (await submitted(http)).json()["id"]
+    # less than the keep-alive, which would make up for events that were not told
+    async with http.stream("GET", f"/v1/videos/{video_id}/events", timeout=12) as answer:
+        lines = answer.aiter_lines()
+        assert '"queued"' in await next_data(lines)
+        await take_away(redis_server, "killed")
+        await bring_back(redis_server, "killed")
+        async with Worker(QUEUE_NAME, handler, redis_server.settings()["REDIS_URL"]):
+            while '"failed"' not in await next_data(lines):
+                pass
+
+
+async def next_data(lines: AsyncIterator[str]) -> str:
+    async for line in lines:
+        if line.startswith("data:"):
+            return line
+    raise AssertionError("the stream has ended")
+
+
+async def test_without_s3_uploads_and_playback_are_503_and_states_are_still_told(
+    redis_server: Valkey, mongo_server: Mongod, tmp_path: Path
+) -> None:
+    with SeaweedFS(tmp_path / "s3") as s3:
+        environ = redis_server.settings() | mongo_server.settings() | s3.settings()
+        with running_api({"PATH": "/usr/bin:/bin", **environ}, tmp_path) as api:
+            async with api.client() as http:
+                video_id = (await submitted(http)).json()["id"]
+                published = {
+                    "status": "completed",
+                    "playlist": "videos/x/1-c/master.m3u8",
+                    "version": 1 << 62,  # the mirror leaves it alone
+                }
+                client = open_client(environ["MONGODB_URI"], server_selection_timeout=5)
+                await Catalog(client).collection.update_one(
+                    {"_id": video_id},
+                    {"$set": published},
+                )
+                client.close()
+                await take_away(s3, "killed")
+                ready = assert_problem(await http.get("/readyz"), 503)
+                assert ready["checks"] == {"redis": "up", "mongodb": "up", "s3": "down"}
+                playlist = f"/v1/videos/{video_id}/hls/master.m3u8"
+                assert_problem(await http.get(playlist), 503)
+                upload = await http.post(
+                    "/v1/videos", content=b"x", headers={"Content-Type": "video/mp4"}
+                )
+                assert_problem(upload, 503)
+                assert (await http.get("/v1/videos")).json()["videos"][0]["id"] == video_id
+                assert (await http.get("/v1/videos")).json()["next"] is None
+                await bring_back(s3, "killed")
+                assert (await http.get("/readyz")).status_code == 200
+                assert_problem(await http.get(playlist), 404)
 
 
 async def take_away(server: Server, how: str) -> None:

@@ -1,0 +1,62 @@
+"""Settings of the API: flags over environment over defaults, clear refusals."""
+
+import pytest
+
+from vapi.config import ApiSettings, build_parser, load_settings
+from vworker.backends import ConfigError
+
+BACKENDS = {
+    "REDIS_URL": "redis://user:secret@127.0.0.1:6379/0",
+    "MONGODB_URI": "mongodb://user:secret@127.0.0.1/db",
+    "S3_BUCKET": "videos",
+}
+
+
+def load(*flags: str, **environ: str) -> ApiSettings:
+    return load_settings(build_parser().parse_args(flags), BACKENDS | environ)
+
+
+def test_defaults_are_those_of_the_documentation() -> None:
+    settings = load()
+    assert (settings.host, settings.port) == ("127.0.0.1", 8000)
+    assert settings.max_upload_bytes == 10 * 1024**3
+    assert settings.shutdown_grace == 10
+    assert settings.log_level == "info"
+
+
+def test_a_flag_wins_over_its_variable() -> None:
+    assert load(VAPI_PORT="9000").port == 9000
+    assert load("--port", "9001", VAPI_PORT="9000").port == 9001
+    assert load("--host", "::1", VAPI_HOST="0.0.0.0").host == "::1"  # noqa: S104
+
+
+@pytest.mark.parametrize(
+    ("variable", "value"),
+    [
+        ("VAPI_PORT", "70000"),
+        ("VAPI_PORT", "-1"),
+        ("VAPI_PORT", "http"),
+        ("VAPI_PORT", "٣"),
+        ("VAPI_MAX_UPLOAD_BYTES", "0"),
+        ("VAPI_MAX_UPLOAD_BYTES", "10G"),
+        ("VAPI_SHUTDOWN_GRACE", "0.5"),
+        ("VAPI_LOG_LEVEL", "loud"),
+        ("REDIS_URL", "127.0.0.1:6379"),
+        ("MONGODB_URI", "127.0.0.1"),
+        ("MONGODB_URI", "mongodb://"),
+    ],
+)
+def test_a_value_that_cannot_be_used_is_named(variable: str, value: str) -> None:
+    with pytest.raises(ConfigError, match=variable):
+        load(**{variable: value})
+
+
+def test_credentials_stay_out_of_messages() -> None:
+    with pytest.raises(ConfigError) as refused:
+        load(MONGODB_URI="mongodb://user:sec:ret@127.0.0.1/db")
+    assert "sec:ret" not in str(refused.value)
+    assert "secret" not in repr(load())
+
+
+def test_a_srv_address_is_not_looked_up_at_the_start() -> None:
+    load(MONGODB_URI="mongodb+srv://nowhere.invalid/db")
