@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from benchmarks.exactly_once import Tally, tally
-from benchmarks.peers.catalogue import Contender
+from benchmarks.peers.catalogue import Contender, Peer
 from benchmarks.placement import Placement
 from benchmarks.program import Program, running
 from benchmarks.server import RedisProbe, RedisUsage
@@ -57,6 +57,8 @@ class Bench:
     quick: bool
     log: Path
     queue_name: str
+    #: Of a MongoDB, for scenarios that say that they need one.
+    mongo_uri: str = ""
     #: What programs said of themselves.
     versions: dict[str, str] = field(default_factory=dict)
     guarantees: str = ""
@@ -78,6 +80,17 @@ class Bench:
         async with running(self.contender, cores=cores, log=self.log) as program:
             said = await program.ask("open", redis_url=self.redis.url, queue_name=self.queue_name)
             self.versions, self.guarantees = said["versions"], said["guarantees"]
+            yield program
+            await program.ask("close")
+
+    @contextlib.asynccontextmanager
+    async def helper(self, peer: Peer, **how: Any) -> AsyncIterator[Program]:
+        """Another program beside the contender's, on the same core and queue."""
+        helping = Contender(peer=peer, setting=peer.settings[0])
+        cores = (self.placement.client,)
+        async with running(helping, cores=cores, log=self.log) as program:
+            url = self.redis.url
+            await program.ask("open", redis_url=url, queue_name=self.queue_name, **how)
             yield program
             await program.ask("close")
 

@@ -18,6 +18,7 @@ from benchmarks.program import ProgramGone
 from benchmarks.results import Results, Run
 from benchmarks.scenarios import Scenario
 from benchmarks.server import BenchValkey, RedisProbe
+from devstack import Mongod
 
 logger = logging.getLogger(__name__)
 
@@ -76,6 +77,9 @@ def run_all(
             stack.enter_context(server)
             probes[aof] = RedisProbe(server.settings()["REDIS_URL"])
             stack.callback(probes[aof].close)
+        mongo_uri = ""
+        if any(item.scenario.mongo for item in planned):
+            mongo_uri = stack.enter_context(Mongod(folder / "mongo")).settings()["MONGODB_URI"]
         version = next(iter(probes.values())).version()
         results = Results(machine=fingerprint(placement, redis_version=version), quick=quick)
         for number, item in enumerate(planned):
@@ -86,6 +90,7 @@ def run_all(
                 quick=quick,
                 log=folder / f"{item.contender.peer.name}.log",
                 queue_name=f"bench-{number}",
+                mongo_uri=mongo_uri,
             )
             run = asyncio.run(_run(item, bench))
             results.runs.append(run)

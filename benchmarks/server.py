@@ -1,10 +1,12 @@
 """The Redis that is measured, and what it says about its own work."""
 
+import asyncio
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import redis
+from redis.client import Monitor
 
 from benchmarks.placement import Placement, pinned
 from devstack import Valkey
@@ -22,6 +24,10 @@ class BenchValkey(Valkey):
         # the last value of an option is the one that counts
         options = [] if self._aof else ["--appendonly", "no"]
         return pinned([*super()._command(), *options], (self._core,))
+
+
+#: Ends a count of commands: nobody else sends it.
+_MARKER = "vqueue-bench-end"
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -62,6 +68,17 @@ class RedisProbe:
             bytes_out=int(info["total_net_output_bytes"]),
         )
 
+    async def sent_commands(self, seconds: float) -> int:
+        """Commands that clients send in the next `seconds`, those inside scripts not included.
+
+        Through MONITOR, which slows Redis down: for queues that do next to nothing.
+        """
+        with self._client.monitor() as monitor:
+            counting = asyncio.create_task(asyncio.to_thread(_count_until_marker, monitor))
+            await asyncio.sleep(seconds)
+            self._client.echo(_MARKER)
+            return await counting
+
     def memory_bytes(self) -> int:
         """Bytes allocated, buffers of clients included."""
         return int(self._info()["used_memory"])
@@ -85,3 +102,12 @@ class RedisProbe:
     def _info(self) -> dict[str, Any]:
         info: dict[str, Any] = self._client.info("everything")
         return info
+
+
+def _count_until_marker(monitor: Monitor) -> int:
+    count = 0
+    for seen in monitor.listen():
+        if seen["command"] == f"ECHO {_MARKER}":
+            break
+        count += seen["client_type"] != "lua"
+    return count

@@ -4,7 +4,6 @@ Standard library only.
 """
 
 import asyncio
-import json
 import random
 import time
 from abc import ABC, abstractmethod
@@ -17,6 +16,9 @@ Payload = dict[str, Any]
 
 #: Bytes of a payload as compact JSON.
 PAYLOAD_BYTES = 100
+
+#: For an index of no digits.
+_PADDING = "x" * (PAYLOAD_BYTES - len('{"i":,"pad":""}'))
 
 #: What the harness may call by name, of every peer.
 OPERATIONS = frozenset(
@@ -46,11 +48,10 @@ class Unsupported(Exception):
 
 def payload(index: int, *, added_us: float | None = None) -> Payload:
     """The data of job `index`, PAYLOAD_BYTES long; `added_us` when its wait is to be measured."""
-    data: Payload = {"i": index, "pad": ""}
-    if added_us is not None:
-        data["t"] = round(added_us, 1)
-    data["pad"] = "x" * (PAYLOAD_BYTES - len(json.dumps(data, separators=(",", ":"))))
-    return data
+    if added_us is None:
+        return {"i": index, "pad": _PADDING[len(str(index)) :]}
+    moment = round(added_us, 1)
+    return {"i": index, "pad": _PADDING[len(f'{index},"t":{moment}') :], "t": moment}
 
 
 def payloads(first: int, count: int) -> list[Payload]:

@@ -55,7 +55,6 @@ class Peer:
         return {
             "PYTHONPATH": f"{ROOT}:{ROOT / 'src'}",
             "NODE_PATH": str(self.home / "node_modules"),
-            "PYTHONDONTWRITEBYTECODE": "1",
         }
 
 
@@ -89,6 +88,10 @@ PEERS = {
 
 #: What Redis itself can do with vqueue's commands: measured like a peer, no queue.
 LIMIT = Peer(name="redis-limit", module="limit_peer", pace=Pace.FAST, environment="vqueue")
+
+
+#: vqueue's mirror: a helper of scenarios, no contender.
+MIRROR = Peer(name="vqueue-mirror", module="mirror_peer", environment="vqueue")
 
 
 def contender(label: str) -> Contender:

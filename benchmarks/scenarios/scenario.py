@@ -20,6 +20,8 @@ class Scenario:
     more_is_better: bool = True
     #: Redis writes its append-only file, fsync every second.
     aof: bool = False
+    #: A MongoDB is needed, too.
+    mongo: bool = False
     #: Peers that it is for; None for all.
     only: frozenset[str] | None = None
     #: Part of `--quick`, and for which peers then (None: all that run).

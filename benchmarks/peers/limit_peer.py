@@ -1,0 +1,184 @@
+"""No queue: the commands of vqueue's add, take and finish scripts, pipelined without waiting.
+
+What one Redis core does with them is the physical limit of the layout. Every byte is made before
+the clock runs, entry ids are chosen here, and nobody decides anything: no library can be faster
+with the same commands.
+"""
+
+import asyncio
+import sys
+import time
+from collections.abc import Iterable, Iterator
+from importlib.metadata import version
+from typing import Any
+
+import hiredis
+import uvloop
+from redis import Redis
+
+from benchmarks.peers.adapter import Adapter, Payload, chunks
+from benchmarks.peers.ledger import now_us
+from benchmarks.peers.serving import serve
+from vqueue.codec import encode
+from vqueue.keys import GROUP, QueueKeys
+from vqueue.scripts import MAX_BATCH
+
+Command = tuple[Any, ...]
+
+_MS = 1_700_000_000_000
+_CONSUMER = "0123456789"
+_JOB_FIELDS = ("n", "d", "o", "t", "p", "atm", "ats", "stc", "g")
+_READ_BYTES = 1 << 18
+
+
+def pack(command: Command) -> bytes:
+    """One command as the Redis protocol wants it."""
+    parts = [part if isinstance(part, bytes) else str(part).encode() for part in command]
+    head = b"*%d\r\n" % len(parts)
+    return head + b"".join(b"$%d\r\n%b\r\n" % (len(part), part) for part in parts)
+
+
+class LimitAdapter(Adapter):
+    """Speaks for no queue, with the operations of one."""
+
+    guarantees = "none: the commands alone, in one pipeline"
+    can_add_in_bulk = True
+
+    def versions(self) -> dict[str, str]:
+        return {"hiredis": version("hiredis")}
+
+    async def connect(self) -> None:
+        self._keys = QueueKeys(self.queue_name)
+        with Redis.from_url(self.redis_url) as redis:
+            address = redis.connection_pool.connection_kwargs
+            for stream in (self._keys.ready, self._keys.express):
+                if not redis.exists(stream):
+                    redis.xgroup_create(stream, GROUP, "0", mkstream=True)
+        self._reader, self._writer = await asyncio.open_connection(
+            address["host"], address["port"], limit=_READ_BYTES
+        )
+
+    async def disconnect(self) -> None:
+        self._writer.close()
+
+    async def add(self, data: Payload) -> None:
+        await self.add_many([data])
+
+    async def add_bulk(self, *, count: int, warm: int, chunk: int) -> dict[str, Any]:
+        await self._in_bulk(self._take(warm), chunk)
+        pipelines = [self._adds(jobs) for jobs in chunks(self._take(count), MAX_BATCH)]
+        packed, replies = _packed(pipelines)
+        started = time.perf_counter()
+        await self._send(packed, replies)
+        return {"seconds": time.perf_counter() - started}
+
+    async def add_many(self, jobs: list[Payload]) -> None:
+        await self._send(*_packed(self._adds(some) for some in chunks(jobs, MAX_BATCH)))
+
+    async def start_worker(self, slots: int) -> None:
+        """Take and finish the jobs in their order, as many to a call as there are slots."""
+        size = min(slots, MAX_BATCH)
+        expected = self.ledger.expected
+        calls = [
+            self._finishes(range(start, min(start + size, expected)))
+            for start in range(0, expected, size)
+        ]
+        self._working = asyncio.create_task(self._work(*_packed(calls)))
+
+    async def _work(self, packed: list[bytes], replies: int) -> None:
+        started = now_us()
+        await self._send(packed, replies)
+        self.ledger.record_all(started)
+        self.completed.set()
+
+    async def stop_worker(self) -> None:
+        await self._working
+
+    async def left_over(self) -> int:
+        with Redis.from_url(self.redis_url) as redis:
+            return int(redis.xlen(self._keys.ready))
+
+    def _entry(self, index: int) -> str:
+        return f"{_MS}-{index + 1}"
+
+    def _job_id(self, index: int) -> str:
+        return f"{index:032x}"
+
+    def _adds(self, jobs: list[Payload]) -> Iterator[Command]:
+        """What add.lua calls for these jobs."""
+        keys = self._keys
+        yield ("HMGET", keys.meta, "ms", "seq", "events_cap", "lease")
+        yield ("HSET", keys.meta, "ms", _MS, "seq", 0)
+        named: list[str] = []
+        for job in jobs:
+            job_id, entry = self._job_id(job["i"]), self._entry(job["i"])
+            named += [job_id, "noop"]
+            data = encode(job, what="payload")
+            yield ("EXISTS", keys.job(job_id), keys.tombstone(job_id))
+            yield ("XADD", keys.ready, entry, "j", job_id)
+            yield ("HSET", keys.job(job_id), "n", "noop", "d", data, "t", _MS, "e", entry)
+        yield from self._event("added", named)
+        yield from self._event("waiting", named)
+        yield ("ZADD", keys.wake, 0, "0")
+
+    def _finishes(self, indexes: range) -> Iterator[Command]:
+        """What take and finish.lua call for these jobs, in the order take, finish."""
+        keys = self._keys
+        entries = [self._entry(index) for index in indexes]
+        ids = [self._job_id(index) for index in indexes]
+        count = len(ids)
+        yield ("HMGET", keys.meta, "ms", "seq", "events_cap", "lease")
+        yield ("HSET", keys.meta, "ms", _MS, "seq", 0)
+        yield ("ZRANGE", keys.delayed, "-inf", 0, "BYSCORE", "LIMIT", 0, MAX_BATCH)
+        read = ("XREADGROUP", "GROUP", GROUP, _CONSUMER, "COUNT", count)
+        yield (*read, "STREAMS", keys.ready, ">")
+        yield from (("HMGET", keys.job(job_id), *_JOB_FIELDS) for job_id in ids)
+        yield from self._event("active", [part for i in ids for part in (i, _CONSUMER)])
+        yield ("XREVRANGE", keys.ready, "+", "-", "COUNT", 1)
+        for entry in entries:
+            yield ("XPENDING", keys.ready, GROUP, entry, entry, 1, _CONSUMER)
+        for job_id, entry in zip(ids, entries, strict=True):
+            ended = ("z", f"{entry}:{_CONSUMER}", "atm", 1, "ats", 1, "po", _MS)
+            result = ("s", "completed", "fo", _MS, "rv", "null")
+            yield ("HSET", keys.job(job_id), *ended, *result)
+        yield ("ZADD", keys.completed, *(part for i in ids for part in (_MS, i)))
+        details = [part for i in ids for part in (i, f"1 1 {_MS} null")]
+        yield from self._event("completed", details)
+        yield ("XACK", keys.ready, GROUP, *entries)
+        yield ("XDEL", keys.ready, *entries)
+
+    def _event(self, kind: str, pairs: list[str]) -> Iterator[Command]:
+        yield ("HINCRBY", self._keys.meta, "n", len(pairs) // 2)
+        event = ("XADD", self._keys.ev, "MAXLEN", "~", 200, "*", "e", kind, "n", 0)
+        yield (*event, *pairs)
+
+    async def _send(self, packed: list[bytes], replies: int) -> None:
+        """Send all, read as many replies; raises the first error reply."""
+        async with asyncio.TaskGroup() as group:
+            group.create_task(self._read(replies))
+            for part in packed:
+                self._writer.write(part)
+                await self._writer.drain()
+
+    async def _read(self, replies: int) -> None:
+        parser = hiredis.Reader(replyError=RuntimeError)
+        while replies:
+            parser.feed(await self._reader.read(_READ_BYTES))
+            while (reply := parser.gets()) is not False:
+                if isinstance(reply, RuntimeError):
+                    raise reply
+                replies -= 1
+
+
+def _packed(pipelines: Iterable[Iterable[Command]]) -> tuple[list[bytes], int]:
+    """Bytes per pipeline, and the number of replies that all of them will give."""
+    packed, replies = [], 0
+    for pipeline in pipelines:
+        commands = [pack(command) for command in pipeline]
+        replies += len(commands)
+        packed.append(b"".join(commands))
+    return packed, replies
+
+
+if __name__ == "__main__":
+    uvloop.run(serve(LimitAdapter(sys.argv[1])))
