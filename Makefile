@@ -8,7 +8,7 @@ STAMP := .venv/.stamp
 unexport PYTHONPATH PYTHONHOME
 
 .DEFAULT_GOAL := help
-.PHONY: help setup run serve test unit contract e2e check format lock clean
+.PHONY: help setup run serve test unit contract e2e bench check format lock clean
 
 help: ## Print this list
 	@awk -F ':.*## ' '/^[a-z0-9]+:.*## / {printf "  make %-10s %s\n", $$1, $$2}' Makefile
@@ -36,6 +36,9 @@ contract: $(STAMP) ## Run the tests of each part against its real server
 
 e2e: $(STAMP) ## Run the tests from HTTP to HLS with real daemons
 	$(BIN)/python -m pytest tests/e2e $(ARGS)
+
+bench: $(STAMP) ## Measure vqueue beside other queues (QUICK=1: under 5 minutes and four queues; ARGS)
+	$(BIN)/python -m benchmarks run $(if $(QUICK),--quick) $(ARGS)
 
 check: $(STAMP) ## Check format, lint, types, import contracts and spelling
 	$(BIN)/ruff format --check .

@@ -73,7 +73,7 @@ class RedisProbe:
 
         Through MONITOR, which slows Redis down: for queues that do next to nothing.
         """
-        with self._client.monitor() as monitor:
+        with self._client.monitor() as monitor:  # type: ignore[no-untyped-call]
             counting = asyncio.create_task(asyncio.to_thread(_count_until_marker, monitor))
             await asyncio.sleep(seconds)
             self._client.echo(_MARKER)
@@ -92,8 +92,8 @@ class RedisProbe:
     def empty(self) -> None:
         """Remove every key and every script, and return when their memory is free."""
         # SYNC: Valkey's default frees in the background, beside what is measured next
-        self._client.execute_command("FLUSHALL", "SYNC")
-        self._client.execute_command("SCRIPT", "FLUSH", "SYNC")
+        self._client.execute_command("FLUSHALL", "SYNC")  # type: ignore[no-untyped-call]
+        self._client.execute_command("SCRIPT", "FLUSH", "SYNC")  # type: ignore[no-untyped-call]
 
     def close(self) -> None:
         """Close the connection."""
@@ -106,7 +106,7 @@ class RedisProbe:
 
 def _count_until_marker(monitor: Monitor) -> int:
     count = 0
-    for seen in monitor.listen():
+    for seen in monitor.listen():  # type: ignore[no-untyped-call]
         if seen["command"] == f"ECHO {_MARKER}":
             break
         count += seen["client_type"] != "lua"

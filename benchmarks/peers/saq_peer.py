@@ -66,7 +66,7 @@ class SaqAdapter(Adapter):
         await self._working
 
     async def left_over(self) -> int:
-        return await self._queue.count("incomplete")
+        return int(await self._queue.count("incomplete"))
 
 
 if __name__ == "__main__":

@@ -1,0 +1,41 @@
+from benchmarks.peers.catalogue import LIMIT, contender
+from benchmarks.runner import LIMIT_SCENARIOS, plan
+from benchmarks.scenarios import SCENARIOS
+
+TWO = [contender("vqueue"), contender("bullmq-node")]
+
+
+def test_contenders_are_neighbours_and_take_turns_in_being_first() -> None:
+    runs = plan([SCENARIOS["add-one"], SCENARIOS["add-bulk"]], TWO, repeats=2, quick=False)
+    assert [(run.repeat, run.scenario.name, run.contender.label) for run in runs] == [
+        (0, "add-one", "vqueue"),
+        (0, "add-one", "bullmq-node"),
+        (0, "add-bulk", "vqueue"),
+        (0, "add-bulk", "bullmq-node"),
+        (1, "add-one", "bullmq-node"),
+        (1, "add-one", "vqueue"),
+        (1, "add-bulk", "bullmq-node"),
+        (1, "add-bulk", "vqueue"),
+    ]
+
+
+def test_a_scenario_is_not_repeated_more_often_than_it_says() -> None:
+    assert [run.repeat for run in plan([SCENARIOS["idle"]], TWO[:1], repeats=5, quick=False)] == [0]
+
+
+def test_a_scenario_of_our_own_is_not_asked_of_others() -> None:
+    runs = plan([SCENARIOS["mirror-drain"]], TWO, repeats=1, quick=False)
+    assert [run.contender.label for run in runs] == ["vqueue"]
+
+
+def test_quick_leaves_out_what_takes_long() -> None:
+    names = {
+        run.scenario.name for run in plan(list(SCENARIOS.values()), TWO, repeats=1, quick=True)
+    }
+    assert "worker-memory" not in names
+    assert {"add-bulk", "consume-10", "memory", "mirror-lag"} <= names
+
+
+def test_the_limit_is_measured_only_where_its_commands_are_known() -> None:
+    runs = plan(list(SCENARIOS.values()), [contender(LIMIT.name)], repeats=1, quick=False)
+    assert {run.scenario.name for run in runs} == LIMIT_SCENARIOS

@@ -1,0 +1,109 @@
+import xml.etree.ElementTree as ElementTree
+from pathlib import Path
+
+import pytest
+
+from benchmarks.report.pages import BEGIN, END, NoMarkers, replace_block
+from benchmarks.report.plots import scenario_chart
+from benchmarks.report.tables import headline_table, limit_table, number, spread_text, target_table
+from benchmarks.results import Run
+from benchmarks.spread import Spread
+from benchmarks.targets import judge
+from tests.unit.benchmarks.results_of import results_of
+
+
+@pytest.mark.parametrize(
+    ("value", "text"),
+    [
+        (123_456.0, "123,000"),
+        (1_234.0, "1,230"),
+        (512.4, "512"),
+        (51.24, "51.2"),
+        (5.124, "5.12"),
+        (0.5124, "0.512"),
+        (0.0, "0.000"),
+    ],
+)
+def test_numbers_have_three_significant_digits(value: float, text: str) -> None:
+    assert number(value) == text
+
+
+def test_a_spread_shows_its_lowest_and_highest() -> None:
+    assert spread_text(Spread.of([1.0, 2.0, 4.0])) == "2.00 (1.00–4.00)"  # noqa: RUF001
+    assert spread_text(Spread.of([2.0])) == "2.00"
+    assert spread_text(None) == "-"
+
+
+def test_cells_tell_missing_features_failures_and_jobs_done_twice_apart() -> None:
+    results = results_of({("add-bulk", "vqueue"): [100.0]})
+    results.runs += [
+        Run(scenario="add-bulk", contender="saq", repeat=0, failure="no", unsupported=True),
+        Run(scenario="add-bulk", contender="rq", repeat=0, failure="given up after 60 s"),
+        Run(
+            scenario="add-bulk",
+            contender="arq",
+            repeat=0,
+            figures={"jobs_per_s": 5.0},
+            not_exactly_once="of 9 jobs: 1 run again",
+        ),
+    ]
+    row = headline_table(results).splitlines()[-1]
+    assert row.split(" | ")[1:] == ["100", "-", "failed", "5.00 † |"]
+
+
+def test_the_target_table_has_ratio_bound_and_verdict() -> None:
+    results = results_of({("add-bulk", "vqueue"): [500.0], ("add-bulk", "bullmq-node"): [100.0]})
+    assert "| bulk add | ≥ 4 × BullMQ Node | 5.00 | met |" in target_table(judge(results))  # noqa: RUF001
+
+
+def test_the_share_of_the_limit_is_ours_over_the_limits() -> None:
+    results = results_of({("add-bulk", "vqueue"): [50.0], ("add-bulk", "redis-limit"): [200.0]})
+    assert "| 25% |" in limit_table(results)
+
+
+def test_without_the_limit_there_is_no_table_of_it() -> None:
+    assert limit_table(results_of({("add-bulk", "vqueue"): [50.0]})) == ""
+
+
+def test_the_longest_bar_is_first_and_fits_the_picture() -> None:
+    chart = scenario_chart(
+        results_of({("add-bulk", "saq"): [10.0, 20.0], ("add-bulk", "vqueue"): [300.0, 400.0]}),
+        "add-bulk",
+    )
+    assert chart is not None
+    picture = ElementTree.fromstring(chart)  # noqa: S314 - our own text
+    names = [text.text for text in picture.iter("{http://www.w3.org/2000/svg}text")]
+    assert names.index("vqueue") < names.index("saq")
+    bars = [float(bar.attrib["width"]) for bar in picture.iter("{http://www.w3.org/2000/svg}rect")]
+    assert bars[0] > bars[1] > 0
+    assert bars[0] < 720
+
+
+def test_less_is_better_puts_the_shortest_bar_first() -> None:
+    chart = scenario_chart(
+        results_of({("memory", "a"): [500.0], ("memory", "b"): [300.0]}, figure="waiting_bytes"),
+        "memory",
+    )
+    assert chart is not None
+    assert chart.index(">b<") < chart.index(">a<")
+
+
+def test_one_contender_makes_no_chart() -> None:
+    assert scenario_chart(results_of({("add-bulk", "vqueue"): [1.0]}), "add-bulk") is None
+
+
+def test_only_what_is_between_the_markers_is_replaced(tmp_path: Path) -> None:
+    page = tmp_path / "README.md"
+    page.write_text(f"before\n{BEGIN}\nold\n{END}\nafter\n")
+    for _ in range(2):
+        replace_block(page, "new")
+    assert page.read_text() == f"before\n{BEGIN}\nnew\n{END}\nafter\n"
+
+
+@pytest.mark.parametrize("text", ["", f"{BEGIN}\n", f"{END}\n{BEGIN}\n"])
+def test_a_file_without_the_markers_is_left_alone(tmp_path: Path, text: str) -> None:
+    page = tmp_path / "README.md"
+    page.write_text(text)
+    with pytest.raises(NoMarkers, match=r"README\.md"):
+        replace_block(page, "new")
+    assert page.read_text() == text

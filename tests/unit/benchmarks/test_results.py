@@ -1,0 +1,36 @@
+from pathlib import Path
+
+import pytest
+
+from benchmarks.results import NotAResult, Results, Run, newest
+from tests.unit.benchmarks.results_of import results_of
+
+
+def test_a_result_survives_the_file() -> None:
+    results = results_of({("add-bulk", "vqueue"): [1.0, 2.0]})
+    assert Results.from_json(results.to_json(), name="x") == results
+
+
+@pytest.mark.parametrize("text", ["", "[]", "{}", '{"format": 0}', '{"format": 1, "runs": [{}]}'])
+def test_a_file_that_is_no_result_is_refused_by_name(text: str) -> None:
+    with pytest.raises(NotAResult, match=r"odd\.json"):
+        Results.from_json(text, name="odd.json")
+
+
+def test_the_newest_result_is_the_one_with_the_last_name(tmp_path: Path) -> None:
+    for name in ("20261125T100000Z.json", "20261126T090000Z.json"):
+        (tmp_path / name).touch()
+    assert newest(tmp_path).name == "20261126T090000Z.json"
+
+
+def test_without_results_the_command_is_named(tmp_path: Path) -> None:
+    with pytest.raises(NotAResult, match="benchmarks run"):
+        newest(tmp_path)
+
+
+def test_an_unsupported_scenario_is_no_failure() -> None:
+    results = results_of({})
+    broken = Run(scenario="s", contender="a", repeat=0, failure="given up after 60 s")
+    missing = Run(scenario="s", contender="b", repeat=0, failure="no bulk add", unsupported=True)
+    results.runs += [broken, missing]
+    assert results.failures() == [broken]
