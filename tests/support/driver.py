@@ -77,6 +77,17 @@ class Driver:
         (job,) = (await self.take(consumer=consumer, lease_ms=lease_ms)).jobs
         return job
 
+    async def take_when_due(self) -> TakenJob:
+        """Take the one job that is there or will be."""
+        jobs: list[TakenJob] = []
+
+        async def taken() -> bool:
+            jobs.extend((await self.take()).jobs)
+            return bool(jobs)
+
+        await until(taken, what="a job to be due")
+        return jobs[0]
+
     async def finish(self, *jobs: tuple[Any, ...], consumer: str = "w1", want: int = 0) -> Finished:
         """Settle jobs made by `settle`."""
         return await self.scripts.finish(consumer=consumer, want=want, lease_ms=LONG_MS, jobs=jobs)

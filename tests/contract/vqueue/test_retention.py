@@ -54,6 +54,16 @@ async def test_old_jobs_go_when_another_one_ends(driver: Driver) -> None:
     assert await driver.state("new") == "completed"
 
 
+async def test_log_lines_go_with_a_job_that_is_removed_later(driver: Driver) -> None:
+    await driver.add("old")
+    job = await driver.take_one()
+    await driver.scripts.log(consumer="w1", keep=9, lines=[("old", job.token, 1, "line")])
+    await driver.finish(settle(job))
+    await run_jobs(driver, ["young"], "1 -1")
+    assert list((await driver.dump()).jobs) == ["young"]
+    assert (await driver.dump()).lists == {}
+
+
 async def test_each_set_has_a_rule_of_its_own(driver: Driver) -> None:
     await run_jobs(driver, ["broken"], "-1 -1", "failed")
     await run_jobs(driver, ["done-1", "done-2"], "1 -1")

@@ -294,11 +294,12 @@ async def test_progress_leaves_while_the_job_runs(
     async def handler(job: Job) -> None:
         for percent in (1, 2, 3):
             await job.update_progress(percent)
-            while True:
+
+            async def stored(percent: int = percent) -> bool:
                 found = await queue.get_job(job.id)
-                assert found is not None
-                if found.progress == percent:
-                    break
+                return found is not None and found.progress == percent
+
+            await until(stored, what=f"progress {percent} to be stored")
 
     added = await queue.add("task")
     async with Worker(queue_name, handler, redis_url):
