@@ -182,3 +182,31 @@ async def test_an_idle_worker_is_woken_by_an_add(
         assert relay.commands.count(b"BZPOPMIN") == slept
         handler.let_go.set()
         await ended(queue, added.id)
+
+
+async def test_a_close_with_a_timeout_does_not_wait_for_a_redis_that_is_away(
+    tmp_path: Path, queue_name: str, caplog: pytest.LogCaptureFixture
+) -> None:
+    handler = HeldHandler()
+    with Valkey(tmp_path) as server:
+        url = server.settings()["REDIS_URL"]
+        async with Queue(queue_name, url) as queue:
+            (name,) = await add_jobs(queue, 1)
+            # the lease outlives the test: nothing but the close ends the wait
+            worker = Worker(queue_name, handler, url, lock_duration=600)
+            worker._scripts._repeat_for = 0.2  # the hand-back's patience, 10 s otherwise
+            running = asyncio.create_task(worker.run())
+            await handler.running(1)
+            await asyncio.to_thread(server.kill)
+            handler.let_go.set()
+            await until(lambda: "ended jobs wait for Redis" in caplog.text, what="the outage")
+            async with asyncio.timeout(20):
+                await worker.close(timeout=0.05)
+                await running
+            assert "1 results are lost" in caplog.text
+            await asyncio.to_thread(server.start)
+            # nobody knows of the result, so the job is run again once its lease is over
+            assert await queue.recover_crashed(worker.consumer) == (1, 0)
+            job = await queue.get_job(name)
+            assert job is not None
+            assert (job.state, job.attempts_made) == ("waiting", 0)
