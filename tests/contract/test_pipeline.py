@@ -1,5 +1,7 @@
 import asyncio
+import os
 import secrets
+import signal
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field, replace
 from pathlib import Path
@@ -301,6 +303,7 @@ async def test_what_the_report_raises_ends_the_attempt_and_is_passed_on(
         ("kill -KILL $$", ErrorCode.ENCODER_KILLED, True),
         ("trap '' TERM; while :; do sleep 1; done", ErrorCode.STALLED, True),
         ("echo 'av_write: No space left on device' >&2; exit 1", ErrorCode.DISK_FULL, True),
+        ("exit 255", ErrorCode.ENCODER_KILLED, True),
         ("echo 'Invalid data' >&2; exit 69", ErrorCode.ENCODE_FAILED, False),
         ("exit 0", ErrorCode.ENCODE_FAILED, False),
     ],
@@ -319,6 +322,30 @@ async def test_an_encoder_that_ends_badly_is_classified(
     assert failure.value.retryable is retryable
     assert children() == before
     assert job.scratch_files() == []
+
+
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
+async def test_an_ffmpeg_that_is_asked_to_end_from_outside_can_be_tried_again(
+    job: Job, clips: Clips, number: signal.Signals
+) -> None:
+    before = children()
+    asked: set[int] = set()
+
+    async def end_ffmpeg(percent: int) -> None:
+        # Past the download and the probe.
+        if percent > 12 and not asked:
+            asked.update(children() - before)
+            for pid in asked:
+                os.kill(pid, number)
+
+    job.watch = end_ffmpeg
+    with pytest.raises(TranscodeError) as failure:
+        await job.run(clips.long())
+    assert failure.value.code is ErrorCode.ENCODER_KILLED
+    assert failure.value.retryable
+    assert failure.value.message.startswith("The encoder was ended from outside")
+    assert children() == before
+    assert await job.keys() == []
 
 
 async def test_an_encoder_that_makes_progress_may_take_longer_than_the_watchdog(

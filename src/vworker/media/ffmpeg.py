@@ -29,6 +29,9 @@ _SEGMENT_PATTERN = "seg_%05d.ts"
 _AUDIO_BITRATE = 128_000
 _MAX_FRAME_RATE = Fraction(60)
 _DEFAULT_FRAME_RATE = Fraction(30)
+#: Exit codes of an FFmpeg that caught SIGTERM or SIGINT: up to three times, and more often. Which
+#: one it was, it tells at log level info only.
+_ENDED_BY_SIGNAL = {255, 123}
 
 
 def segment_name(number: int) -> str:
@@ -189,10 +192,11 @@ async def encode(
 
 
 def _failed(ended: Exit) -> TranscodeError:
-    if ended.code < 0:
+    if ended.code < 0 or ended.code in _ENDED_BY_SIGNAL:
+        cause = f"signal {-ended.code}" if ended.code < 0 else f"exit code {ended.code}"
         return TranscodeError(
             ErrorCode.ENCODER_KILLED,
-            f"The encoder was ended from outside (signal {-ended.code}).",
+            f"The encoder was ended from outside ({cause}).",
             detail=ended.last_lines,
         )
     if any("No space left on device" in line for line in ended.last_lines):
