@@ -83,6 +83,12 @@ PEERS = {
         Peer(name=REFERENCE, module=None, pace=Pace.FAST),
         Peer(name="saq", module="saq_peer"),
         Peer(name="taskiq-redis", module="taskiq_redis_peer", settings=("best", "no-results")),
+        Peer(name="bullmq-py", module="bullmq_py_peer"),
+        Peer(name="streaq", module="streaq_peer"),
+        Peer(name="arq", module="arq_peer", settings=("best", "defaults")),
+        Peer(name="dramatiq", module="dramatiq_peer"),
+        Peer(name="rq", module="rq_peer", pace=Pace.SLOW),
+        Peer(name="celery", module="celery_peer", pace=Pace.SLOW),
     )
 }
 
