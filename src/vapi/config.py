@@ -11,11 +11,7 @@ import os
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-from pymongo.errors import PyMongoError
-from pymongo.uri_parser import parse_uri
-from redis.asyncio import ConnectionPool
-
-from vworker.backends import Backends, ConfigError, mask_credentials, read_variable
+from vworker.backends import Backends, ConfigError, read_variable
 
 _DEFAULT_MAX_UPLOAD_BYTES = 10 * 1024**3
 _LARGEST_S3_OBJECT = 5 * 1024**4
@@ -61,13 +57,10 @@ def load_settings(arguments: argparse.Namespace, environ: Mapping[str, str]) -> 
     def text(flag: str | None, name: str, default: str) -> str:
         return flag if flag is not None else read_variable(environ, name, default)
 
-    backends = Backends.from_environ(environ)
-    _check_redis_url(backends.redis_url)
-    _check_mongodb_uri(backends.mongodb_uri)
     port = text(arguments.port, "VAPI_PORT", "8000")
     max_upload_bytes = text(None, "VAPI_MAX_UPLOAD_BYTES", str(_DEFAULT_MAX_UPLOAD_BYTES))
     return ApiSettings(
-        backends=backends,
+        backends=Backends.from_environ(environ),
         host=text(arguments.host, "VAPI_HOST", "127.0.0.1"),
         port=_whole_number("VAPI_PORT", port, low=0, high=65535),
         max_upload_bytes=_whole_number(
@@ -99,25 +92,3 @@ def _whole_number(name: str, value: str, *, low: int, high: int) -> int:
             f"{name}={value!r} cannot be used: give a whole number from {low} to {high}"
         )
     return int(value)
-
-
-def _check_redis_url(url: str) -> None:
-    try:
-        ConnectionPool.from_url(url)
-    except ValueError as error:
-        raise ConfigError(
-            f"REDIS_URL={mask_credentials(url)} cannot be used: {error}; write "
-            "redis://host:port/db, rediss://… for TLS, or unix:///path"
-        ) from error
-
-
-def _check_mongodb_uri(uri: str) -> None:
-    if uri.startswith("mongodb+srv://"):
-        return  # checking it asks the DNS, which may be down now and back later
-    try:
-        parse_uri(uri)
-    except (PyMongoError, ValueError) as error:
-        raise ConfigError(
-            f"MONGODB_URI={mask_credentials(uri)} cannot be used: {error}; write "
-            "mongodb://host:port/database?replicaSet=name"
-        ) from error

@@ -7,6 +7,7 @@ import logging
 import os
 import sys
 
+from vqueue import InvalidOption
 from vworker.backends import ConfigError
 from vworker.config import WorkerSettings, build_parser, load_settings
 from vworker.daemon import (
@@ -36,7 +37,7 @@ def main(argv: list[str]) -> int:
         return asyncio.run(_supervise(settings, argv))
     try:
         asyncio.run(run_worker(settings, consumer=arguments.consumer))
-    except ConfigError as error:
+    except (ConfigError, InvalidOption) as error:
         logger.error("%s", error)
         return EXIT_CONFIG
     except BackendUnavailable as error:

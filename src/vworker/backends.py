@@ -14,6 +14,10 @@ from pathlib import Path
 from typing import Self
 from urllib.parse import urlsplit, urlunsplit
 
+from pymongo.errors import PyMongoError
+from pymongo.uri_parser import parse_uri
+from redis.asyncio import ConnectionPool
+
 from vworker.storage import StorageSettings
 
 #: Used when MONGODB_URI names no database in its path.
@@ -68,13 +72,23 @@ class Backends:
 
     @classmethod
     def from_environ(cls, environ: Mapping[str, str]) -> Self:
-        """Read the backends; raises ConfigError naming the variable at fault."""
+        """Read the backends; raises ConfigError naming the variable at fault.
+
+        Looks at the addresses' form only: nothing is resolved or connected to.
+        """
+        redis_url = read_variable(environ, "REDIS_URL")
+        _check_redis_url(redis_url)
+        mongodb_uri = read_variable(environ, "MONGODB_URI")
+        _check_mongodb_uri(mongodb_uri)
+        # without an endpoint the driver talks to AWS itself
+        endpoint_url = read_variable(environ, "S3_ENDPOINT_URL", "") or None
+        if endpoint_url is not None:
+            _check_endpoint_url(endpoint_url)
         return cls(
-            redis_url=read_variable(environ, "REDIS_URL"),
-            mongodb_uri=read_variable(environ, "MONGODB_URI"),
+            redis_url=redis_url,
+            mongodb_uri=mongodb_uri,
             storage=StorageSettings(
-                # without an endpoint the driver talks to AWS itself
-                endpoint_url=read_variable(environ, "S3_ENDPOINT_URL", "") or None,
+                endpoint_url=endpoint_url,
                 bucket=read_variable(environ, "S3_BUCKET"),
                 region=read_variable(environ, "AWS_DEFAULT_REGION", "us-east-1"),
             ),
@@ -85,4 +99,39 @@ class Backends:
             f"Backends(redis={mask_credentials(self.redis_url)}, "
             f"mongodb={mask_credentials(self.mongodb_uri)}, "
             f"s3={self.storage.endpoint_url or 'AWS'} bucket {self.storage.bucket})"
+        )
+
+
+def _check_redis_url(url: str) -> None:
+    try:
+        ConnectionPool.from_url(url)
+    except ValueError as error:
+        raise ConfigError(
+            f"REDIS_URL={mask_credentials(url)} cannot be used: {error}; write "
+            "redis://host:port/db, rediss://… for TLS, or unix:///path"
+        ) from error
+
+
+def _check_mongodb_uri(uri: str) -> None:
+    if uri.startswith("mongodb+srv://"):
+        return  # checking it asks the DNS, which may be down now and back later
+    try:
+        parse_uri(uri)
+    except (PyMongoError, ValueError) as error:
+        raise ConfigError(
+            f"MONGODB_URI={mask_credentials(uri)} cannot be used: {error}; write "
+            "mongodb://host:port/database?replicaSet=name"
+        ) from error
+
+
+def _check_endpoint_url(url: str) -> None:
+    try:
+        parts = urlsplit(url)
+        usable = parts.scheme in {"http", "https"} and parts.hostname and parts.port != 0
+    except ValueError:  # a port that is no number, a bracket that is not closed
+        usable = False
+    if not usable:
+        raise ConfigError(
+            f"S3_ENDPOINT_URL={mask_credentials(url)} cannot be used: write http://host:port "
+            "or https://host:port, or unset it for AWS"
         )

@@ -29,6 +29,8 @@ _PRESETS = (
     "veryslow",
 )
 _LOG_LEVELS = ("debug", "info", "warning", "error")
+#: No count and no duration in seconds (11 days) is larger; what timers and Redis take is.
+_LARGEST = 1_000_000
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -99,9 +101,11 @@ def load_settings(arguments: argparse.Namespace, environ: Mapping[str, str]) -> 
             parsed = int(value) if whole else float(value)
         except ValueError:
             parsed = low - 1
-        if not parsed >= low:
+        if not low <= parsed <= _LARGEST:
             kind = "a whole number" if whole else "a number"
-            raise ConfigError(f"{name}={value!r} cannot be used: give {kind} of at least {low:g}")
+            raise ConfigError(
+                f"{name}={value!r} cannot be used: give {kind} from {low:g} to {_LARGEST}"
+            )
         return parsed
 
     def choice(name: str, default: str, allowed: Sequence[str]) -> str:

@@ -43,7 +43,7 @@ def test_a_flag_wins_over_its_variable() -> None:
         ("VAPI_LOG_LEVEL", "loud"),
         ("REDIS_URL", "127.0.0.1:6379"),
         ("MONGODB_URI", "127.0.0.1"),
-        ("MONGODB_URI", "mongodb://"),
+        ("S3_ENDPOINT_URL", "127.0.0.1:9"),
     ],
 )
 def test_a_value_that_cannot_be_used_is_named(variable: str, value: str) -> None:
@@ -51,12 +51,5 @@ def test_a_value_that_cannot_be_used_is_named(variable: str, value: str) -> None
         load(**{variable: value})
 
 
-def test_credentials_stay_out_of_messages() -> None:
-    with pytest.raises(ConfigError) as refused:
-        load(MONGODB_URI="mongodb://user:sec:ret@127.0.0.1/db")
-    assert "sec:ret" not in str(refused.value)
+def test_credentials_stay_out_of_representations() -> None:
     assert "secret" not in repr(load())
-
-
-def test_a_srv_address_is_not_looked_up_at_the_start() -> None:
-    load(MONGODB_URI="mongodb+srv://nowhere.invalid/db")

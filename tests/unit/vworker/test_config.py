@@ -45,11 +45,24 @@ def test_a_flag_wins_over_its_variable() -> None:
         ("WORKER_CONCURRENCY", "1.5"),
         ("WORKER_PROCESSES", "0"),
         ("WORKER_LOCK_DURATION", "nan"),
+        ("WORKER_LOCK_DURATION", "inf"),
+        ("WORKER_START_TIMEOUT", "1e300"),
         ("WORKER_LOCK_DURATION", "0.5"),
         ("WORKER_SHUTDOWN_GRACE", "-1"),
         ("WORKER_PRESET", "warp"),
         ("WORKER_LOG_LEVEL", "loud"),
         ("FFMPEG", "/no/such/program"),
+        ("REDIS_URL", "foo://"),
+        ("REDIS_URL", "127.0.0.1:6379"),
+        ("REDIS_URL", "redis://127.0.0.1:abc"),
+        ("MONGODB_URI", "foo"),
+        ("MONGODB_URI", "127.0.0.1"),
+        ("MONGODB_URI", "mongodb://"),
+        ("S3_ENDPOINT_URL", "127.0.0.1:9"),
+        ("S3_ENDPOINT_URL", "localhost"),
+        ("S3_ENDPOINT_URL", "s3://videos"),
+        ("S3_ENDPOINT_URL", "http://"),
+        ("S3_ENDPOINT_URL", "http://127.0.0.1:abc"),
     ],
 )
 def test_a_value_that_cannot_be_used_is_named(variable: str, value: str) -> None:
@@ -74,6 +87,22 @@ def test_a_secret_given_twice_or_unreadable_is_refused(tmp_path: Path) -> None:
         read_variable({"A": "x", "A_FILE": "y"}, "A")
     with pytest.raises(ConfigError, match="cannot be read"):
         read_variable({"A_FILE": str(tmp_path / "absent")}, "A")
+
+
+def test_passwords_stay_out_of_messages() -> None:
+    for variable, value in (
+        ("REDIS_URL", "redis://:secret@127.0.0.1:abc"),
+        ("MONGODB_URI", "mongodb://user:sec:ret@127.0.0.1/db"),
+        ("S3_ENDPOINT_URL", "http://user:secret@127.0.0.1:abc"),
+    ):
+        with pytest.raises(ConfigError) as refused:
+            load(**{variable: value})
+        assert "sec:ret" not in str(refused.value)
+        assert "secret" not in str(refused.value)
+
+
+def test_a_srv_address_is_not_looked_up_at_the_start() -> None:
+    load(MONGODB_URI="mongodb+srv://nowhere.invalid/db")
 
 
 def test_passwords_stay_out_of_representations() -> None:
