@@ -17,20 +17,16 @@ if TYPE_CHECKING:
 class Activation:
     """What a worker keeps of a job that it runs. It is the job's Reporter."""
 
-    __slots__ = (
-        "consumer",
-        "handing_back",
-        "job",
-        "job_id",
-        "lines_logged",
-        "lost",
-        "pending_progress",
-        "reports",
-        "settled",
-        "started_ms",
-        "task",
-        "token",
-    )
+    #: Set once another worker may hold the job; never cleared.
+    lost = False
+    #: Set once the worker closes before the handler has ended.
+    handing_back = False
+    #: Progress that has not been sent yet (JSON).
+    pending_progress: bytes | None = None
+    lines_logged = 0
+    #: Set once the finish call has what there is to say; nothing is reported after it.
+    settled = False
+    task: asyncio.Task[None] | None = None
 
     def __init__(
         self,
@@ -42,21 +38,10 @@ class Activation:
         reports: Reports,
     ) -> None:
         self.token = taken.token
-        self.job_id = taken.id.decode()
         self.consumer = consumer
         #: The server's clock at the take, handed back when the job is finished.
         self.started_ms = started_ms
         self.reports = reports
-        #: Set once another worker may hold the job; never cleared.
-        self.lost = False
-        #: Set once the worker closes before the handler has ended.
-        self.handing_back = False
-        #: Progress that has not been sent yet (JSON).
-        self.pending_progress: bytes | None = None
-        self.lines_logged = 0
-        #: Set once the finish call has what there is to say; nothing is reported after it.
-        self.settled = False
-        self.task: asyncio.Task[None] | None = None
         self.job = job_from_taken(
             taken,
             queue_name=queue_name,
@@ -64,6 +49,7 @@ class Activation:
             now_ms=started_ms,
             reporter=self,
         )
+        self.job_id = self.job.id
 
     def lose(self) -> None:
         """Note that the lease is gone and cancel the handler. Safe to repeat."""

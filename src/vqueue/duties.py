@@ -10,7 +10,6 @@ import logging
 import random
 from typing import Protocol
 
-from vqueue.options import Retention
 from vqueue.scripts import Scripts
 
 logger = logging.getLogger(__name__)
@@ -45,13 +44,11 @@ async def run_duty(duty: Duty) -> None:
 class Sweep:
     """Finds stalled jobs: back to the front of the line, or failed above the limit."""
 
-    def __init__(
-        self, scripts: Scripts, *, interval: float, max_stalled: int, keep: Retention
-    ) -> None:
+    def __init__(self, scripts: Scripts, *, interval: float, max_stalled: int, keep: str) -> None:
         self.interval = interval
         self._scripts = scripts
         self._max_stalled = max_stalled
-        self._keep = keep.to_wire()
+        self._keep = keep
 
     async def run_once(self) -> None:
         """Judge up to 100 entries of each lane by their leases."""

@@ -5,7 +5,9 @@ from __future__ import annotations
 import os
 import time
 import uuid
+from collections.abc import Mapping
 from enum import StrEnum
+from types import MappingProxyType
 from typing import Any, Protocol
 
 from vqueue.codec import decode
@@ -85,69 +87,47 @@ class Job:
     job, whose `update_progress` and `log` work; `Queue.get_job` gives a snapshot.
     """
 
-    __slots__ = (
-        "_options",
-        "_reporter",
-        "attempts_made",
-        "attempts_started",
-        "consumer",
-        "data",
-        "delay_until",
-        "failed_reason",
-        "fence",
-        "finished_on",
-        "id",
-        "is_duplicate",
-        "name",
-        "priority",
-        "processed_on",
-        "progress",
-        "queue_name",
-        "returnvalue",
-        "stacktrace",
-        "stalled_count",
-        "state",
-        "timestamp",
-    )
+    #: Where it is.
+    state = JobState.WAITING
+    #: True when `add` found a job of this id, and changed nothing.
+    is_duplicate = False
+    priority = 0
+    #: Attempts that have ended: completed, failed or retried.
+    attempts_made = 0
+    #: Times the job was handed to a worker and not handed back unspent.
+    attempts_started = 0
+    #: Times a worker lost the job (see Worker's max_stalled).
+    stalled_count = 0
+    #: The last progress value (any JSON), None before the first one.
+    progress: Any = None
+    #: The handler's result, once completed.
+    returnvalue: Any = None
+    #: Why the last attempt failed, or the job did.
+    failed_reason: str | None = None
+    #: Traceback of the last failed attempt.
+    stacktrace: str | None = None
+    #: When the job was added.
+    timestamp: float | None = None
+    #: When the last attempt that has ended was started; for an active job, this one.
+    processed_on: float | None = None
+    finished_on: float | None = None
+    #: When a delayed job is due.
+    delay_until: float | None = None
+    #: The worker process that holds the job; with `fence` unique for this activation.
+    consumer: str | None = None
+    #: Number of this activation; grows with each one of the queue. Put it into every
+    #: name and guarded update that must not survive the loss of the lease.
+    fence: int | None = None
+    _options: Mapping[str, Any] = MappingProxyType({})
+    _reporter: Reporter | None = None
 
+    # Defaults are the class's: an object sets what differs, which is little, and quick.
     def __init__(self, *, id: str, name: str, data: Any, queue_name: str) -> None:
         self.id = id
         self.name = name
         #: The payload, decoded from JSON.
         self.data = data
         self.queue_name = queue_name
-        self.state = JobState.WAITING
-        #: True when `add` found a job of this id, and changed nothing.
-        self.is_duplicate = False
-        self.priority = 0
-        #: Attempts that have ended: completed, failed or retried.
-        self.attempts_made = 0
-        #: Times the job was handed to a worker and not handed back unspent.
-        self.attempts_started = 0
-        #: Times a worker lost the job (see Worker's max_stalled).
-        self.stalled_count = 0
-        #: The last progress value (any JSON), None before the first one.
-        self.progress: Any = None
-        #: The handler's result, once completed.
-        self.returnvalue: Any = None
-        #: Why the last attempt failed, or the job did.
-        self.failed_reason: str | None = None
-        #: Traceback of the last failed attempt.
-        self.stacktrace: str | None = None
-        #: When the job was added.
-        self.timestamp: float | None = None
-        #: When the last attempt that has ended was started; for an active job, this one.
-        self.processed_on: float | None = None
-        self.finished_on: float | None = None
-        #: When a delayed job is due.
-        self.delay_until: float | None = None
-        #: The worker process that holds the job; with `fence` unique for this activation.
-        self.consumer: str | None = None
-        #: Number of this activation; grows with each one of the queue. Put it into every
-        #: name and guarded update that must not survive the loss of the lease.
-        self.fence: int | None = None
-        self._options: dict[str, Any] = {}
-        self._reporter: Reporter | None = None
 
     @property
     def attempts(self) -> int:
@@ -216,10 +196,13 @@ def job_from_taken(
     )
     job.state = JobState.ACTIVE
     job.timestamp = _seconds(added)
-    job.priority = int(priority or 0)
-    job.attempts_made = int(made or 0)
-    job.attempts_started = int(begun or 0) + 1
-    job.stalled_count = int(stalls or 0)
+    if priority:
+        job.priority = int(priority)
+    if made:
+        job.attempts_made = int(made)
+    if stalls:
+        job.stalled_count = int(stalls)
+    job.attempts_started = int(begun) + 1 if begun else 1
     job.processed_on = now_ms / 1000
     job.consumer = consumer
     job.fence = fence_of(taken.token)
@@ -235,9 +218,12 @@ def decode_payload(job: Job, taken: TakenJob) -> None:
     """
     _, data, options, *_, progress = taken.fields
     try:
-        job._options = _decoded(options) or {}
-        job.data = _decoded(data)
-        job.progress = _decoded(progress)
+        if options is not None:
+            job._options = decode(options)
+        if data is not None:
+            job.data = decode(data)
+        if progress is not None:
+            job.progress = decode(progress)
     except ValueError as error:
         raise UnrecoverableError(f"job {job.id}: its payload is not JSON: {error}") from error
 

@@ -6,12 +6,11 @@ import inspect
 import traceback
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, NamedTuple
 
 from vqueue.codec import encode
 from vqueue.errors import InvalidOption, UnrecoverableError
 from vqueue.job import Job
-from vqueue.options import Retention
 
 #: Worker setting for backoff types of one's own: gets the attempts made (from 1), the
 #: type, the error and the job; returns seconds, 0 to retry at once, -1 to fail now.
@@ -22,8 +21,7 @@ _REASON_LIMIT = 4096
 _STACK_LIMIT = 16384
 
 
-@dataclass(frozen=True, kw_only=True, slots=True)
-class Outcome:
+class Outcome(NamedTuple):
     """How finish.lua settles the job."""
 
     #: completed, failed, delayed or waiting.
@@ -39,8 +37,9 @@ class Outcome:
 class OutcomePolicy:
     """The worker's settings that decide outcomes; a job's own options come first."""
 
-    remove_on_complete: Retention
-    remove_on_fail: Retention
+    #: Keep rules, as Retention.to_wire writes them.
+    remove_on_complete: str
+    remove_on_fail: str
     backoff_strategy: BackoffStrategy | None = None
 
     def succeeded(self, job: Job, result: Any) -> Outcome:
@@ -48,7 +47,7 @@ class OutcomePolicy:
 
         Raises InvalidOption for a result that JSON cannot hold.
         """
-        rule = job.options.get("remove_on_complete") or self.remove_on_complete.to_wire()
+        rule = job._options.get("remove_on_complete") or self.remove_on_complete
         value = encode(result, what=f"result of job {job.id}")
         return Outcome(kind="completed", value=value, rule=rule)
 
@@ -75,7 +74,7 @@ class OutcomePolicy:
                 return Outcome(kind="delayed", value=value, stack=stack, rule=str(wait_ms))
             if wait_ms == 0:
                 return Outcome(kind="waiting", value=value, stack=stack)
-        rule = job.options.get("remove_on_fail") or self.remove_on_fail.to_wire()
+        rule = job._options.get("remove_on_fail") or self.remove_on_fail
         return Outcome(kind="failed", value=value, stack=stack, rule=rule)
 
     async def _wait_ms(self, job: Job, error: BaseException) -> int:

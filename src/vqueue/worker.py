@@ -90,8 +90,8 @@ class Worker:
         )
         self._scripts = Scripts(self._client, self.keys)
         self._policy = OutcomePolicy(
-            remove_on_complete=Retention.of(remove_on_complete),
-            remove_on_fail=Retention.of(remove_on_fail),
+            remove_on_complete=Retention.of(remove_on_complete).to_wire(),
+            remove_on_fail=Retention.of(remove_on_fail).to_wire(),
             backoff_strategy=backoff_strategy,
         )
         self._lease = LeaseKeeper(

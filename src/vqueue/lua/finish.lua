@@ -37,15 +37,17 @@ local function ended_here(id, activation)
 end
 
 -- check
-local statuses = {}
-for i = FIRST, #ARGV, SIZE do
-  local id, entry = ARGV[i], ARGV[i + 1]
-  if held(entry, consumer) then
-    table.insert(statuses, 1)
+local entries, statuses = {}, {}
+for i = FIRST, #ARGV, SIZE do entries[#entries + 1] = ARGV[i + 1] end
+local is_held = held_of(entries, consumer)
+for k = 1, #entries do
+  local id, entry = ARGV[FIRST + (k - 1) * SIZE], entries[k]
+  if is_held[entry] then
+    statuses[k] = 1
   elseif ended_here(id, entry .. ':' .. consumer) then
-    table.insert(statuses, 2)
+    statuses[k] = 2
   else
-    table.insert(statuses, 0)
+    statuses[k] = 0
   end
 end
 
@@ -56,6 +58,11 @@ local finished_events = {completed = {}, failed = {}}
 local rules = {completed = {}, failed = {}}
 local sets = {completed = completed, failed = failed}
 
+local function append(list, first, second)
+  list[#list + 1] = first
+  list[#list + 1] = second
+end
+
 for k = 1, #statuses do
   local i = FIRST + (k - 1) * SIZE
   local id, entry, outcome, value = ARGV[i], ARGV[i + 1], ARGV[i + 2], ARGV[i + 3]
@@ -63,36 +70,30 @@ for k = 1, #statuses do
   local progress, rule = ARGV[i + 8], ARGV[i + 9]
   if statuses[k] == 1 then
     local key, activation = job_key(id), entry .. ':' .. consumer
-    local fields = {'z', activation, 'atm', made, 'ats', begun, 'po', started}
-    local function set(field, content)
-      table.insert(fields, field)
-      table.insert(fields, content)
+    local reply
+    if outcome == 'completed' then
+      reply = redis.pcall('HSET', key, 'z', activation, 'atm', made, 'ats', begun,
+                          'po', started, 's', outcome, 'fo', now, 'rv', value)
+    else
+      reply = redis.pcall('HSET', key, 'z', activation, 'atm', made, 'ats', begun,
+                          'po', started, 'fr', value, 'st', stack)
     end
-    if progress ~= '' then set('g', progress) end
-    if sets[outcome] then
-      set('s', outcome)
-      set('fo', now)
-    end
-    set(outcome == 'completed' and 'rv' or 'fr', value)
-    if stack ~= '' then set('st', stack) end
-    local reply = redis.pcall('HSET', key, unpack(fields))
     if type(reply) == 'table' and reply.err then
       statuses[k] = -1
     else
       if progress ~= '' then
-        table.insert(reported, id)
-        table.insert(reported, progress)
+        redis.call('HSET', key, 'g', progress)
+        append(reported, id, progress)
       end
       if sets[outcome] then
-        local events = finished_events[outcome]
-        table.insert(events, id)
-        table.insert(events, made .. ' ' .. begun .. ' ' .. started .. ' ' .. value)
+        append(finished_events[outcome], id,
+               made .. ' ' .. begun .. ' ' .. started .. ' ' .. value)
         if string.sub(rule, 1, 2) == '0 ' then
           redis.call('UNLINK', key, log_key(id))
           bury(id, activation)
         else
-          table.insert(finished[outcome], now)
-          table.insert(finished[outcome], id)
+          if outcome == 'failed' then redis.call('HSET', key, 's', outcome, 'fo', now) end
+          append(finished[outcome], now, id)
           rules[outcome][rule] = true
         end
       elseif outcome == 'delayed' then
@@ -100,14 +101,12 @@ for k = 1, #statuses do
         local order = redis.call('HINCRBY', meta, 'delays', 1) % 4096
         redis.call('ZADD', delayed, due * 4096 + order, id)
         redis.call('HSET', key, 's', 'delayed')
-        table.insert(postponed, id)
-        table.insert(postponed, due)
+        append(postponed, id, due)
       else
         push_back(id, tonumber(redis.call('HGET', key, 'p')) or 0)
-        table.insert(waiting, id)
-        table.insert(waiting, 'active')
+        append(waiting, id, 'active')
       end
-      table.insert(ended, entry)
+      ended[#ended + 1] = entry
     end
   end
 end

@@ -42,7 +42,7 @@ local function deliver(stream, mark, consumer, count, jobs)
     local id = entry[2][2]
     local fields = redis.call('HMGET', job_key(id), unpack(JOB_FIELDS))
     if fields[1] then
-      table.insert(jobs, {id, mark .. last, fields})
+      jobs[#jobs + 1] = {id, mark .. last, fields}
     else
       drop({mark .. last}) -- the job was removed by hand; its entry goes too
     end
@@ -85,8 +85,8 @@ local function fetch(consumer, want, lease)
     shorten_lease(jobs, consumer, lease)
     local active = {}
     for _, job in ipairs(jobs) do
-      table.insert(active, job[1])
-      table.insert(active, consumer)
+      active[#active + 1] = job[1]
+      active[#active + 1] = consumer
     end
     emit('active', active)
     if #jobs == want then

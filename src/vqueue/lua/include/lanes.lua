@@ -17,6 +17,30 @@ local function held(token, consumer)
   return not reply.err and #reply == 1
 end
 
+-- The same for many entries, as a set of those that are held: one look at the pending
+-- list of the consumer instead of one for each, as far as that look reaches.
+local function held_of(tokens, consumer)
+  local is_held = {}
+  if #tokens < 8 then
+    for _, token in ipairs(tokens) do is_held[token] = held(token, consumer) end
+    return is_held
+  end
+  local reach, truncated = 2 * #tokens, false
+  for stream, mark in pairs({[ready] = '', [express] = 'x'}) do
+    local pending = redis.pcall('XPENDING', stream, GROUP, '-', '+', reach, consumer)
+    if not pending.err then
+      for i = 1, #pending do is_held[mark .. pending[i][1]] = true end
+      truncated = truncated or #pending == reach
+    end
+  end
+  if truncated then
+    for _, token in ipairs(tokens) do
+      if not is_held[token] then is_held[token] = held(token, consumer) end
+    end
+  end
+  return is_held
+end
+
 local function push_back(id, priority)
   if priority == 0 then
     local entry = redis.call('XADD', ready, mint(), 'j', id)
@@ -44,7 +68,8 @@ local function group_by_lane(tokens)
   local by_lane = {[ready] = {}, [express] = {}}
   for _, token in ipairs(tokens) do
     local stream, id = lane_of(token)
-    table.insert(by_lane[stream], id)
+    local ids = by_lane[stream]
+    ids[#ids + 1] = id
   end
   return by_lane
 end
