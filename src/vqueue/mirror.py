@@ -32,7 +32,7 @@ from typing import Any
 from motor.motor_asyncio import AsyncIOMotorCollection
 from pymongo import UpdateOne, WriteConcern
 from pymongo.errors import BulkWriteError, ConnectionFailure, OperationFailure, PyMongoError
-from redis.exceptions import RedisError
+from redis.exceptions import ResponseError
 
 from vqueue.connection import BLOCK_MARGIN, RedisSource, is_transient, open_client
 from vqueue.errors import QueueUnavailable
@@ -61,6 +61,8 @@ _CLAIM_INTERVAL = 15.0
 #: Milliseconds that a process may be silent while it walks the queue.
 _RESYNC_LOCK_MS = 30_000
 _DUPLICATE_KEY = 11000
+#: Codes of a server that steps down, shuts down or takes too long.
+_AWAY = frozenset({50, 91, 189, 262, 10107, 11600, 11602, 13435, 13436})
 #: Seconds until the next try: doubles, up to the longest of its kind.
 _FIRST_PAUSE, _OUTAGE_PAUSE, _LONGEST_PAUSE = 0.1, 2.0, 30.0
 
@@ -211,17 +213,22 @@ class MongoMirror:
             await asyncio.sleep(_GATHER * random.uniform(0.5, 1.5))  # noqa: S311
 
     async def _read_own_pending(self) -> list[_Entry]:
-        reply = await self._client.execute(
-            "XREADGROUP",
-            "GROUP",
-            self._group,
-            self._consumer,
-            "COUNT",
-            20,
-            "STREAMS",
-            self.keys.ev,
-            "0",
-        )
+        try:
+            reply = await self._client.execute(
+                "XREADGROUP",
+                "GROUP",
+                self._group,
+                self._consumer,
+                "COUNT",
+                20,
+                "STREAMS",
+                self.keys.ev,
+                "0",
+            )
+        except ResponseError as error:
+            if str(error).startswith("NOGROUP"):
+                return []  # Redis came back without its data; read_events makes the group
+            raise
         entries: list[_Entry] = reply[0][1] if reply else []
         return entries
 
@@ -240,8 +247,8 @@ class MongoMirror:
                     "COUNT",
                     20,
                 )
-            except RedisError as error:
-                if "NOGROUP" in str(error):
+            except ResponseError as error:
+                if str(error).startswith("NOGROUP"):
                     return  # read_events makes the group
                 raise
             if deleted:
@@ -314,7 +321,10 @@ class MongoMirror:
         except BulkWriteError as error:
             if error.details["writeConcernErrors"]:
                 raise ConnectionFailure("the majority did not confirm the write") from error
-            for failure in error.details["writeErrors"]:
+            failures = error.details["writeErrors"]
+            if any(failure["code"] in _AWAY for failure in failures):
+                raise ConnectionFailure(f"the write was interrupted: {failures[0]}") from error
+            for failure in failures:
                 # a duplicate key is the guard at work: the document has a newer version
                 if failure["code"] != _DUPLICATE_KEY:
                     logger.error("mirror of %s: document refused: %s", self.name, failure)

@@ -173,18 +173,27 @@ class Worker:
 
     async def _wind_up(self) -> None:
         """Hand back what is still held, wake another worker, end the lease thread."""
-        held = [(a.job_id, a.token) for a in self._running.values() if not a.lost]
         try:
+            held = [(a.job_id, a.token) for a in self._running.values() if not a.lost]
             if self._reply_lost:
-                taken = await self._scripts.adopt(
-                    consumer=self.consumer, lease_ms=self._lease_ms, known=list(self._running)
-                )
-                held += [(job.id.decode(), job.token) for job in taken.jobs]
-            await self._scripts.release(consumer=self.consumer, jobs=held)
+                known = list(self._running)
+                while found := (await self._adopt(known)).jobs:
+                    held += [(job.id.decode(), job.token) for job in found]
+                    known += [job.token for job in found]
+            await self._release(held)
         except QueueUnavailable as error:
             logger.warning("jobs not handed back, their leases will run out: %s", error)
-        self._running.clear()
-        await self._lease.stop()
+        finally:
+            self._running.clear()
+            await self._lease.stop()
+
+    async def _release(self, jobs: Sequence[tuple[str, bytes]]) -> None:
+        """Hand jobs back in batches, the last ones first, and wake another worker."""
+        starts = range(0, max(len(jobs), 1), MAX_BATCH)
+        for start in reversed(starts):
+            await self._scripts.release(
+                consumer=self.consumer, jobs=jobs[start : start + MAX_BATCH]
+            )
 
     async def close(self, timeout: float | None = None) -> None:
         """Stop taking jobs, wait for the running ones, then end `run`.
@@ -260,12 +269,19 @@ class Worker:
         """Adopt jobs that a lost reply held. Only under self._one_call."""
         if not self._reply_lost:
             return
-        sent_at = time.monotonic()
-        taken = await self._scripts.adopt(
-            consumer=self.consumer, lease_ms=self._lease_ms, known=list(self._running)
-        )
-        self._start(taken, since=sent_at)
+        while True:
+            sent_at = time.monotonic()
+            taken = await self._adopt(list(self._running))
+            if not taken.jobs:
+                break
+            self._start(taken, since=sent_at)
         self._reply_lost = False
+
+    async def _adopt(self, known: Sequence[bytes]) -> Taken:
+        """Ask for jobs that this worker holds and that are not among the known tokens."""
+        return await self._scripts.adopt(
+            consumer=self.consumer, lease_ms=self._lease_ms, known=known
+        )
 
     async def _sleep_on_wake_key(self, due_ms: int) -> None:
         block = IDLE_BLOCK if due_ms < 0 else min(IDLE_BLOCK, max(due_ms, 1) / 1000)
@@ -362,12 +378,13 @@ class Worker:
         back = [(a.job_id, a.token) for a, outcome in batch if outcome is None and not a.lost]
         if back:
             try:
-                await self._scripts.release(consumer=self.consumer, jobs=back)
+                await self._release(back)
             except QueueUnavailable as error:
                 logger.warning("jobs not handed back, their leases will run out: %s", error)
-        finished = [(a, outcome) for a, outcome in batch if outcome is not None]
+        # made once: what they carry, the last progress, must be in every try
+        finished = [(a, self._finish_args(a, outcome)) for a, outcome in batch if outcome]
         pause = 0.05
-        while finished := [(a, outcome) for a, outcome in finished if not a.lost]:
+        while finished := [(a, args) for a, args in finished if not a.lost]:
             try:
                 await self._finish(finished)
                 break
@@ -384,8 +401,8 @@ class Worker:
             self._running.pop(activation.token, None)
         self._slot_free.set()
 
-    async def _finish(self, finished: Sequence[tuple[Activation, Outcome]]) -> None:
-        jobs = [self._finish_args(activation, outcome) for activation, outcome in finished]
+    async def _finish(self, finished: Sequence[tuple[Activation, tuple[Any, ...]]]) -> None:
+        jobs = [args for _, args in finished]
         async with self._one_call:
             want = 0
             if not self._closing.is_set() and not self._reply_lost:
@@ -400,12 +417,10 @@ class Worker:
                 self._lease.drop(activation.token)
                 self._running.pop(activation.token, None)
             self._start(taken, since=sent_at)
-        for (activation, outcome), status in zip(finished, statuses, strict=True):
+        for (activation, args), status in zip(finished, statuses, strict=True):
             if status == 0:
                 activation.lost = True
-                logger.warning(
-                    "%s; its %s result is dropped", activation.lease_lost(), outcome.kind
-                )
+                logger.warning("%s; its %s result is dropped", activation.lease_lost(), args[2])
             elif status < 0:
                 logger.error(
                     "job %s: %s is not a hash; the job was not settled",
@@ -431,6 +446,7 @@ class Worker:
     async def __aenter__(self) -> Self:
         """Start `run` in the background; `async with` ends it by `close`."""
         self._background = asyncio.create_task(self.run(), name=f"vqueue-worker-{self.name}")
+        self._background.add_done_callback(_tell_failure)
         return self
 
     async def __aexit__(
@@ -442,3 +458,9 @@ class Worker:
         await self.close(timeout=None if exc is None else 0)
         if self._background is not None:
             await self._background
+
+
+def _tell_failure(background: asyncio.Task[None]) -> None:
+    """Say at once that a worker in the background has died; `async with` raises it at its end."""
+    if not background.cancelled() and (error := background.exception()):
+        logger.error("the worker in the background has ended: %s", error, exc_info=error)

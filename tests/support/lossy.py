@@ -15,6 +15,7 @@ class LossyRedis:
     def __init__(self, redis_url: str) -> None:
         self._target = urlsplit(redis_url)
         self._marker: bytes | None = None
+        self._refused: bytes | None = None
         #: URL of the relay.
         self.url = ""
         #: Names of the commands that clients have sent, in their order.
@@ -25,6 +26,11 @@ class LossyRedis:
     def lose_reply_to(self, marker: str) -> None:
         """Break the connection once the server has answered the next command with `marker`."""
         self._marker = marker.encode()
+        self.reply_lost.clear()
+
+    def refuse(self, marker: str) -> None:
+        """Break the connection at the next command with `marker`, before the server gets it."""
+        self._refused = marker.encode()
         self.reply_lost.clear()
 
     async def serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
@@ -45,6 +51,10 @@ class LossyRedis:
         with suppress(ConnectionError):
             while data := await reader.read(1 << 20):
                 self.commands += _COMMAND.findall(data)
+                if self._refused is not None and self._refused in data:
+                    self._refused = None
+                    self.reply_lost.set()
+                    break
                 if self._marker is not None and self._marker in data:
                     self._marker = None
                     losing.set()

@@ -5,8 +5,10 @@ KEYS  the queue's nine keys (include/keys.lua)
 ARGV  consumer  (string)
       lease     (ms)
       known …   (entry tokens that the worker runs)
-Returns  {now (ms), jobs as take.lua returns them, -1}; at most 250 jobs a lane
-Cost     O(k)          Crash  a repeat returns the same jobs ]]
+Returns  {now (ms), jobs as take.lua returns them, -1}; at most 250 jobs: repeat until
+         there are none
+Cost     O(h), h held jobs, at most 10,000 a lane
+Crash    a repeat returns the same jobs ]]
 --- @include keys
 --- @include clock
 --- @include events
@@ -18,24 +20,31 @@ local known = {}
 for i = 3, #ARGV do known[ARGV[i]] = true end
 reserve(0)
 
+local PAGE, PAGES, MOST = 500, 20, 250
 local jobs, tokens = {}, {}
-for stream, mark in pairs({[ready] = '', [express] = 'x'}) do
-  local pending = redis.pcall('XPENDING', stream, GROUP, '-', '+', 500, consumer)
-  if not pending.err then
+
+local function adopt_from(stream, mark)
+  local from = '-'
+  for _ = 1, PAGES do
+    local pending = redis.pcall('XPENDING', stream, GROUP, from, '+', PAGE, consumer)
+    if pending.err then return end
     for _, held_entry in ipairs(pending) do
       local token = mark .. held_entry[1]
+      if #jobs == MOST then return end
       local entry = not known[token]
         and redis.call('XRANGE', stream, held_entry[1], held_entry[1])[1]
-      if entry then
-        local id = entry[2][2]
-        local fields = redis.call('HMGET', job_key(id), unpack(JOB_FIELDS))
-        if fields[1] then
-          table.insert(jobs, {id, token, fields})
-          table.insert(tokens, token)
-        end
+      local job = entry and job_of(entry[2][2], token)
+      if job then
+        jobs[#jobs + 1] = job
+        tokens[#tokens + 1] = token
       end
     end
+    if #pending < PAGE then return end
+    from = '(' .. pending[PAGE][1]
   end
 end
+
+adopt_from(ready, '')
+adopt_from(express, 'x')
 renew(tokens, consumer, lease)
 return {now, jobs, -1}

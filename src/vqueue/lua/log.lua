@@ -15,7 +15,7 @@ local consumer, keep = ARGV[1], tonumber(ARGV[2])
 local statuses = {}
 for i = 3, #ARGV, 4 do
   local id, entry, number, line = ARGV[i], ARGV[i + 1], tonumber(ARGV[i + 2]), ARGV[i + 3]
-  if held(entry, consumer) then
+  if held(entry, consumer) and job_fields(id, 'n') then
     local last_entry, last = string.match(
       redis.call('HGET', job_key(id), 'll') or '', '^(%S+) (%d+)$')
     if last_entry ~= entry or number > tonumber(last) then

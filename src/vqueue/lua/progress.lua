@@ -15,7 +15,7 @@ reserve(4)
 local statuses, reported = {}, {}
 for i = 2, #ARGV, 3 do
   local id, entry, progress = ARGV[i], ARGV[i + 1], ARGV[i + 2]
-  if held(entry, consumer) then
+  if held(entry, consumer) and job_fields(id, 'n') then
     redis.call('HSET', job_key(id), 'g', progress)
     table.insert(reported, id)
     table.insert(reported, progress)

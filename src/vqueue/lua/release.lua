@@ -19,14 +19,17 @@ for i = #ARGV - 1, 2, -2 do
   local id, entry = ARGV[i], ARGV[i + 1]
   local key, activation = job_key(id), entry .. ':' .. consumer
   local status = 0
+  local job = job_fields(id, 'n', 'p', 'z')
   if held(entry, consumer) then
-    status = 1
-    redis.call('HSET', key, 'z', activation)
-    push_front(id, tonumber(redis.call('HGET', key, 'p')) or 0)
     table.insert(released, entry)
-    table.insert(waiting, id)
-    table.insert(waiting, 'active')
-  elseif redis.call('HGET', key, 'z') == activation then
+    if job then
+      status = 1
+      redis.call('HSET', key, 'z', activation)
+      push_front(id, tonumber(job[2]) or 0)
+      table.insert(waiting, id)
+      table.insert(waiting, 'active')
+    end
+  elseif job and job[3] == activation then
     status = 2
   end
   table.insert(statuses, 1, status)

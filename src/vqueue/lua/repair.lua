@@ -1,7 +1,8 @@
 #!lua flags=allow-oom
 --[[ repair: queue again, under new entries, the jobs whose entries were handed out and
 are pending for nobody. That happens only when a consumer group or a consumer was
-destroyed from outside. Also drops consumers that hold nothing and were silent.
+destroyed from outside. Also drops consumers that hold nothing and were silent, those of
+event subscribers too.
 KEYS  the queue's nine keys (include/keys.lua)
 ARGV  silent  (ms after which a consumer without pending entries is dropped)
 Returns  {jobs queued again, 1 when there is more to look at}
@@ -27,12 +28,12 @@ local function group_info(stream)
   end
 end
 
-local function drop_silent_consumers(stream)
-  for _, info in ipairs(redis.call('XINFO', 'CONSUMERS', stream, GROUP)) do
+local function drop_silent_consumers(stream, group)
+  for _, info in ipairs(redis.call('XINFO', 'CONSUMERS', stream, group)) do
     local consumer = {}
     for i = 1, #info, 2 do consumer[info[i]] = info[i + 1] end
     if consumer['pending'] == 0 and consumer['idle'] > silent then
-      redis.call('XGROUP', 'DELCONSUMER', stream, GROUP, consumer['name'])
+      redis.call('XGROUP', 'DELCONSUMER', stream, group, consumer['name'])
     end
   end
 end
@@ -48,8 +49,8 @@ for _, lane in ipairs({{ready, '', 'repair_ready'}, {express, 'x', 'repair_expre
       local pending = redis.call('XPENDING', stream, GROUP, entry[1], entry[1], 1)
       if #pending == 0 then
         local id, token = entry[2][2], mark .. entry[1]
-        local job = redis.call('HMGET', job_key(id), 'e', 'p', 's')
-        if job[1] == token and not job[3] then
+        local job = job_fields(id, 'e', 'p', 's')
+        if job and job[1] == token and not job[3] then
           if mark == '' then push_back(id, 0) else push_front(id, tonumber(job[2]) or 0) end
           table.insert(waiting, id)
           table.insert(waiting, 'active')
@@ -63,7 +64,12 @@ for _, lane in ipairs({{ready, '', 'repair_ready'}, {express, 'x', 'repair_expre
     else
       redis.call('HDEL', meta, field)
     end
-    drop_silent_consumers(stream)
+    drop_silent_consumers(stream, GROUP)
+  end
+end
+if redis.call('EXISTS', ev) == 1 then
+  for _, info in ipairs(redis.call('XINFO', 'GROUPS', ev)) do
+    drop_silent_consumers(ev, info[2])
   end
 end
 if more == 0 then redis.call('HDEL', meta, 'repair') end

@@ -18,12 +18,12 @@ end
 local version = redis.call('HMGET', meta, 'ms', 'seq')
 local jobs = {}
 for _, id in ipairs(ARGV) do
-  local fields = redis.call('HGETALL', job_key(id))
-  if #fields == 0 then
-    table.insert(jobs, false)
+  local fields = redis.pcall('HGETALL', job_key(id))
+  local job = {}
+  for i = 1, #fields, 2 do job[fields[i]] = fields[i + 1] end
+  if not (job.n and (job.s or job.e)) then
+    table.insert(jobs, false) -- unknown, or deleted by hand while it was active
   else
-    local job = {}
-    for i = 1, #fields, 2 do job[fields[i]] = fields[i + 1] end
     local state, consumer, due = job.s, '', 0
     if state == 'prioritized' then
       local score = tonumber(redis.call('ZSCORE', prioritized, id)) or 0

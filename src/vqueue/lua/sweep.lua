@@ -58,8 +58,8 @@ local failed_ids, failed_events, rules = {}, {}, {}
 local function recover(id, token)
   table.insert(ended, token)
   local key = job_key(id)
-  local job = redis.call('HMGET', key, 'n', 'e', 's', 'p', 'stc', 'atm', 'ats', 'o')
-  if not job[1] or job[2] ~= token then return end
+  local job = job_fields(id, 'n', 'e', 's', 'p', 'stc', 'atm', 'ats', 'o')
+  if not job or job[2] ~= token then return end
   if job[3] then
     -- a finish broke off after its hash was written: the job has ended already
     if job[3] == 'completed' then redis.call('ZADD', completed, now, id) end

@@ -153,3 +153,23 @@ async def test_a_redis_killed_and_restarted_is_waited_for(
             await pair.assert_equal()
             assert await pair.status("after") == "queued"
             await pair.driver.check()
+
+
+async def test_a_redis_that_comes_back_empty_is_followed_again(
+    tmp_path: Path, queue_name: str, mongodb_uri: str
+) -> None:
+    with Valkey(tmp_path) as server:
+        url = server.settings()["REDIS_URL"]
+        async with mirrored(url, queue_name, mongodb_uri) as pair:
+            pair.start()
+            await pair.driver.add("before")
+            await pair.caught_up()
+            await asyncio.to_thread(server.kill)
+            for path in server.data_folder.rglob("*"):
+                if path.is_file():
+                    path.unlink()
+            await asyncio.to_thread(server.start)
+            await pair.driver.add("after")
+            await pair.caught_up()
+            assert await pair.status("after") == "queued"
+            assert await pair.status("before") == "queued"

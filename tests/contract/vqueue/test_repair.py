@@ -136,3 +136,14 @@ async def test_a_sweep_works_after_meta_was_deleted_under_its_workers(
         await driver.scripts.heartbeat(consumer="w1", lease_ms=LONG_MS, tokens=[])
     await expire(driver, job.token)
     assert await driver.sweep() == (1, 0, False)
+
+
+async def test_consumers_of_events_that_hold_nothing_are_forgotten(driver: Driver) -> None:
+    await driver.add("a")
+    for consumer in ("gone", "busy"):
+        await driver.scripts.read_events(group="mirror", consumer=consumer, budget=10)
+    await driver.add("b")
+    await driver.scripts.read_events(group="mirror", consumer="busy", budget=10)
+    await driver.scripts.repair(silent_ms=-1)
+    consumers = await driver.redis("XINFO", "CONSUMERS", driver.keys.ev, "mirror")
+    assert [consumer[1] for consumer in consumers] == [b"busy"]

@@ -7,7 +7,7 @@ import pytest
 from tests.support.driver import Driver
 from tests.support.waiting import until
 from tests.support.workers import HeldHandler, ended, jobs_in
-from vqueue import Job, JobState, Queue, Worker
+from vqueue import Job, JobOptions, JobState, NewJob, Queue, Worker
 
 
 def start(worker: Worker) -> asyncio.Task[None]:
@@ -147,6 +147,31 @@ async def test_a_cancelled_run_hands_its_jobs_back(
     job = await queue.get_job(added.id)
     assert job is not None
     assert (job.state, job.attempts_started) == ("waiting", 0)
+
+
+async def test_a_cancelled_run_hands_many_jobs_back_in_their_order(
+    queue: Queue, redis_url: str, queue_name: str
+) -> None:
+    handler = HeldHandler()
+    names = [f"job-{number}" for number in range(1200)]
+    await queue.add_bulk(NewJob(name="task", options=JobOptions(job_id=name)) for name in names)
+    worker = Worker(queue_name, handler, redis_url, concurrency=2000)
+    running = start(worker)
+    await handler.running(1200)
+    running.cancel()
+    with pytest.raises(asyncio.CancelledError):
+        await running
+    counts = await queue.get_job_counts()
+    assert (counts[JobState.WAITING], counts[JobState.ACTIVE]) == (1200, 0)
+
+    order: list[str] = []
+
+    async def note(job: Job) -> None:
+        order.append(job.id)
+
+    async with Worker(queue_name, note, redis_url):
+        await ended(queue, *names)
+    assert order == names
 
 
 async def test_an_error_in_the_callers_block_hands_jobs_back(

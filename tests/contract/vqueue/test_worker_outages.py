@@ -111,6 +111,53 @@ async def test_a_reply_lost_while_closing_leaves_no_job_behind(
     assert "active" not in states
 
 
+async def test_a_lost_take_reply_is_found_among_many_running_jobs(
+    queue: Queue, driver: Driver, redis_url: str, queue_name: str
+) -> None:
+    handler = HeldHandler()
+    await driver.redis("SCRIPT", "LOAD", load_script("take").text)
+    names = await add_jobs(queue, 600)
+    async with (
+        lossy_redis(redis_url) as relay,
+        Worker(queue_name, handler, relay.url, concurrency=700),
+    ):
+        await handler.running(600)
+        relay.lose_reply_to(load_script("take").sha)
+        names += await add_jobs(queue, 10)
+        await handler.running(610)
+        assert relay.reply_lost.is_set()
+        handler.let_go.set()
+        jobs = await ended(queue, *names)
+    assert {(job.state.value, job.stalled_count) for job in jobs} == {("completed", 0)}
+    assert len(handler.started) == 610
+
+
+async def test_the_last_progress_arrives_with_a_finish_that_is_sent_again(
+    queue: Queue, redis_url: str, queue_name: str
+) -> None:
+    let_go = asyncio.Event()
+
+    async def handler(job: Job) -> None:
+        await job.update_progress(10)
+        await let_go.wait()
+        await job.update_progress(99)
+
+    job = await queue.add("task")
+    async with lossy_redis(redis_url) as relay, Worker(queue_name, handler, relay.url):
+
+        async def first_progress_is_there() -> bool:
+            found = await queue.get_job(job.id)
+            return found is not None and found.progress == 10
+
+        await until(first_progress_is_there, what="the first progress")
+        relay.refuse(load_script("finish").sha)
+        let_go.set()
+        async with asyncio.timeout(20):
+            await relay.reply_lost.wait()
+        (done,) = await ended(queue, job.id)
+    assert done.progress == 99
+
+
 async def test_every_connection_cut_in_mid_run_changes_nothing(
     queue: Queue, driver: Driver, redis_url: str, queue_name: str
 ) -> None:

@@ -9,9 +9,12 @@ local function promote_due()
   if #due == 0 then return end
   local waiting = {}
   for _, id in ipairs(due) do
-    push_back(id, tonumber(redis.call('HGET', job_key(id), 'p')) or 0)
-    table.insert(waiting, id)
-    table.insert(waiting, 'delayed')
+    local job = job_fields(id, 'n', 'p')
+    if job then
+      push_back(id, tonumber(job[2]) or 0)
+      table.insert(waiting, id)
+      table.insert(waiting, 'delayed')
+    end
   end
   redis.call('ZREM', delayed, unpack(due))
   emit('waiting', waiting)
@@ -26,7 +29,17 @@ local function restore_group(stream)
   redis.call('HSET', meta, 'repair', 1)
 end
 
-local JOB_FIELDS = {'n', 'd', 'o', 't', 'p', 'atm', 'ats', 'stc', 'g'}
+-- What take.lua tells of a job, and for its own use the entry that the job stands for.
+local JOB_FIELDS = {'n', 'd', 'o', 't', 'p', 'atm', 'ats', 'stc', 'g', 'e'}
+
+-- The job that an entry stands for, as take.lua tells it; nothing when there is none, or
+-- when the job has moved on to another entry.
+local function job_of(id, token)
+  local fields = job_fields(id, unpack(JOB_FIELDS))
+  if not fields or fields[#JOB_FIELDS] ~= token then return nil end
+  fields[#JOB_FIELDS] = nil
+  return {id, token, fields}
+end
 
 local function deliver(stream, mark, consumer, count, jobs)
   local reply = redis.pcall('XREADGROUP', 'GROUP', GROUP, consumer, 'COUNT', count,
@@ -39,12 +52,12 @@ local function deliver(stream, mark, consumer, count, jobs)
   local last
   for _, entry in ipairs(reply[1][2]) do
     last = entry[1]
-    local id = entry[2][2]
-    local fields = redis.call('HMGET', job_key(id), unpack(JOB_FIELDS))
-    if fields[1] then
-      jobs[#jobs + 1] = {id, mark .. last, fields}
+    local token = mark .. last
+    local job = job_of(entry[2][2], token)
+    if job then
+      jobs[#jobs + 1] = job
     else
-      drop({mark .. last}) -- the job was removed by hand; its entry goes too
+      drop({token}) -- its job was removed by hand; the entry goes too
     end
   end
   return last
@@ -56,9 +69,11 @@ local function express_lane(consumer, count, max_score, jobs)
                          'BYSCORE', 'LIMIT', 0, count)
   if #ids == 0 then return end
   for _, id in ipairs(ids) do
-    local entry = redis.call('XADD', express, mint(), 'j', id)
-    redis.call('HSET', job_key(id), 'e', 'x' .. entry)
-    redis.call('HDEL', job_key(id), 's')
+    if job_fields(id, 'n') then
+      local entry = redis.call('XADD', express, mint(), 'j', id)
+      redis.call('HSET', job_key(id), 'e', 'x' .. entry)
+      redis.call('HDEL', job_key(id), 's')
+    end
   end
   redis.call('ZREM', prioritized, unpack(ids))
   deliver(express, 'x', consumer, count, jobs)

@@ -10,6 +10,14 @@ local function lane_of(token)
   return ready, token
 end
 
+-- Fields of a job, or nothing when there is no job: its hash was deleted by hand, or
+-- something else lies at its key. The first field must be one that every job has.
+local function job_fields(id, ...)
+  local fields = redis.pcall('HMGET', job_key(id), ...)
+  if fields.err or not fields[1] then return nil end
+  return fields
+end
+
 -- the fence: is this entry pending for this consumer?
 local function held(token, consumer)
   local stream, id = lane_of(token)
