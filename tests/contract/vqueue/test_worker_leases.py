@@ -57,7 +57,8 @@ async def test_a_lost_lease_cancels_the_handler_and_refuses_what_it_still_does(
         return "late"
 
     added = await queue.add("task")
-    worker = Worker(queue_name, handler, redis_url, lock_duration=LEASE)
+    # a lease that outlasts the test: what cancels is the server's answer to the heartbeat
+    worker = Worker(queue_name, handler, redis_url, lock_duration=600)
     async with worker:
         await started.wait()
         await driver.sweep(dead=worker.consumer)
