@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import asyncio
 import logging
-import signal
 import time
 from collections.abc import Awaitable, Callable, Sequence
 
@@ -25,6 +24,7 @@ from vworker.contract import MAX_STALLED, QUEUE_NAME, failed_retention
 from vworker.errors import StorageError
 from vworker.handler import TranscodeHandler
 from vworker.redrive import Redriver
+from vworker.signals import on_stop_signal
 from vworker.storage import Storage
 from vworker.workspace import Workspace
 
@@ -146,9 +146,7 @@ class _StopSignals:
         self.first = asyncio.Event()
         self.second = asyncio.Event()
         self._first_at = 0.0
-        loop = asyncio.get_running_loop()
-        for number in (signal.SIGTERM, signal.SIGINT):
-            loop.add_signal_handler(number, self._arrived)
+        on_stop_signal(asyncio.get_running_loop(), self._arrived)
 
     def _arrived(self) -> None:
         now = time.monotonic()

@@ -23,6 +23,7 @@ from vqueue.worker import new_consumer
 from vworker.config import WorkerSettings
 from vworker.contract import MAX_STALLED, QUEUE_NAME, failed_retention
 from vworker.daemon import EXIT_CONFIG, EXIT_OK, EXIT_UNAVAILABLE
+from vworker.signals import on_stop_signal
 
 logger = logging.getLogger(__name__)
 
@@ -43,9 +44,7 @@ class Supervisor:
 
     async def run(self) -> int:
         """Run until the processes have ended; return the exit code for the command."""
-        loop = asyncio.get_running_loop()
-        for number in (signal.SIGTERM, signal.SIGINT):
-            loop.add_signal_handler(number, self._stop)
+        on_stop_signal(asyncio.get_running_loop(), self._stop)
         async with asyncio.TaskGroup() as group:
             keepers = [group.create_task(self._keep_one()) for _ in range(self._settings.processes)]
         return max(keeper.result() for keeper in keepers)
@@ -103,6 +102,8 @@ class Supervisor:
             if child.returncode is None:
                 child.kill()
                 await child.wait()
+        if self._stopping.is_set() and code == -signal.SIGTERM:
+            return EXIT_OK  # asked before it could hold signals, so before it took a job
         if code not in (EXIT_OK, EXIT_CONFIG, EXIT_UNAVAILABLE):
             logger.error(
                 "worker process %d (%s) died: %s",

@@ -5,9 +5,9 @@ import os
 import signal
 from pathlib import Path
 
-import redis.asyncio
-
+from devstack import Valkey
 from tests.support.clips import Clips
+from tests.support.invariants import check_invariants
 from tests.support.service import Service, command_of, kill_host, process_tree
 from tests.support.waiting import until
 
@@ -109,16 +109,36 @@ async def test_sigterm_lets_a_running_video_end_within_the_grace(
     assert (await service.finished(video_id))["status"] == "completed"
 
 
-async def test_an_accepted_video_survives_the_loss_of_redis(service: Service, clips: Clips) -> None:
-    await service.start_api()
-    video_id = await service.submit(clips.small())
-    async with redis.asyncio.Redis.from_url(service.environ["REDIS_URL"]) as client:
-        await client.flushdb()
-    await service.start_worker()
-    video = await service.finished(video_id)
+async def test_accepted_videos_survive_a_redis_that_comes_back_empty(
+    service: Service, clips: Clips, tmp_path: Path
+) -> None:
+    with Valkey(tmp_path / "redis") as server:
+        service.environ["REDIS_URL"] = await asyncio.to_thread(lambda: server_url(server))
+        await service.start_api()
+        await service.start_worker(WORKER_CONCURRENCY="1")
+        running = await service.submit(clips.long())
+        waiting = await service.submit(clips.small())
+        await encoding(service, running)
+        await asyncio.to_thread(server.kill)
+        for path in server.data_folder.rglob("*"):
+            if path.is_file():
+                path.unlink()
+        await asyncio.to_thread(server.start)
+        videos = [await service.finished(video_id) for video_id in (running, waiting)]
 
-    assert video["status"] == "completed"
-    assert "queued again" in service.log("worker") + service.log("api")
+        assert [video["status"] for video in videos] == ["completed", "completed"]
+        assert "queued again" in service.log("worker") + service.log("api")
+        for video_id in (running, waiting):
+            owners = {key.split("/")[2] for key in await service.keys(f"videos/{video_id}/")}
+            assert len(owners) == 1
+        await check_invariants(service.environ["REDIS_URL"], service.queue_name)
+        await service.close()
+
+
+def server_url(server: Valkey) -> str:
+    """Start a server; return its URL."""
+    server.start()
+    return server.settings()["REDIS_URL"]
 
 
 async def test_a_worker_without_its_backends_says_which_and_exits_69(service: Service) -> None:
@@ -133,6 +153,27 @@ async def test_a_worker_with_a_wrong_setting_says_which_and_exits_78(service: Se
     worker = service.start("worker", "vworker", WORKER_CONCURRENCY="none")
     assert await asyncio.to_thread(worker.wait, 30) == 78
     assert "WORKER_CONCURRENCY='none' cannot be used" in service.log("worker")
+
+
+async def test_sigterm_while_the_worker_loads_its_modules_ends_it_as_asked(
+    service: Service,
+) -> None:
+    worker = service.start("worker", "vworker")
+    loaded = Path(f"/proc/{worker.pid}/maps")
+    # an early one of its modules: the storage's driver, which takes longest, comes after it
+    await until(lambda: "hiredis" in loaded.read_text(), what="the first modules to be there")
+    worker.signal(signal.SIGTERM)
+    assert await asyncio.to_thread(worker.wait, 30) == 0, service.log("worker")
+
+
+async def test_sigterm_while_the_worker_process_starts_ends_both_as_asked(
+    service: Service,
+) -> None:
+    worker = service.start("worker", "vworker")
+    await until(lambda: len(process_tree(worker.pid)) > 1, what="the worker process to begin")
+    worker.signal(signal.SIGTERM)
+    assert await asyncio.to_thread(worker.wait, 30) == 0, service.log("worker")
+    assert "ERROR" not in service.log("worker")
 
 
 async def test_a_worker_whose_supervisor_is_killed_drains_and_leaves_no_process(
