@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import asyncio
 import logging
 import time
 from typing import Any
 
 from vqueue import Job, UnrecoverableError
-from vworker.contract import TranscodeRequest, output_prefix
-from vworker.errors import StorageError, TranscodeError
+from vworker.contract import TranscodeRequest, output_prefix, upload_key
+from vworker.errors import InvalidPayload, StorageError, TranscodeError
 from vworker.failure import failure_text
 from vworker.media.settings import MediaSettings
 from vworker.pipeline import transcode
@@ -16,6 +17,8 @@ from vworker.storage import Storage
 from vworker.workspace import Workspace
 
 logger = logging.getLogger(__name__)
+
+_DISCARD_TIMEOUT_S = 30.0
 
 
 class RetryableFailure(Exception):
@@ -39,6 +42,9 @@ class TranscodeHandler:
         started = time.monotonic()
         try:
             request = TranscodeRequest.from_json(job.data)
+        except InvalidPayload as error:
+            raise _failure(job, error) from error
+        try:
             prefix = output_prefix(request.video_id, str(job.fence), str(job.consumer))
             logger.info(
                 "video %s: attempt %d starts under %s",
@@ -58,15 +64,9 @@ class TranscodeHandler:
                 settings=self._media,
             )
         except TranscodeError as error:
-            logger.warning(
-                "video %s: %s: %s",
-                job.id,
-                error.code,
-                error,
-                extra={"action": "attempt_failed", "job_id": job.id},
-            )
-            failure = RetryableFailure if error.retryable else UnrecoverableError
-            raise failure(failure_text(error)) from error
+            if not error.retryable or job.attempts_made + 1 >= job.attempts:
+                await self._discard_upload(request)
+            raise _failure(job, error) from error
         logger.info(
             "video %s: %d renditions in %.1f s",
             request.video_id,
@@ -75,6 +75,24 @@ class TranscodeHandler:
             extra={"action": "transcoded", "job_id": job.id},
         )
         return result.to_json()
+
+    async def _discard_upload(self, request: TranscodeRequest) -> None:
+        """Delete the source of a video that has failed for good, if it came through the API.
+
+        Any other source is somebody else's. A failure here does not hide the video's own.
+        """
+        if request.source != upload_key(request.video_id):
+            return
+        try:
+            async with asyncio.timeout(_DISCARD_TIMEOUT_S):
+                await self._storage.delete(request.source)
+        except (StorageError, TimeoutError) as error:
+            logger.warning(
+                "video %s: its upload stays in S3: %s",
+                request.video_id,
+                error or "no answer in time",
+                extra={"action": "discard_upload", "job_id": request.video_id},
+            )
 
     async def _remove_leftovers(self, video_id: str, *, before: int) -> None:
         """Delete what attempts with a smaller fence left behind when their worker died.
@@ -94,3 +112,16 @@ class TranscodeHandler:
                     await self._storage.delete_prefix(f"{parent}{owner}/")
         except StorageError as error:
             logger.warning("video %s: leftovers stay in S3: %s", video_id, error)
+
+
+def _failure(job: Job, error: TranscodeError) -> Exception:
+    """Log a failed attempt; return what tells the queue whether to try again."""
+    logger.warning(
+        "video %s: %s: %s",
+        job.id,
+        error.code,
+        error,
+        extra={"action": "attempt_failed", "job_id": job.id},
+    )
+    failure = RetryableFailure if error.retryable else UnrecoverableError
+    return failure(failure_text(error))

@@ -245,6 +245,11 @@ class Storage:
                 yield ObjectInfo(key=entry["Key"], size_bytes=entry["Size"], etag=entry["ETag"])
             position = {"ContinuationToken": page.get("NextContinuationToken", "")}
 
+    async def delete(self, key: str) -> None:
+        """Delete one object; safe to repeat, also when there is none."""
+        with typed_errors("deleting", self._bucket, key):
+            await self._client.delete_object(Bucket=self._bucket, Key=key)
+
     async def delete_prefix(self, prefix: str) -> int:
         """Delete every object under a prefix; return how many there were. Safe to repeat."""
         keys = [found.key async for found in self.list(prefix)]

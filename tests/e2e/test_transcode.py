@@ -136,3 +136,16 @@ async def test_a_bad_source_fails_at_once_with_a_reason_and_leaves_nothing(
     assert document["error"]["code"] == code
     assert await service.keys(f"videos/{video['id']}/") == []
     assert service.scratch_files() == []
+
+
+async def test_a_bad_upload_leaves_neither_its_source_nor_any_output(
+    service: Service, clips: Clips
+) -> None:
+    await service.start_api()
+    await service.start_worker()
+    bad = (clips.holding("text.mp4", b"no video at all"), clips.cut_off(clips.full_hd()))
+    for clip in bad:
+        video = await service.finished(await service.submit(clip))
+        assert video["status"] == "failed"
+        assert await service.keys(f"uploads/{video['id']}") == []
+        assert await service.keys(f"videos/{video['id']}/") == []

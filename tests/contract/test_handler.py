@@ -1,0 +1,112 @@
+"""The worker's handler under a real queue: what it leaves in S3 when a video ends."""
+
+import secrets
+from collections.abc import AsyncIterator
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import pytest
+
+from tests.support.clips import Clips
+from tests.support.invariants import check_invariants
+from tests.support.workers import ended, jobs_in
+from vqueue import Backoff, Job, JobState, Queue, Worker
+from vworker.contract import JOB_NAME, TranscodeRequest, upload_key
+from vworker.handler import TranscodeHandler
+from vworker.media.settings import MediaSettings
+from vworker.storage import Storage
+from vworker.workspace import Workspace
+
+
+@dataclass(kw_only=True)
+class Bench:
+    """A queue with one video in it, and what a worker for it needs."""
+
+    queue: Queue
+    redis_url: str
+    storage: Storage
+    workspace: Workspace
+    media: MediaSettings
+    video_id: str = field(default_factory=lambda: secrets.token_hex(6))
+
+    @property
+    def upload(self) -> str:
+        return upload_key(self.video_id)
+
+    async def add(self, clip: Path, source: str, *, attempts: int = 1, delay: float = 0) -> None:
+        await self.storage.upload(clip, source, "video/mp4")
+        request = TranscodeRequest(video_id=self.video_id, source=source)
+        await self.queue.add(
+            JOB_NAME,
+            request.to_json(),
+            job_id=self.video_id,
+            attempts=attempts,
+            backoff=Backoff(type="fixed", delay=delay),
+        )
+
+    def worker(self) -> Worker:
+        handler = TranscodeHandler(storage=self.storage, workspace=self.workspace, media=self.media)
+        return Worker(self.queue.name, handler, self.redis_url)
+
+    async def run(self) -> Job:
+        async with self.worker():
+            (job,) = await ended(self.queue, self.video_id)
+        return job
+
+    async def keys(self, prefix: str) -> list[str]:
+        return [found.key async for found in self.storage.list(prefix)]
+
+
+@pytest.fixture
+async def bench(
+    redis_url: str,
+    queue_name: str,
+    storage: Storage,
+    workspace: Workspace,
+    ffmpeg: str,
+    ffprobe: str,
+) -> AsyncIterator[Bench]:
+    async with Queue(queue_name, redis_url) as queue:
+        yield Bench(
+            queue=queue,
+            redis_url=redis_url,
+            storage=storage,
+            workspace=workspace,
+            media=MediaSettings(ffmpeg=ffmpeg, ffprobe=ffprobe, preset="ultrafast"),
+        )
+    await check_invariants(redis_url, queue_name)
+
+
+async def test_a_bad_upload_goes_with_its_video_and_no_other_does(
+    bench: Bench, clips: Clips
+) -> None:
+    bad = clips.holding("text.mp4", b"no video at all")
+    neighbour = f"{bench.upload}x"
+    await bench.storage.upload(bad, neighbour, "video/mp4")
+    await bench.add(bad, bench.upload, attempts=3)
+    job = await bench.run()
+
+    assert (job.state, job.attempts_made) == ("failed", 1)
+    assert await bench.keys(bench.upload) == [neighbour]
+    assert await bench.keys(f"videos/{bench.video_id}/") == []
+
+
+async def test_an_upload_stays_until_the_last_attempt_has_failed(
+    bench: Bench, clips: Clips
+) -> None:
+    bench.media = MediaSettings(ffmpeg="ffmpeg-of-nowhere", ffprobe="ffprobe-of-nowhere")
+    await bench.add(clips.small(), bench.upload, attempts=2, delay=2)
+    async with bench.worker():
+        await jobs_in(bench.queue, bench.video_id, states={JobState.DELAYED})
+    assert await bench.keys(bench.upload) == [bench.upload]
+    job = await bench.run()
+
+    assert (job.state, job.attempts_made) == ("failed", 2)
+    assert await bench.keys(bench.upload) == []
+
+
+async def test_a_bad_source_of_somebody_else_is_not_deleted(bench: Bench, clips: Clips) -> None:
+    source = f"sources/{bench.video_id}"
+    await bench.add(clips.holding("text.mp4", b"no video at all"), source)
+    assert (await bench.run()).state == "failed"
+    assert await bench.keys(source) == [source]
