@@ -53,8 +53,7 @@ class TranscodeHandler:
                 prefix,
                 extra={"action": "attempt", "job_id": job.id},
             )
-            if job.attempts_started > 1:
-                await self._remove_leftovers(request.video_id, before=job.fence or 0)
+            await self._remove_leftovers(request.video_id, before=job.fence or 0)
             result = await transcode(
                 request,
                 prefix=prefix,
@@ -97,8 +96,10 @@ class TranscodeHandler:
     async def _remove_leftovers(self, video_id: str, *, before: int) -> None:
         """Delete what attempts with a smaller fence left behind when their worker died.
 
-        A smaller fence can no longer be committed while this activation exists. A failure
-        here does not fail the job: the next attempt, or nobody, needs it.
+        Looks in every attempt, for the price of one ListObjects: a job that was handed back or
+        queued anew counts its attempts from one again. A smaller fence can no longer be committed
+        while this activation exists. A failure here does not fail the job: the next attempt, or
+        nobody, needs it.
         """
         parent = output_prefix(video_id, "0", "x").rpartition("/")[0].rpartition("/")[0] + "/"
         try:

@@ -11,7 +11,7 @@ from tests.support.clips import Clips
 from tests.support.invariants import check_invariants
 from tests.support.workers import ended, jobs_in
 from vqueue import Backoff, Job, JobState, Queue, Worker
-from vworker.contract import JOB_NAME, TranscodeRequest, upload_key
+from vworker.contract import JOB_NAME, TranscodeRequest, output_prefix, upload_key
 from vworker.handler import TranscodeHandler
 from vworker.media.settings import MediaSettings
 from vworker.storage import Storage
@@ -110,3 +110,18 @@ async def test_a_bad_source_of_somebody_else_is_not_deleted(bench: Bench, clips:
     await bench.add(clips.holding("text.mp4", b"no video at all"), source)
     assert (await bench.run()).state == "failed"
     assert await bench.keys(source) == [source]
+
+
+async def test_a_first_attempt_removes_what_dead_ones_left_behind(
+    bench: Bench, clips: Clips
+) -> None:
+    # A job that was handed back or queued anew counts its attempts from one again.
+    dead = output_prefix(bench.video_id, "1", "dead")
+    await bench.storage.upload(clips.small(), f"{dead}720p/seg_00000.ts", "video/mp2t")
+    await bench.add(clips.small(), bench.upload)
+    job = await bench.run()
+
+    assert (job.state, job.attempts_started) == ("completed", 1)
+    assert await bench.keys(dead) == []
+    assert job.returnvalue["playlist"] in await bench.keys(f"videos/{bench.video_id}/")
+    assert await bench.keys(bench.upload) == [bench.upload]
