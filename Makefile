@@ -20,7 +20,7 @@ $(STAMP): requirements/dev.txt pyproject.toml
 	@touch $@
 
 run: $(STAMP) ## Send a video through the whole system and check the result (VIDEO=path for your own)
-	$(BIN)/python -m devstack run $(if $(VIDEO),'$(VIDEO)')
+	$(BIN)/python -m devstack run $(if $(VIDEO),"$$VIDEO")
 
 serve: $(STAMP) ## Keep servers, API and worker up until Ctrl-C, with their data in .devstack/
 	$(BIN)/python -m devstack serve

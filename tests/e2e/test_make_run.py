@@ -12,6 +12,7 @@ from devstack.ports import free_ports
 from tests.support.clips import Clips
 
 DEADLINE_S = 120.0
+ROOT = Path(__file__).parents[2]
 
 
 @pytest.fixture
@@ -53,6 +54,22 @@ def test_run_sends_a_video_through_and_shows_its_renditions(
     assert ["360p", "640x360"] in rows
     assert ["audio", "sound"] in rows
     assert "All is well" in ended.stdout
+
+
+def test_make_run_takes_a_file_name_with_any_quotes(environ: dict[str, str]) -> None:
+    name = """it's no "clip" at all.mp4"""
+    programs = Path(sys.executable).parent
+    ended = subprocess.run(
+        # -o: the environment of this test is the one that is there
+        ["make", "-o", ".venv/.stamp", "run", f"BIN={programs}", f"VIDEO={name}"],
+        cwd=ROOT,
+        env=environ,
+        capture_output=True,
+        text=True,
+        timeout=DEADLINE_S,
+        check=False,
+    )
+    assert f"{name} is not a file" in ended.stderr
 
 
 def test_run_tells_why_a_video_failed(
