@@ -126,7 +126,8 @@ class Catalog:
                 {"created_at": created_at, "_id": {"$lt": video_id}},
             ]
         cursor = self.collection.find(query).sort([("created_at", -1), ("_id", -1)])
-        videos = await cursor.limit(limit + 1).to_list(limit + 1)
+        # not `to_list`: when that is cancelled, Motor makes the call nevertheless
+        videos = [video async for video in cursor.limit(limit + 1)]
         more = len(videos) > limit
         videos = videos[:limit]
         return Page(videos=videos, next=_cursor(videos[-1]) if more else None)
