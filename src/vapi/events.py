@@ -19,7 +19,7 @@ from starlette.responses import Response
 from vapi.live import Notice
 from vapi.problems import no_such_video
 from vapi.representation import FINAL_STATUSES, state_json
-from vapi.services import Services, services_of
+from vapi.services import Services, answer_deadline, answer_of, services_of
 from vapi.streaming import StreamedResponse
 from vqueue import QueueUnavailable
 from vqueue.job import FINAL_STATES
@@ -46,11 +46,13 @@ async def video_events(request: Request) -> Response:
     """Stream the states of a video."""
     services = services_of(request)
     video_id = request.path_params["id"]
-    document = await services.catalog.get(video_id)
+    deadline = answer_deadline()
+    async with answer_of("MongoDB", deadline):
+        document = await services.catalog.get(video_id)
     if document is None:
         raise no_such_video(video_id)
     if document["status"] not in FINAL_STATUSES:
-        await services.require_redis()
+        await services.require_redis(deadline)
     return StreamedResponse(_messages(services, document), headers=_HEADERS)
 
 

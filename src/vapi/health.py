@@ -18,7 +18,8 @@ from vworker.errors import StorageError
 
 logger = logging.getLogger(__name__)
 
-_S3_TIMEOUT = 0.8
+#: Seconds that each of them may take.
+_CHECK_TIMEOUT = 0.8
 
 
 async def livez(_: Request) -> Response:
@@ -33,7 +34,7 @@ async def readyz(request: Request) -> Response:
         checks = {
             "redis": group.create_task(_check("Redis", services.queue.ping())),
             "mongodb": group.create_task(_check("MongoDB", services.catalog.ready())),
-            "s3": group.create_task(_check("S3", services.storage.ready(timeout_s=_S3_TIMEOUT))),
+            "s3": group.create_task(_check("S3", services.storage.ready())),
         }
     states = {name: check.result() for name, check in checks.items()}
     down = [name for name, state in states.items() if state == "down"]
@@ -49,8 +50,10 @@ async def readyz(request: Request) -> Response:
 
 async def _check(name: str, answer: Awaitable[None]) -> str:
     try:
-        await answer
+        async with asyncio.timeout(_CHECK_TIMEOUT):
+            await answer
+    # a TimeoutError is an OSError, and has no text
     except (RedisError, OSError, PyMongoError, StorageError) as error:
-        logger.warning("not ready, %s: %s", name, error, extra={"action": "readyz"})
+        logger.warning("not ready, %s: %r", name, error, extra={"action": "readyz"})
         return "down"
     return "up"

@@ -16,7 +16,7 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from vapi.problems import Problem, no_such_video, unavailable
 from vapi.representation import output_prefix_of
-from vapi.services import services_of
+from vapi.services import answer_deadline, answer_of, services_of
 from vapi.streaming import StreamedResponse
 from vworker.contract import PLAYLIST_CONTENT_TYPE
 from vworker.errors import ObjectNotFound, RangeNotSatisfiable
@@ -71,7 +71,8 @@ async def play(request: Request) -> Response:
     """Stream one object of a video's output, or a range of it."""
     services = services_of(request)
     video_id, path = request.path_params["id"], request.path_params["path"]
-    document = await services.catalog.get(video_id)
+    async with answer_of("MongoDB", answer_deadline()):
+        document = await services.catalog.get(video_id)
     if document is None:
         raise no_such_video(video_id)
     prefix = output_prefix_of(document)

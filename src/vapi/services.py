@@ -1,11 +1,14 @@
 """What a request may use: the queue, the catalog, the storage and the live states.
 
-Each call to Redis or MongoDB answers or fails within `BACKEND_TIMEOUT`, so that a request
-gets its 503 within a second. The duties have connections of their own, with more patience.
+The calls of one request to Redis and MongoDB share a deadline (`answer_deadline`), so that it
+gets its 503 within a second however many requests wait for the same silent backend: the drivers'
+own time-outs begin only when a call has got its thread or connection. The duties have connections
+of their own, with more patience.
 """
 
 from __future__ import annotations
 
+import asyncio
 import logging
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
@@ -25,8 +28,28 @@ from vworker.storage import Storage
 
 logger = logging.getLogger(__name__)
 
-#: Seconds that Redis or MongoDB may take for one call of a request.
+#: Seconds that Redis and MongoDB may take for a request, all its calls together.
 BACKEND_TIMEOUT = 0.7
+
+
+def answer_deadline() -> float:
+    """Return the loop's time at which a request that asks its first backend now gives up."""
+    return asyncio.get_running_loop().time() + BACKEND_TIMEOUT
+
+
+@asynccontextmanager
+async def answer_of(backend: str, deadline: float) -> AsyncIterator[None]:
+    """Cancel the calls inside at the deadline and raise the 503 problem of `backend`.
+
+    A call that still waits for its turn is never made. The outcome of one that was under way is
+    unknown.
+    """
+    try:
+        async with asyncio.timeout_at(deadline):
+            yield
+    except TimeoutError as error:
+        logger.warning("%s does not answer in time", backend, extra={"action": "unavailable"})
+        raise unavailable(backend) from error
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -39,10 +62,11 @@ class Services:
     storage: Storage
     live: LiveStates
 
-    async def require_redis(self) -> None:
-        """Return when Redis answers; raises the 503 problem when it does not."""
+    async def require_redis(self, deadline: float) -> None:
+        """Return when Redis answers; raises the 503 problem when it does not, in time."""
         try:
-            await self.queue.ping()
+            async with answer_of("Redis", deadline):
+                await self.queue.ping()
         except (RedisError, OSError) as error:
             logger.warning("Redis does not answer: %s", error, extra={"action": "ping"})
             raise unavailable("Redis") from error

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import logging
 from http import HTTPStatus
 from typing import Any
@@ -13,7 +14,7 @@ from starlette.responses import Response
 
 from vapi.problems import Problem, no_such_video
 from vapi.representation import video_json, video_path
-from vapi.services import Services, services_of
+from vapi.services import Services, answer_deadline, answer_of, services_of
 from vapi.uploads import media_type_of, read_json, store_video
 from vqueue import QueueFull, QueueUnavailable
 from vqueue.job import new_job_id
@@ -36,25 +37,25 @@ async def create_video(request: Request) -> Response:
         fields = Fields("request", await read_json(request))
         fields.only({"source"})
         job = TranscodeRequest(video_id=video_id, source=fields.text("source"))
-        await services.require_redis()
-        document = await _record(services, job)
+        deadline = answer_deadline()
+        await services.require_redis(deadline)
+        document = await _record(services, job, deadline)
     elif media_type.startswith("video/") or media_type == "application/octet-stream":
         job = TranscodeRequest(video_id=video_id, source=upload_key(video_id))
         # before gigabytes are sent in vain
-        await services.require_redis()
-        await services.catalog.ready()
-        await services.storage.ready()
+        await _require_backends(services)
         await store_video(
             request, services.storage, job.source, max_bytes=services.settings.max_upload_bytes
         )
-        document = await _record_upload(services, job)
+        deadline = answer_deadline()
+        document = await _record_upload(services, job, deadline)
     else:
         raise Problem(
             HTTPStatus.UNSUPPORTED_MEDIA_TYPE,
             f"A body of type {media_type or 'none'} is not taken: send application/json "
             'with {"source": "<S3 key>"}, or a video as video/* or application/octet-stream.',
         )
-    await _queue(services, job)
+    await _queue(services, job, deadline)
     return _json(
         video_json(document), HTTPStatus.CREATED, headers={"Location": video_path(video_id)}
     )
@@ -63,7 +64,8 @@ async def create_video(request: Request) -> Response:
 async def get_video(request: Request) -> Response:
     """Tell everything of one video; needs nothing but MongoDB."""
     video_id = request.path_params["id"]
-    document = await services_of(request).catalog.get(video_id)
+    async with answer_of("MongoDB", answer_deadline()):
+        document = await services_of(request).catalog.get(video_id)
     if document is None:
         raise no_such_video(video_id)
     return _json(video_json(document))
@@ -77,9 +79,11 @@ async def list_videos(request: Request) -> Response:
         raise Problem(
             HTTPStatus.BAD_REQUEST, f"status={status} is none: choose {', '.join(STATUSES)}."
         )
-    page = await services_of(request).catalog.page(
-        status=status, limit=_limit(query.get("limit")), after=query.get("after")
-    )
+    limit = _limit(query.get("limit"))
+    async with answer_of("MongoDB", answer_deadline()):
+        page = await services_of(request).catalog.page(
+            status=status, limit=limit, after=query.get("after")
+        )
     return _json({"videos": [video_json(video) for video in page.videos], "next": page.next})
 
 
@@ -91,10 +95,22 @@ def _limit(text: str | None) -> int:
     raise Problem(HTTPStatus.BAD_REQUEST, f"limit={text} cannot be used: give 1 to {_MAX_LIMIT}.")
 
 
-async def _record(services: Services, job: TranscodeRequest) -> dict[str, Any]:
-    """Put the video into MongoDB: from here on it is accepted and cannot be lost."""
+async def _require_backends(services: Services) -> None:
+    deadline = answer_deadline()
+    await services.require_redis(deadline)
+    async with answer_of("MongoDB", deadline):
+        await services.catalog.ready()
+    await services.storage.ready()
+
+
+async def _record(services: Services, job: TranscodeRequest, deadline: float) -> dict[str, Any]:
+    """Put the video into MongoDB: from here on it is accepted and cannot be lost.
+
+    Raises the 503 problem at the deadline; then the video may be accepted all the same.
+    """
     document = new_document(job.video_id, job.source)
-    await services.catalog.insert(document)
+    async with answer_of("MongoDB", deadline):
+        await services.catalog.insert(document)
     logger.info(
         "video %s accepted, its source is %s",
         job.video_id,
@@ -104,11 +120,13 @@ async def _record(services: Services, job: TranscodeRequest) -> dict[str, Any]:
     return document
 
 
-async def _record_upload(services: Services, job: TranscodeRequest) -> dict[str, Any]:
+async def _record_upload(
+    services: Services, job: TranscodeRequest, deadline: float
+) -> dict[str, Any]:
     """Record an uploaded video; its object goes when that fails, for the client hears of it."""
     try:
-        return await _record(services, job)
-    except PyMongoError:
+        return await _record(services, job, deadline)
+    except (PyMongoError, Problem):
         try:
             await services.storage.delete_prefix(job.source)
         except StorageError as error:
@@ -116,13 +134,14 @@ async def _record_upload(services: Services, job: TranscodeRequest) -> dict[str,
         raise
 
 
-async def _queue(services: Services, job: TranscodeRequest) -> None:
-    """Add the job; when that fails, the re-driver adds it later."""
+async def _queue(services: Services, job: TranscodeRequest, deadline: float) -> None:
+    """Add the job; when that fails or takes too long, the re-driver adds it later."""
     try:
-        await services.queue.add(JOB_NAME, job.to_json(), job_id=job.video_id, **job_options())
-    except (QueueUnavailable, QueueFull) as error:
+        async with asyncio.timeout_at(deadline):
+            await services.queue.add(JOB_NAME, job.to_json(), job_id=job.video_id, **job_options())
+    except (QueueUnavailable, QueueFull, TimeoutError) as error:
         logger.warning(
-            "video %s is recorded but not queued yet: %s",
+            "video %s is recorded but not queued yet: %r",
             job.video_id,
             error,
             extra={"action": "add", "job_id": job.video_id},

@@ -1,7 +1,8 @@
 """Redis or MongoDB away: 503 in time, and back by itself."""
 
 import asyncio
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator, Iterator, Sequence
+from itertools import cycle, islice
 from pathlib import Path
 
 import httpx
@@ -17,6 +18,9 @@ from tests.support.waiting import until
 from vqueue import Job, UnrecoverableError, Worker
 from vworker.catalog import Catalog, open_client
 from vworker.contract import QUEUE_NAME
+
+#: Requests at the same time: more than the drivers have threads or connections.
+_CROWD = 60
 
 
 @pytest.fixture
@@ -93,6 +97,36 @@ async def test_without_mongodb_every_answer_is_503_in_time(
     assert ready["checks"]["mongodb"] == "down"
     await bring_back(mongo_server, how)
     await recovered(http)
+
+
+async def test_a_crowd_that_waits_for_redis_gets_its_503_in_time(
+    http: httpx.AsyncClient, redis_server: Valkey
+) -> None:
+    video_id = (await submitted(http)).json()["id"]
+    await take_away(redis_server, "hung")
+    await assert_crowd_is_refused(http, [f"/v1/videos/{video_id}/events"])
+    await bring_back(redis_server, "hung")
+    await recovered(http)
+
+
+async def test_a_crowd_that_waits_for_mongodb_gets_its_503_in_time(
+    http: httpx.AsyncClient, mongo_server: Mongod
+) -> None:
+    video_id = (await submitted(http)).json()["id"]
+    video = f"/v1/videos/{video_id}"
+    await take_away(mongo_server, "hung")
+    paths = ["/v1/videos", video, f"{video}/events", f"{video}/hls/master.m3u8", "/readyz"]
+    await assert_crowd_is_refused(http, paths)
+    await bring_back(mongo_server, "hung")
+    await recovered(http)
+
+
+async def assert_crowd_is_refused(http: httpx.AsyncClient, paths: Sequence[str]) -> None:
+    """Send many requests at the same time, half of them POSTs, within the client's time-out."""
+    gets = [http.get(path) for path in islice(cycle(paths), _CROWD // 2)]
+    posts = [submitted(http) for _ in range(_CROWD // 2)]
+    for answer in await asyncio.gather(*gets, *posts):
+        assert_problem(answer, 503)
 
 
 async def test_the_api_starts_without_redis_and_serves_when_it_comes(
