@@ -32,6 +32,9 @@ def main(argv: list[str]) -> int:
         level=settings.log_level.upper(),
         format="%(asctime)s %(levelname)s %(name)s %(message)s",
     )
+    # The S3 driver tells at each start where it found its credentials.
+    for driver in ("aiobotocore", "botocore"):
+        logging.getLogger(driver).setLevel(logging.WARNING)
     logger = logging.getLogger("vworker")
     if arguments.consumer is None:
         return asyncio.run(_supervise(settings, argv))

@@ -40,14 +40,14 @@ _Check = Callable[[], Awaitable[None]]
 
 
 class BackendUnavailable(Exception):
-    """A backend did not answer within the start time-out."""
+    """A backend did not answer, or refused, for the whole start time-out."""
 
 
 async def run_worker(settings: WorkerSettings, *, consumer: str | None = None) -> None:
     """Work until SIGTERM or SIGINT.
 
     Raises ConfigError for a scratch folder that cannot be used, BackendUnavailable when a
-    backend does not answer within `settings.start_timeout`.
+    backend cannot be used within `settings.start_timeout`.
     """
     stop = _StopSignals()
     backends = settings.backends
@@ -167,7 +167,7 @@ async def _wait_for(name: str, check: _Check, timeout: float, stop: _StopSignals
         except (RedisError, PyMongoError, StorageError, QueueUnavailable, OSError) as error:
             if time.monotonic() >= deadline:
                 raise BackendUnavailable(
-                    f"{name} did not answer within {timeout:g} s: {error}; check that it runs "
+                    f"{name} was not usable within {timeout:g} s: {error}; check that it runs "
                     "and that its address and credentials are right"
                 ) from error
             logger.warning("waiting for %s: %s", name, error, extra={"action": "wait"})

@@ -5,6 +5,8 @@ import os
 import signal
 from pathlib import Path
 
+import pytest
+
 from devstack import Valkey
 from tests.support.clips import Clips
 from tests.support.invariants import check_invariants
@@ -146,7 +148,30 @@ async def test_a_worker_without_its_backends_says_which_and_exits_69(service: Se
         "worker", "vworker", REDIS_URL="redis://127.0.0.1:1/0", WORKER_START_TIMEOUT="1"
     )
     assert await asyncio.to_thread(worker.wait, 30) == 69
-    assert "Redis at redis://127.0.0.1:1/0 did not answer within 1 s" in service.log("worker")
+    assert "Redis at redis://127.0.0.1:1/0 was not usable within 1 s" in service.log("worker")
+
+
+@pytest.mark.parametrize(
+    ("variable", "value", "finding"),
+    [
+        ("S3_BUCKET", "no-such-bucket", "reaching bucket no-such-bucket: there is no such bucket"),
+        ("AWS_SECRET_ACCESS_KEY", "wrong", "access denied, check the AWS_* credentials"),
+    ],
+)
+async def test_a_worker_tells_what_its_storage_has_answered(
+    service: Service, variable: str, value: str, finding: str
+) -> None:
+    worker = service.start("worker", "vworker", WORKER_START_TIMEOUT="0", **{variable: value})
+    assert await asyncio.to_thread(worker.wait, 30) == 69
+    last = service.log("worker").splitlines()[-1]
+    assert finding in last
+    assert "did not answer" not in last
+
+
+async def test_a_starting_worker_logs_nothing_but_its_own_lines(service: Service) -> None:
+    await service.start_worker()
+    loggers = {line.split()[3] for line in service.log("worker").splitlines()}
+    assert {name.partition(".")[0] for name in loggers} <= {"vworker", "vqueue"}
 
 
 async def test_a_worker_with_a_wrong_setting_says_which_and_exits_78(service: Service) -> None:
