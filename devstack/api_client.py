@@ -102,6 +102,13 @@ class ApiClient:
 def _document(response: HTTPResponse, *, expected: int) -> dict[str, Any]:
     body = response.read()
     if response.status != expected:
-        raise ApiRefused(f"the API answers {response.status}, not {expected}: {body[:2000]!r}")
+        raise ApiRefused(f"the API refuses with {response.status}: {_reason(response, body)}")
     document: dict[str, Any] = json.loads(body)
     return document
+
+
+def _reason(response: HTTPResponse, body: bytes) -> str:
+    """The sentence that a problem (RFC 9457) has for people; what else it is, as it came."""
+    if response.headers.get_content_type() == "application/problem+json":
+        return str(json.loads(body)["detail"])
+    return repr(body[:2000])

@@ -83,6 +83,16 @@ def test_run_tells_why_a_video_failed(
     assert "Traceback" not in ended.stderr
 
 
+def test_run_tells_why_a_video_was_refused(
+    clips: Clips, tmp_path: Path, environ: dict[str, str]
+) -> None:
+    ended = run_video(clips.holding("empty.mp4", b""), tmp_path, environ)
+
+    assert ended.returncode == 1
+    assert "refuses with 400: The body is empty: send a video file." in ended.stderr
+    assert "title" not in ended.stderr
+
+
 def test_serve_answers_until_it_is_interrupted_and_leaves_nothing_running(
     tmp_path: Path, environ: dict[str, str]
 ) -> None:
