@@ -2,8 +2,8 @@
 
 Three tasks share the work. The fetcher takes jobs while slots are free and sleeps on the
 wake key; the settler finishes ended jobs in batches and takes the next ones in the same
-call; each job runs in a task of its own. Take, finish and adopt go one at a time, so
-that no reply can overtake another one.
+call, two calls at a time, so that Redis works on one while the other's reply is handled;
+each job runs in a task of its own.
 """
 
 from __future__ import annotations
@@ -22,6 +22,7 @@ from vqueue.activation import Activation
 from vqueue.connection import BLOCK_MARGIN, RedisSource, is_transient, open_client
 from vqueue.duties import Repair, Sweep, run_duty
 from vqueue.errors import InvalidOption, QueueUnavailable
+from vqueue.handouts import HandOuts
 from vqueue.job import Job, decode_payload
 from vqueue.keys import QueueKeys, check_name
 from vqueue.lease import LeaseKeeper
@@ -37,6 +38,8 @@ Handler = Callable[[Job], Awaitable[Any]]
 #: Longest sleep on the wake key in seconds: what a wake-up costs that died with the
 #: worker that got it. With the take after it, an idle worker sends 1.4 commands a second.
 IDLE_BLOCK = 1.5
+#: Jobs for which one finish call is better than two halves.
+_SMALL_BATCH = 16
 
 
 def new_consumer() -> str:
@@ -116,10 +119,10 @@ class Worker:
         self._ended: list[tuple[Activation, Outcome | None]] = []
         self._any_ended = asyncio.Event()
         self._slot_free = asyncio.Event()
-        #: One of take, finish, adopt at a time.
-        self._one_call = asyncio.Lock()
-        #: Set while a call that may hand out jobs is unanswered.
-        self._reply_lost = False
+        self._hand_outs = HandOuts()
+        self._settling = asyncio.Semaphore(2)
+        #: Jobs of one finish call: with many slots two calls share them.
+        self._batch = min(MAX_BATCH, max(_SMALL_BATCH, -(-concurrency // 2)))
         self._jobs: asyncio.TaskGroup | None = None
         self._fetcher_block: asyncio.Timeout | None = None
         self._started = False
@@ -175,7 +178,7 @@ class Worker:
         """Hand back what is still held, wake another worker, end the lease thread."""
         try:
             held = [(a.job_id, a.token) for a in self._running.values() if not a.lost]
-            if self._reply_lost:
+            if self._hand_outs.any_unanswered:
                 known = list(self._running)
                 while found := (await self._adopt(known)).jobs:
                     held += [(job.id.decode(), job.token) for job in found]
@@ -225,7 +228,7 @@ class Worker:
     # -- taking ------------------------------------------------------------------------
 
     def _free_slots(self) -> int:
-        return self.concurrency - len(self._running)
+        return self.concurrency - len(self._running) - self._hand_outs.reserved
 
     async def _fetch(self) -> None:
         pause = 0.05
@@ -245,37 +248,41 @@ class Worker:
                 logger.warning("worker %s waits for Redis: %s", self.consumer, error)
                 await asyncio.sleep(pause)
                 pause = min(pause * 2, 1.0)
-        async with self._one_call:
+        async with self._hand_outs.alone():
             # a finish that is under way may still start jobs, later ones take none
             return
 
     async def _take(self) -> tuple[bool, int]:
         """Fill the free slots; return whether the line is empty, and ms until it is not."""
-        async with self._one_call:
+        if self._hand_outs.reply_lost:
             await self._find_lost_jobs()
-            want = min(self._free_slots(), MAX_BATCH)
-            if want <= 0 or self._closing.is_set():
-                return False, 0
-            sent_at = time.monotonic()
-            self._reply_lost = True
-            taken = await self._scripts.take(
-                consumer=self.consumer, want=want, lease_ms=self._lease_ms
-            )
-            self._reply_lost = False
-            self._start(taken, since=sent_at)
-            return len(taken.jobs) < want, taken.due_ms
+        await self._hand_outs.begin()
+        want = 0 if self._closing.is_set() else max(0, min(self._free_slots(), MAX_BATCH))
+        self._hand_outs.reserved += want
+        taken = Taken(0, [], -1)
+        answered = False
+        sent_at = time.monotonic()
+        try:
+            if want:
+                taken = await self._scripts.take(
+                    consumer=self.consumer, want=want, lease_ms=self._lease_ms
+                )
+            answered = True
+        finally:
+            self._hand_outs.end(reserved=want, answered=answered)
+        self._start(taken, since=sent_at)
+        return len(taken.jobs) < want, taken.due_ms
 
     async def _find_lost_jobs(self) -> None:
-        """Adopt jobs that a lost reply held. Only under self._one_call."""
-        if not self._reply_lost:
-            return
-        while True:
-            sent_at = time.monotonic()
-            taken = await self._adopt(list(self._running))
-            if not taken.jobs:
-                break
-            self._start(taken, since=sent_at)
-        self._reply_lost = False
+        """Adopt jobs that a lost reply held."""
+        async with self._hand_outs.alone():
+            while True:
+                sent_at = time.monotonic()
+                taken = await self._adopt(list(self._running))
+                if not taken.jobs:
+                    break
+                self._start(taken, since=sent_at)
+            self._hand_outs.reply_lost = False
 
     async def _adopt(self, known: Sequence[bytes]) -> Taken:
         """Ask for jobs that this worker holds and that are not among the known tokens."""
@@ -367,14 +374,23 @@ class Worker:
     # -- settling ----------------------------------------------------------------------
 
     async def _settle_ended(self) -> None:
-        while True:
-            await self._any_ended.wait()
-            self._any_ended.clear()
-            while self._ended:
-                batch, self._ended = self._ended[:MAX_BATCH], self._ended[MAX_BATCH:]
-                await self._settle(batch)
+        async with asyncio.TaskGroup() as calls:
+            while True:
+                await self._any_ended.wait()
+                self._any_ended.clear()
+                while self._ended:
+                    await self._settling.acquire()
+                    batch = self._ended[: self._batch]
+                    del self._ended[: self._batch]
+                    calls.create_task(self._settle(batch))
 
     async def _settle(self, batch: list[tuple[Activation, Outcome | None]]) -> None:
+        try:
+            await self._settle_batch(batch)
+        finally:
+            self._settling.release()
+
+    async def _settle_batch(self, batch: list[tuple[Activation, Outcome | None]]) -> None:
         back = [(a.job_id, a.token) for a, outcome in batch if outcome is None and not a.lost]
         if back:
             try:
@@ -402,21 +418,28 @@ class Worker:
         self._slot_free.set()
 
     async def _finish(self, finished: Sequence[tuple[Activation, tuple[Any, ...]]]) -> None:
-        jobs = [args for _, args in finished]
-        async with self._one_call:
-            want = 0
-            if not self._closing.is_set() and not self._reply_lost:
-                want = max(0, min(self._free_slots() + len(finished), MAX_BATCH))
+        await self._hand_outs.begin()
+        want = reserved = 0
+        if not self._closing.is_set() and not self._hand_outs.reply_lost:
+            want = max(0, min(self._free_slots() + len(finished), MAX_BATCH))
+            reserved = max(0, want - len(finished))
+        self._hand_outs.reserved += reserved
+        reply = None
+        try:
             sent_at = time.monotonic()
-            lost_before, self._reply_lost = self._reply_lost, True
-            statuses, taken = await self._scripts.finish(
-                consumer=self.consumer, want=want, lease_ms=self._lease_ms, jobs=jobs
+            reply = await self._scripts.finish(
+                consumer=self.consumer,
+                want=want,
+                lease_ms=self._lease_ms,
+                jobs=[args for _, args in finished],
             )
-            self._reply_lost = lost_before
-            for activation, _ in finished:
-                self._lease.drop(activation.token)
-                self._running.pop(activation.token, None)
-            self._start(taken, since=sent_at)
+        finally:
+            self._hand_outs.end(reserved=reserved, answered=reply is not None)
+        statuses, taken = reply
+        for activation, _ in finished:
+            self._lease.drop(activation.token)
+            self._running.pop(activation.token, None)
+        self._start(taken, since=sent_at)
         for (activation, args), status in zip(finished, statuses, strict=True):
             if status == 0:
                 activation.lost = True
