@@ -12,18 +12,19 @@ import asyncio
 import logging
 import secrets
 import time
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Sequence
 from types import TracebackType
 from typing import Any, Self
 
 from redis.exceptions import RedisError
 
 from vqueue.activation import Activation
+from vqueue.attempt import Handler, run_attempt
 from vqueue.connection import BLOCK_MARGIN, RedisSource, is_transient, open_client
 from vqueue.duties import Repair, Sweep, run_duty
 from vqueue.errors import InvalidOption, QueueUnavailable
 from vqueue.handouts import HandOuts
-from vqueue.job import Job, decode_payload
+from vqueue.job import Job
 from vqueue.keys import QueueKeys, check_name
 from vqueue.lease import LeaseKeeper
 from vqueue.options import KEEP_ALL, Retention, Seconds, to_ms
@@ -32,8 +33,6 @@ from vqueue.reports import Reports
 from vqueue.scripts import MAX_BATCH, Scripts, Taken, TakenJob
 
 logger = logging.getLogger(__name__)
-
-Handler = Callable[[Job], Awaitable[Any]]
 
 #: Longest sleep on the wake key in seconds: what a wake-up costs that died with the
 #: worker that got it. With the take after it, an idle worker sends 1.4 commands a second.
@@ -324,46 +323,9 @@ class Worker:
     # -- running -----------------------------------------------------------------------
 
     async def _run_job(self, activation: Activation, taken_job: TakenJob) -> None:
-        """Run the handler; never raises, except when the worker's task is cancelled."""
-        outcome: Outcome | None = None
-        job = activation.job
-        try:
-            decode_payload(job, taken_job)
-            result = await self._handler(job)
-            outcome = await self._succeeded(job, result)
-        except asyncio.CancelledError as error:
-            task = asyncio.current_task()
-            if not activation.lost and not activation.handing_back:
-                if task is not None and task.cancelling():
-                    raise  # run() itself is cancelled; _wind_up hands the job back
-                outcome = await self._failed(job, error)
-        except Exception as error:
-            # a clean-up that fails after a cancellation spends no attempt either
-            if not activation.lost and not activation.handing_back:
-                outcome = await self._failed(job, error)
-        if activation.lost:
-            logger.warning("job %s: its lease was lost, the handler has ended", job.id)
+        outcome = await run_attempt(self._handler, self._policy, activation, taken_job)
         self._ended.append((activation, outcome))
         self._any_ended.set()
-
-    async def _succeeded(self, job: Job, result: Any) -> Outcome:
-        try:
-            return self._policy.succeeded(job, result)
-        except InvalidOption as error:
-            return await self._failed(job, error)
-
-    async def _failed(self, job: Job, error: BaseException) -> Outcome:
-        outcome = await self._policy.raised(job, error)
-        logger.info(
-            "job %s: attempt %d of %d failed (%s): %s",
-            job.id,
-            job.attempts_made + 1,
-            job.attempts,
-            outcome.kind,
-            error,
-            extra={"action": "attempt_failed", "job_id": job.id},
-        )
-        return outcome
 
     def _on_lost(self, tokens: Sequence[bytes]) -> None:
         for token in tokens:
