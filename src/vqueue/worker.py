@@ -202,7 +202,8 @@ class Worker:
 
         After `timeout` seconds (None: wait without limit, 0: at once) the handlers that
         are still running are cancelled and their jobs go back to the front of the line,
-        without an attempt spent. Safe to repeat, also with a shorter time-out.
+        without an attempt spent. While Redis is away it takes up to 10 s longer: handing
+        back is tried for that long. Safe to repeat, also with a shorter time-out.
         """
         self._closing.set()
         self._slot_free.set()
