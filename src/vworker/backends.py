@@ -12,7 +12,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Self
-from urllib.parse import urlsplit, urlunsplit
+from urllib.parse import urlsplit
 
 from pymongo.errors import PyMongoError
 from pymongo.uri_parser import parse_uri
@@ -53,13 +53,17 @@ def read_variable(environ: Mapping[str, str], name: str, default: str | None = N
 
 
 def mask_credentials(url: str) -> str:
-    """Return a URL without its password, for logs and messages."""
-    parts = urlsplit(url)
-    if "@" not in parts.netloc:
+    """Return a URL without its password, for logs and messages.
+
+    Also one that is no URL because a "/" of the password was not percent-encoded: everything from
+    the scheme to the last "@" counts as credentials.
+    """
+    scheme, separator, rest = url.partition("://")
+    credentials, at, host = rest.rpartition("@")
+    if not at:
         return url
-    credentials, _, host = parts.netloc.rpartition("@")
     user = credentials.partition(":")[0]
-    return urlunsplit(parts._replace(netloc=f"{user}:***@{host}"))
+    return f"{scheme}{separator}{user}:***@{host}"
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -106,9 +110,10 @@ def _check_redis_url(url: str) -> None:
     try:
         ConnectionPool.from_url(url)
     except ValueError as error:
+        # The driver's own words may quote the part of a password that it took for a port.
         raise ConfigError(
-            f"REDIS_URL={mask_credentials(url)} cannot be used: {error}; write "
-            "redis://host:port/db, rediss://… for TLS, or unix:///path"
+            f"REDIS_URL={mask_credentials(url)} cannot be used: write redis://host:port/db, "
+            "rediss://… for TLS, or unix:///path, with credentials percent-encoded"
         ) from error
 
 

@@ -92,7 +92,9 @@ def test_a_secret_given_twice_or_unreadable_is_refused(tmp_path: Path) -> None:
 def test_passwords_stay_out_of_messages() -> None:
     for variable, value in (
         ("REDIS_URL", "redis://:secret@127.0.0.1:abc"),
+        ("REDIS_URL", "redis://:secret/secret@127.0.0.1/0"),
         ("MONGODB_URI", "mongodb://user:sec:ret@127.0.0.1/db"),
+        ("MONGODB_URI", "mongodb://user:secret/secret@127.0.0.1/db"),
         ("S3_ENDPOINT_URL", "http://user:secret@127.0.0.1:abc"),
     ):
         with pytest.raises(ConfigError) as refused:
@@ -109,6 +111,8 @@ def test_passwords_stay_out_of_representations() -> None:
     text = repr(Backends.from_environ(BACKENDS))
     assert "secret" not in text
     assert mask_credentials("redis://:secret@host/0") == "redis://:***@host/0"
+    assert mask_credentials("redis://u:secret/#?secret@host/0") == "redis://u:***@host/0"
+    assert mask_credentials("unix:///run/redis.sock?db=1") == "unix:///run/redis.sock?db=1"
 
 
 def test_every_variable_is_documented_and_every_documented_one_exists() -> None:
