@@ -149,3 +149,14 @@ async def expire(driver: Driver, token: bytes) -> None:
     entry = token.removeprefix(b"x")
     consumer = (await driver.redis("XPENDING", lane, "workers", entry, entry, 1))[0][1]
     await driver.redis("XCLAIM", lane, "workers", consumer, 0, entry, "IDLE", LONG_MS, "JUSTID")
+
+
+async def fsync_always(redis_url: str) -> None:
+    """Have a server write each change before it answers.
+
+    With everysec it may hold changes back while an fsync takes long: a test that kills the
+    server would then depend on how busy the disk is.
+    """
+    client = open_client(redis_url, connections=1)
+    await client.execute("CONFIG", "SET", "appendfsync", "always")
+    await client.aclose()

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from devstack import Valkey
-from tests.support.driver import Driver, settle
+from tests.support.driver import Driver, fsync_always, settle
 from tests.support.invariants import check_invariants
 from vqueue import InvalidOption, JobEvent, Queue, QueueEvents
 
@@ -183,6 +183,7 @@ async def test_a_position_that_is_none_is_refused(
 async def test_a_reader_waits_for_a_redis_that_restarts(tmp_path: Path, queue_name: str) -> None:
     with Valkey(tmp_path) as server:
         url = server.settings()["REDIS_URL"]
+        await fsync_always(url)
         async with Queue(queue_name, url) as queue, QueueEvents(queue_name, url) as events:
             reading = asyncio.create_task(read(events, 4))
             await queue.add("before", job_id="a")

@@ -13,7 +13,7 @@ from pymongo import UpdateOne
 import vqueue.mirror
 from devstack import Mongod, Valkey
 from tests.contract.vqueue.mirrored import Mirrored, mirrored
-from tests.support.driver import settle
+from tests.support.driver import fsync_always, settle
 from tests.support.waiting import until
 from vqueue.mirror import MongoMirror
 
@@ -160,6 +160,7 @@ async def test_a_redis_that_comes_back_empty_is_followed_again(
 ) -> None:
     with Valkey(tmp_path) as server:
         url = server.settings()["REDIS_URL"]
+        await fsync_always(url)
         async with mirrored(url, queue_name, mongodb_uri) as pair:
             pair.start()
             await pair.driver.add("before")

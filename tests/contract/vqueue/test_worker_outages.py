@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from devstack import Valkey
-from tests.support.driver import Driver
+from tests.support.driver import Driver, fsync_always
 from tests.support.lossy import lossy_redis
 from tests.support.waiting import until
 from tests.support.workers import HeldHandler, ended
@@ -178,6 +178,7 @@ async def test_a_redis_killed_and_restarted_in_mid_run_loses_and_doubles_nothing
     handler = Counting()
     with Valkey(tmp_path) as server:
         url = server.settings()["REDIS_URL"]
+        await fsync_always(url)
         async with Queue(queue_name, url) as queue:
             names = await add_jobs(queue, 400)
             async with (
@@ -237,6 +238,7 @@ async def test_a_close_with_a_timeout_does_not_wait_for_a_redis_that_is_away(
     handler = HeldHandler()
     with Valkey(tmp_path) as server:
         url = server.settings()["REDIS_URL"]
+        await fsync_always(url)
         async with Queue(queue_name, url) as queue:
             (name,) = await add_jobs(queue, 1)
             # the lease outlives the test: nothing but the close ends the wait
