@@ -63,7 +63,7 @@ class TranscodeHandler:
                 settings=self._media,
             )
         except TranscodeError as error:
-            if not error.retryable or job.attempts_made + 1 >= job.attempts:
+            if not error.retryable:
                 await self._discard_upload(request)
             raise _failure(job, error) from error
         logger.info(
@@ -76,9 +76,9 @@ class TranscodeHandler:
         return result.to_json()
 
     async def _discard_upload(self, request: TranscodeRequest) -> None:
-        """Delete the source of a video that has failed for good, if it came through the API.
+        """Delete a source that can never be transcoded, if it came through the API.
 
-        Any other source is somebody else's. A failure here does not hide the video's own.
+        After an outage it stays: the video's owner may want it transcoded after all. Any other source is somebody else's. A failure here does not hide the video's own.
         """
         if request.source != upload_key(request.video_id):
             return

@@ -91,18 +91,18 @@ async def test_a_bad_upload_goes_with_its_video_and_no_other_does(
     assert await bench.keys(f"videos/{bench.video_id}/") == []
 
 
-async def test_an_upload_stays_until_the_last_attempt_has_failed(
+async def test_an_upload_stays_when_the_workers_set_up_was_at_fault(
     bench: Bench, clips: Clips
 ) -> None:
     bench.media = MediaSettings(ffmpeg="ffmpeg-of-nowhere", ffprobe="ffprobe-of-nowhere")
-    await bench.add(clips.small(), bench.upload, attempts=2, delay=2)
+    await bench.add(clips.small(), bench.upload, attempts=2, delay=1)
     async with bench.worker():
         await jobs_in(bench.queue, bench.video_id, states={JobState.DELAYED})
     assert await bench.keys(bench.upload) == [bench.upload]
     job = await bench.run()
 
     assert (job.state, job.attempts_made) == ("failed", 2)
-    assert await bench.keys(bench.upload) == []
+    assert await bench.keys(bench.upload) == [bench.upload]
 
 
 async def test_a_bad_source_of_somebody_else_is_not_deleted(bench: Bench, clips: Clips) -> None:
