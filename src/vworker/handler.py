@@ -78,7 +78,8 @@ class TranscodeHandler:
     async def _discard_upload(self, request: TranscodeRequest) -> None:
         """Delete a source that can never be transcoded, if it came through the API.
 
-        After an outage it stays: the video's owner may want it transcoded after all. Any other source is somebody else's. A failure here does not hide the video's own.
+        After an outage it stays: the video's owner may want it transcoded after all. Any
+        other source is somebody else's. A failure here does not hide the video's own.
         """
         if request.source != upload_key(request.video_id):
             return
