@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from benchmarks.exactly_once import Tally, tally
-from benchmarks.peers.catalogue import Contender, Peer
+from benchmarks.peers.catalogue import Contender, Pace, Peer
 from benchmarks.placement import Placement
 from benchmarks.program import Program, running
 from benchmarks.server import RedisProbe, RedisUsage
@@ -68,10 +68,13 @@ class Bench:
     def jobs(self, full: int, *, least: int = 100) -> int:
         """A number of jobs that this contender does in about a second.
 
-        `full` is for the fastest ones; a quick run takes half of it.
+        `full` is for the fastest ones; a quick run takes half of it, an eighth for the others.
         """
-        scaled = full * self.contender.peer.pace // 100
-        return max(scaled // 2 if self.quick else scaled, least)
+        pace = self.contender.peer.pace
+        scaled = full * pace // 100
+        if self.quick:
+            scaled //= 2 if pace is Pace.FAST else 8
+        return max(scaled, least)
 
     @contextlib.asynccontextmanager
     async def program(self, *, spread: bool = False) -> AsyncIterator[Program]:

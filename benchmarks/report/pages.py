@@ -5,13 +5,17 @@ from pathlib import Path
 from benchmarks.peers.catalogue import ROOT
 from benchmarks.report.plots import scenario_chart
 from benchmarks.report.tables import (
-    cost_table,
+    COSTS,
+    LATENCY,
+    MEMORY,
+    figure_table,
     guarantee_table,
     headline_table,
     limit_table,
     target_table,
 )
 from benchmarks.results import Results
+from benchmarks.scenarios import SCENARIOS
 from benchmarks.targets import BEST_SLOTS, OURS, best_slots, judge
 
 PAGE = ROOT / "docs" / "benchmarks.md"
@@ -60,16 +64,22 @@ def replace_block(path: Path, text: str) -> None:
 
 
 def _page(results: Results, source: Path, charts: list[str]) -> str:
-    best = best_slots(results, OURS)
     sections = [
         _origin(results, source),
         "## Targets\n\n" + target_table(judge(results)),
         "## All scenarios\n\n" + headline_table(results) + _footnotes(results),
         "## What each promises at its speed\n\n" + guarantee_table(results),
     ]
+    details = (
+        ("add-bulk", COSTS),
+        (best_slots(results, OURS), COSTS),
+        ("memory", MEMORY),
+        ("latency-idle", LATENCY),
+        ("latency-loaded", LATENCY),
+    )
     sections += [
-        f"## Cost of a job: {scenario}\n\n{cost_table(results, scenario)}"
-        for scenario in ("add-bulk", best)
+        f"## {SCENARIOS[scenario].title}\n\n{figure_table(results, scenario, columns)}"
+        for scenario, columns in details
         if scenario in results.scenarios
     ]
     if share := limit_table(results):

@@ -1,6 +1,6 @@
 """Markdown tables of a result. Every number is a median with its lowest and highest repeat."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 
 from benchmarks.peers.catalogue import LIMIT
 from benchmarks.results import Results
@@ -8,8 +8,8 @@ from benchmarks.scenarios import SCENARIOS
 from benchmarks.spread import Spread
 from benchmarks.targets import OURS, Row, Target, best_slots
 
-#: Figures beside the headline that a scenario's section shows, with their titles.
-_COSTS = {
+#: Columns of figure tables: figure → title.
+COSTS = {
     "redis_us_per_job": "Redis µs",
     "redis_commands_per_job": "commands",
     "redis_bytes_per_job": "bytes",
@@ -17,6 +17,14 @@ _COSTS = {
     "redis_busy": "Redis busy",
     "client_busy": "client busy",
 }
+MEMORY = {
+    "waiting_bytes": "bytes waiting",
+    "kept_bytes": "bytes kept",
+    "redis_us_per_job": "Redis µs",
+    "redis_commands_per_job": "commands",
+    "redis_bytes_per_job": "bytes sent",
+}
+LATENCY = {"p50_ms": "p50, ms", "p99_ms": "p99, ms"}
 
 
 def number(value: float) -> str:
@@ -82,14 +90,14 @@ def _cell(results: Results, scenario: str, contender: str, figure: str) -> str:
     return spread_text(spread) + mark
 
 
-def cost_table(results: Results, scenario: str) -> str:
-    """What a job costs in one scenario, by contender."""
+def figure_table(results: Results, scenario: str, columns: Mapping[str, str]) -> str:
+    """Several figures of one scenario, by contender."""
     rows = [
-        (label, *(spread_text(results.spread(scenario, label, figure)) for figure in _COSTS))
+        (label, *(spread_text(spread) for spread in spreads))
         for label in results.contenders
-        if results.spread(scenario, label, "redis_us_per_job") is not None
+        if any(spreads := [results.spread(scenario, label, figure) for figure in columns])
     ]
-    return table(["per job", *_COSTS.values()], rows)
+    return table(["", *columns.values()], rows)
 
 
 def limit_table(results: Results) -> str:

@@ -114,7 +114,7 @@ SCENARIOS = (
         measure=mirror_lag,
         mongo=True,
         only=_ONLY,
-        most_repeats=2,
+        most_repeats=1,
     ),
     Scenario(
         name="worker-memory",

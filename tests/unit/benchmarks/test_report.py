@@ -5,7 +5,14 @@ import pytest
 
 from benchmarks.report.pages import BEGIN, END, NoMarkers, replace_block
 from benchmarks.report.plots import scenario_chart
-from benchmarks.report.tables import headline_table, limit_table, number, spread_text, target_table
+from benchmarks.report.tables import (
+    figure_table,
+    headline_table,
+    limit_table,
+    number,
+    spread_text,
+    target_table,
+)
 from benchmarks.results import Run
 from benchmarks.spread import Spread
 from benchmarks.targets import judge
@@ -59,6 +66,12 @@ def test_the_target_table_has_ratio_bound_and_verdict() -> None:
 def test_the_share_of_the_limit_is_ours_over_the_limits() -> None:
     results = results_of({("add-bulk", "vqueue"): [50.0], ("add-bulk", "redis-limit"): [200.0]})
     assert "| 25% |" in limit_table(results)
+
+
+def test_a_figure_table_leaves_out_who_was_not_measured() -> None:
+    results = results_of({("memory", "a"): [5.0], ("add-bulk", "b"): [1.0]}, figure="kept_bytes")
+    rows = figure_table(results, "memory", {"kept_bytes": "kept", "waiting_bytes": "waiting"})
+    assert rows.splitlines()[2:] == ["| a | 5.00 | - |"]
 
 
 def test_without_the_limit_there_is_no_table_of_it() -> None:

@@ -17,6 +17,12 @@ def test_a_file_that_is_no_result_is_refused_by_name(text: str) -> None:
         Results.from_json(text, name="odd.json")
 
 
+def test_a_result_of_another_format_is_refused() -> None:
+    text = results_of({}).to_json().replace('"format": 1', '"format": 2')
+    with pytest.raises(NotAResult, match="has format 2, and this code reads 1"):
+        Results.from_json(text, name="later.json")
+
+
 def test_the_newest_result_is_the_one_with_the_last_name(tmp_path: Path) -> None:
     for name in ("20261125T100000Z.json", "20261126T090000Z.json"):
         (tmp_path / name).touch()
