@@ -135,8 +135,9 @@ class LimitAdapter(Adapter):
         yield from (("HMGET", keys.job(job_id), *_JOB_FIELDS) for job_id in ids)
         yield from self._event("active", [part for i in ids for part in (i, _CONSUMER)])
         yield ("XREVRANGE", keys.ready, "+", "-", "COUNT", 1)
-        for entry in entries:
-            yield ("XPENDING", keys.ready, GROUP, entry, entry, 1, _CONSUMER)
+        # the fence: one look at the consumer's pending entries, as held_of in lanes.lua
+        for lane in (keys.ready, keys.express):
+            yield ("XPENDING", lane, GROUP, "-", "+", 2 * count, _CONSUMER)
         for job_id, entry in zip(ids, entries, strict=True):
             ended = ("z", f"{entry}:{_CONSUMER}", "atm", 1, "ats", 1, "po", _MS)
             result = ("s", "completed", "fo", _MS, "rv", "null")
