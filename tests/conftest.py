@@ -20,6 +20,8 @@ def stack() -> Iterator[Stack]:
     """The session's servers, none of them started by this fixture."""
     with Stack() as stack:
         yield stack
+        # its data go with it, and an orderly end waits ten seconds for idle connections
+        stack.s3.kill()
 
 
 @pytest.fixture(scope="session")
