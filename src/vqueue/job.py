@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 import time
-import uuid
 from collections.abc import Mapping
 from enum import StrEnum
 from types import MappingProxyType
@@ -61,7 +60,7 @@ def new_job_id() -> str:
     value = int(time.time() * 1000) << 80 | int.from_bytes(os.urandom(10))
     value = value & ~(0xF << 76) | 0x7 << 76
     value = value & ~(0x3 << 62) | 0x2 << 62
-    return uuid.UUID(int=value).hex
+    return f"{value:032x}"
 
 
 def fence_of(token: bytes) -> int:

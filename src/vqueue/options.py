@@ -183,3 +183,7 @@ class JobOptions:
             _check_count(self.max_stalled, what="max_stalled", low=0)
             wire["max_stalled"] = self.max_stalled
         object.__setattr__(self, "wire", wire)
+
+
+#: Shared by the many jobs that have none of their own.
+DEFAULT_OPTIONS = JobOptions()

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from types import TracebackType
 from typing import Any, Self
 
@@ -13,7 +13,7 @@ from vqueue.connection import RedisSource, open_client
 from vqueue.errors import InvalidOption
 from vqueue.job import Job, JobState, job_from_snapshot, new_job_id
 from vqueue.keys import QueueKeys, check_name
-from vqueue.options import JobOptions, Retention, to_ms
+from vqueue.options import DEFAULT_OPTIONS, JobOptions, Retention, to_ms
 from vqueue.scripts import MAX_BATCH, Scripts
 
 _AddArgs = tuple[str, str, bytes, bytes, int, str]
@@ -35,7 +35,7 @@ class NewJob:
 
     name: str
     data: Any = None
-    options: JobOptions = field(default_factory=JobOptions)
+    options: JobOptions = DEFAULT_OPTIONS
 
 
 class Queue:
@@ -114,14 +114,15 @@ class Queue:
         else:
             job_id = check_name(options.job_id, what="job id")
         data = encode(new.data, what=f"data of job {new.name!r}")
-        delay_ms = to_ms(options.delay, what="delay")
+        delay_ms = to_ms(options.delay, what="delay") if options.delay else 0
         job = Job(id=job_id, name=new.name, data=new.data, queue_name=self.name)
-        job._options = options.wire
-        job.priority = options.priority
+        if options.wire:
+            job._options = options.wire
+        if options.priority:
+            job.priority = options.priority
+            job.state = JobState.PRIORITIZED
         if delay_ms:
             job.state = JobState.DELAYED
-        elif options.priority:
-            job.state = JobState.PRIORITIZED
         wire = encode(options.wire, what="job options") if options.wire else b""
         place = "lifo" if options.lifo else str(options.priority)
         return job, (job_id, new.name, data, wire, delay_ms, place)
@@ -209,6 +210,8 @@ class Queue:
 
 
 def _job_options(options: dict[str, Any]) -> JobOptions:
+    if not options:
+        return DEFAULT_OPTIONS
     try:
         return JobOptions(**options)
     except TypeError:
