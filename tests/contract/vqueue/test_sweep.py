@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from devstack import Valkey
-from tests.support.driver import LONG_MS, SHORT_MS, Driver, expire, ids, settle
+from tests.support.driver import LONG_MS, SHORT_MS, Driver, expire, fsync_always, ids, settle
 from tests.support.waiting import until
 from vqueue import Queue, Retention
 
@@ -173,7 +173,9 @@ async def test_after_a_restart_live_workers_get_one_lease_to_renew(
     tmp_path: Path, queue_name: str
 ) -> None:
     with Valkey(tmp_path) as server:
-        driver = Driver(server.settings()["REDIS_URL"], queue_name)
+        url = server.settings()["REDIS_URL"]
+        await fsync_always(url)
+        driver = Driver(url, queue_name)
         await driver.scripts.open(lease_ms=SHORT_MS)
         await driver.add("job")
         job = await driver.take_one(lease_ms=SHORT_MS)
