@@ -5,9 +5,8 @@ reads the jobs as they are now (one snapshot script) and writes one guarded upda
 so floods of progress collapse and the last state wins. A final event carries the result,
 for jobs that retention has removed meanwhile.
 
-Invariants. A document's `version` only grows: an update matches only documents with a
-smaller one, so late, repeated and concurrent writes are harmless. An entry is acknowledged
-after its documents are written with majority concern.
+Invariants. A document's version only grows (documents.py). An entry is acknowledged after
+its documents are written.
 
 Failures. The consumer group shares the work of any number of processes. What one of them
 had read and not acknowledged is claimed by another after `_CLAIM_IDLE_MS`. Missing events
@@ -29,12 +28,11 @@ from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from datetime import UTC, datetime
 from typing import Any
 
-from motor.motor_asyncio import AsyncIOMotorCollection
-from pymongo import UpdateOne, WriteConcern
-from pymongo.errors import BulkWriteError, ConnectionFailure, OperationFailure, PyMongoError
+from pymongo.errors import PyMongoError
 from redis.exceptions import ResponseError
 
 from vqueue.connection import BLOCK_MARGIN, RedisSource, is_transient, open_client
+from vqueue.documents import Collection, Documents, JobDocument, passes
 from vqueue.errors import QueueUnavailable
 from vqueue.events import JobEvent, expand, version_of
 from vqueue.job import FINAL_STATES, Job, JobState, job_from_snapshot
@@ -46,7 +44,6 @@ logger = logging.getLogger(__name__)
 #: Fields to set in a job's document; `_id`, `version` and `created_at` are the mirror's own.
 Projection = Callable[[Job], Mapping[str, Any]]
 
-_Collection = AsyncIOMotorCollection[Any]
 _Entry = tuple[bytes, list[bytes] | None]
 
 #: Events of one batch.
@@ -60,9 +57,6 @@ _CLAIM_IDLE_MS = 30_000
 _CLAIM_INTERVAL = 15.0
 #: Milliseconds that a process may be silent while it walks the queue.
 _RESYNC_LOCK_MS = 30_000
-_DUPLICATE_KEY = 11000
-#: Codes of a server that steps down, shuts down or takes too long.
-_AWAY = frozenset({50, 91, 189, 262, 10107, 11600, 11602, 13435, 13436})
 #: Seconds until the next try: doubles, up to the longest of its kind.
 _FIRST_PAUSE, _OUTAGE_PAUSE, _LONGEST_PAUSE = 0.1, 2.0, 30.0
 
@@ -115,7 +109,7 @@ class MongoMirror:
         self,
         name: str,
         redis: RedisSource,
-        collection: _Collection,
+        collection: Collection,
         *,
         project: Projection = project_job,
         group: str = "mirror",
@@ -123,9 +117,7 @@ class MongoMirror:
     ) -> None:
         self.name = name
         self.keys = QueueKeys(name, prefix)
-        self._collection: _Collection = collection.with_options(
-            write_concern=WriteConcern("majority")
-        )
+        self._documents = Documents(collection)
         self._project = project
         self._group = group
         self._consumer = secrets.token_hex(5)
@@ -293,50 +285,26 @@ class MongoMirror:
     ) -> None:
         snapshots = await self._scripts.snapshot(ids=job_ids)
         version = version_of(*snapshots.version)
-        updates = []
+        documents = []
         for job_id, snapshot in zip(job_ids, snapshots.jobs, strict=True):
             if snapshot is not None:
                 job = job_from_snapshot(job_id, snapshot, queue_name=self.name)
-                updates.append(self._update(job, version))
+                documents.append(self._document(job, version))
             elif job_id in final_events:
                 event = final_events[job_id]
-                updates.append(self._update(_job_from_event(event, self.name), event.version))
-        if updates:
-            await self._write(updates)
+                documents.append(self._document(_job_from_event(event, self.name), event.version))
+        await self._write(documents)
 
-    def _update(self, job: Job, version: int) -> UpdateOne:
-        return UpdateOne(
-            {"_id": job.id, "version": {"$lt": version}},
-            {
-                "$set": {**self._project(job), "version": version},
-                # who inserted the document knows better when it all began
-                "$setOnInsert": {"created_at": to_datetime(job.timestamp or job.finished_on)},
-            },
-            upsert=True,
+    def _document(self, job: Job, version: int) -> JobDocument:
+        return JobDocument(
+            job_id=job.id,
+            version=version,
+            fields=self._project(job),
+            created_at=to_datetime(job.timestamp or job.finished_on),
         )
 
-    async def _write(self, updates: list[UpdateOne]) -> None:
-        try:
-            await self._collection.bulk_write(updates, ordered=False)
-        except BulkWriteError as error:
-            if error.details["writeConcernErrors"]:
-                raise ConnectionFailure("the majority did not confirm the write") from error
-            failures = error.details["writeErrors"]
-            if any(failure["code"] in _AWAY for failure in failures):
-                raise ConnectionFailure(f"the write was interrupted: {failures[0]}") from error
-            for failure in failures:
-                # a duplicate key is the guard at work: the document has a newer version
-                if failure["code"] != _DUPLICATE_KEY:
-                    logger.error("mirror of %s: document refused: %s", self.name, failure)
-        except (OverflowError, ValueError, TypeError, PyMongoError) as error:
-            if isinstance(error, PyMongoError) and _passes(error):
-                raise
-            # one value that BSON cannot hold must not keep its neighbours waiting
-            if len(updates) == 1:
-                logger.exception("mirror of %s: document refused: %s", self.name, updates[0])
-                return
-            for update in updates:
-                await self._write([update])
+    async def _write(self, documents: Sequence[JobDocument]) -> None:
+        await self._documents.write(documents)
 
     # -- resynchronising ---------------------------------------------------------------
 
@@ -408,8 +376,6 @@ def _job_from_event(event: JobEvent, queue_name: str) -> Job:
 
 def _passes(error: Exception) -> bool:
     """Tell whether waiting helps: the other side is away, failing over or overloaded."""
-    if isinstance(error, OperationFailure):
-        return error.has_error_label("RetryableWriteError") or error.timeout
     if isinstance(error, PyMongoError):
-        return isinstance(error, ConnectionFailure) or error.timeout
+        return passes(error)
     return isinstance(error, QueueUnavailable) or is_transient(error)

@@ -8,13 +8,13 @@ from collections.abc import AsyncIterator, Sequence
 from pathlib import Path
 
 import pytest
-from pymongo import UpdateOne
 
 import vqueue.mirror
 from devstack import Mongod, Valkey
 from tests.contract.vqueue.mirrored import Mirrored, mirrored
 from tests.support.driver import fsync_always, settle
 from tests.support.waiting import until
+from vqueue.documents import JobDocument
 from vqueue.mirror import MongoMirror
 
 
@@ -38,9 +38,9 @@ class StoppedMirror(MongoMirror):
         self.stopped = asyncio.Event()
         self._writes = writes
 
-    async def _write(self, updates: list[UpdateOne]) -> None:
+    async def _write(self, documents: Sequence[JobDocument]) -> None:
         if self._writes:
-            await super()._write(updates)
+            await super()._write(documents)
         self.stopped.set()
         await asyncio.Event().wait()
 
