@@ -16,6 +16,7 @@ import logging
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
+from itertools import islice
 from typing import Any
 
 from motor.motor_asyncio import AsyncIOMotorCollection
@@ -26,6 +27,9 @@ logger = logging.getLogger(__name__)
 
 Collection = AsyncIOMotorCollection[Any]
 
+#: Jobs whose stored version is known without asking: as many as the unread events of a
+#: long backlog may be about, some 10 MB.
+_REMEMBERED = 50_000
 _DUPLICATE_KEY = 11000
 #: Codes of a server that steps down, shuts down or takes too long.
 _AWAY = frozenset({50, 91, 189, 262, 10107, 11600, 11602, 13435, 13436})
@@ -61,6 +65,8 @@ class Documents:
         self._collection: Collection = collection.with_options(
             write_concern=WriteConcern("majority")
         )
+        #: Versions that were written, or left alone for newer ones; the latest write last.
+        self._stored: dict[str, int] = {}
 
     async def write(self, documents: Sequence[JobDocument]) -> None:
         """Store each document unless there is a newer one. Safe to repeat.
@@ -68,8 +74,25 @@ class Documents:
         Raises the driver's errors when it is not certain that all are stored; `passes`
         tells whether waiting helps.
         """
-        if not documents:
-            return
+        if documents:
+            await self._send(documents)
+            self._remember(documents)
+
+    def has(self, job_id: str, version: int) -> bool:
+        """Tell whether this object has stored the job as of `version` or later.
+
+        False says nothing: only the latest `_REMEMBERED` jobs are known.
+        """
+        return self._stored.get(job_id, -1) >= version
+
+    def _remember(self, documents: Sequence[JobDocument]) -> None:
+        for document in documents:
+            self._stored.pop(document.job_id, None)  # to the end of the dict's order
+            self._stored[document.job_id] = document.version
+        for job_id in list(islice(self._stored, max(0, len(self._stored) - _REMEMBERED))):
+            del self._stored[job_id]
+
+    async def _send(self, documents: Sequence[JobDocument]) -> None:
         try:
             await self._collection.bulk_write(
                 [document.update() for document in documents], ordered=False
@@ -84,7 +107,7 @@ class Documents:
                 self._log_refusal(documents[0], error)
                 return
             for document in documents:
-                await self.write([document])
+                await self._send([document])
 
     def _judge(self, error: BulkWriteError, documents: Sequence[JobDocument]) -> None:
         """Return when all documents are stored or refused, raise otherwise."""

@@ -2,8 +2,9 @@
 
 Model. The event stream only says which jobs to look at. For a batch of events the mirror
 reads the jobs as they are now (one snapshot script) and writes one guarded update each,
-so floods of progress collapse and the last state wins. A final event carries the result,
-for jobs that retention has removed meanwhile.
+so floods of progress collapse and the last state wins. Later events that a document
+already shows, as in a backlog, cost no look. A final event carries the result, for jobs
+that retention has removed meanwhile.
 
 Invariants. A document's version only grows (documents.py). An entry is acknowledged after
 its documents are written.
@@ -266,8 +267,9 @@ class MongoMirror:
                 await self._mark_gap(entry_id)
                 continue
             for event in expand(entry_id, fields):
-                if event.job_id:
-                    job_ids[event.job_id] = None
+                if not event.job_id or self._documents.has(event.job_id, event.version):
+                    continue
+                job_ids[event.job_id] = None
                 if event.name in FINAL_STATES:
                     final_events[event.job_id] = event
         ids = list(job_ids)

@@ -2,7 +2,7 @@
 
 import asyncio
 import json
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Sequence
 
 import pytest
 
@@ -11,6 +11,8 @@ from tests.support.driver import settle
 from tests.support.waiting import until
 from tests.support.workers import ended
 from vqueue import Job, JobOptions, NewJob, Worker
+from vqueue.documents import JobDocument
+from vqueue.mirror import MongoMirror
 
 
 @pytest.fixture
@@ -111,6 +113,36 @@ async def test_documents_follow_a_running_queue_and_versions_only_grow(pair: Mir
     assert len(seen) == 301
     groups = await pair.driver.redis("XINFO", "GROUPS", pair.driver.keys.ev)
     assert [group[1] for group in groups] == [b"mirror"]
+
+
+class RecordingMirror(MongoMirror):
+    """Knows whose documents it wrote."""
+
+    def __init__(self, pair: Mirrored) -> None:
+        super().__init__(pair.queue_name, pair.redis_url, pair.collection)
+        self.written: list[str] = []
+
+    async def _write(self, documents: Sequence[JobDocument]) -> None:
+        self.written += (document.job_id for document in documents)
+        await super()._write(documents)
+
+
+async def test_a_backlog_of_events_writes_each_job_once(pair: Mirrored) -> None:
+    running = pair.start()
+    await pair.driver.add("known")
+    await pair.caught_up()
+    await pair.end(running)
+    # added, waiting, active, completed: four events each, more than one batch together
+    names = [f"job-{number}" for number in range(1000)]
+    for start in range(0, 1000, 250):
+        await pair.driver.add(*names[start : start + 250])
+    for _ in range(4):
+        await pair.driver.finish(*map(settle, (await pair.driver.take(250)).jobs))
+    recording = RecordingMirror(pair)
+    pair.start(recording)
+    await pair.assert_equal()
+    # its own taking is all that happened to this one
+    assert sorted(recording.written) == sorted(["known", *names])
 
 
 async def test_a_document_with_a_newer_version_is_not_overwritten(pair: Mirrored) -> None:
