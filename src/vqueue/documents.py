@@ -1,5 +1,11 @@
 """The mirror's documents in MongoDB: written in bulk, each guarded by its version.
 
+Model. mongod inserts a batch in one transaction and with one entry in its log, but updates
+document by document: an insert costs it an eighth of an upsert. So the versions of a batch
+are looked up first; what is not there is inserted, what is older updated, and the rest
+left alone. The look-up chooses the cheaper way and decides nothing: a document that
+somebody else inserts meanwhile is updated after all, and each update carries its guard.
+
 Invariants. A document's `version` only grows: an update matches only a document with a
 smaller one, so late, repeated and concurrent writes are harmless. A write that has
 returned is held by the majority of the replica set.
@@ -13,15 +19,16 @@ Does not own: what a document looks like, and documents that nobody writes any m
 from __future__ import annotations
 
 import logging
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from itertools import islice
 from typing import Any
 
 from motor.motor_asyncio import AsyncIOMotorCollection
-from pymongo import UpdateOne, WriteConcern
+from pymongo import InsertOne, UpdateOne, WriteConcern
 from pymongo.errors import BulkWriteError, ConnectionFailure, OperationFailure, PyMongoError
+from pymongo.read_concern import ReadConcern
 
 logger = logging.getLogger(__name__)
 
@@ -42,9 +49,21 @@ class JobDocument:
     job_id: str
     #: What the document must be newer than to be left alone.
     version: int
+    #: By name; a name with a dot in it would mean different things to insert and update.
     fields: Mapping[str, Any]
     #: For a document that is not there yet: who inserted it knows better when it all began.
     created_at: datetime | None
+
+    def insert(self) -> InsertOne[dict[str, Any]]:
+        """The write that takes effect when there is no document."""
+        return InsertOne(
+            {
+                "_id": self.job_id,
+                **self.fields,
+                "version": self.version,
+                "created_at": self.created_at,
+            }
+        )
 
     def update(self) -> UpdateOne:
         """The write that takes effect on an older document, or on none."""
@@ -63,7 +82,9 @@ class Documents:
 
     def __init__(self, collection: Collection) -> None:
         self._collection: Collection = collection.with_options(
-            write_concern=WriteConcern("majority")
+            write_concern=WriteConcern("majority"),
+            # what is left alone because it is newer must not be rolled back by a failover
+            read_concern=ReadConcern("majority"),
         )
         #: Versions that were written, or left alone for newer ones; the latest write last.
         self._stored: dict[str, int] = {}
@@ -74,9 +95,19 @@ class Documents:
         Raises the driver's errors when it is not certain that all are stored; `passes`
         tells whether waiting helps.
         """
-        if documents:
-            await self._send(documents)
-            self._remember(documents)
+        if not documents:
+            return
+        stored = await self._stored_versions(documents)
+        unseen = [document for document in documents if document.job_id not in stored]
+        older = [
+            document
+            for document in documents
+            if document.job_id in stored and not _is_at_least(stored[document.job_id], document)
+        ]
+        inserted_meanwhile = await self._send(unseen, JobDocument.insert)
+        # here another one of the id is the guard at work: it is newer
+        await self._send([*older, *inserted_meanwhile], JobDocument.update)
+        self._remember(documents)
 
     def has(self, job_id: str, version: int) -> bool:
         """Tell whether this object has stored the job as of `version` or later.
@@ -85,6 +116,12 @@ class Documents:
         """
         return self._stored.get(job_id, -1) >= version
 
+    async def _stored_versions(self, documents: Sequence[JobDocument]) -> dict[str, Any]:
+        """Return the versions of those that are there, by job id; None for one without any."""
+        ids = [document.job_id for document in documents]
+        found = self._collection.find({"_id": {"$in": ids}}, {"version": 1})
+        return {document["_id"]: document.get("version") async for document in found}
+
     def _remember(self, documents: Sequence[JobDocument]) -> None:
         for document in documents:
             self._stored.pop(document.job_id, None)  # to the end of the dict's order
@@ -92,25 +129,32 @@ class Documents:
         for job_id in list(islice(self._stored, max(0, len(self._stored) - _REMEMBERED))):
             del self._stored[job_id]
 
-    async def _send(self, documents: Sequence[JobDocument]) -> None:
+    async def _send(
+        self,
+        documents: Sequence[JobDocument],
+        write: Callable[[JobDocument], UpdateOne | InsertOne[dict[str, Any]]],
+    ) -> list[JobDocument]:
+        """Write each document; return those that met another one of their id."""
+        if not documents:
+            return []
         try:
-            await self._collection.bulk_write(
-                [document.update() for document in documents], ordered=False
-            )
+            await self._collection.bulk_write([write(one) for one in documents], ordered=False)
         except BulkWriteError as error:
-            self._judge(error, documents)
+            return self._judge(error, documents)
         except (OverflowError, ValueError, TypeError, PyMongoError) as error:
             if isinstance(error, PyMongoError) and passes(error):
                 raise
             # one value that BSON cannot hold must not keep its neighbours waiting
-            if len(documents) == 1:
-                self._log_refusal(documents[0], error)
-                return
-            for document in documents:
-                await self._send([document])
+            if len(documents) > 1:
+                return [met for one in documents for met in await self._send([one], write)]
+            self._log_refusal(documents[0], error)
+        return []
 
-    def _judge(self, error: BulkWriteError, documents: Sequence[JobDocument]) -> None:
-        """Return when all documents are stored or refused, raise otherwise."""
+    def _judge(self, error: BulkWriteError, documents: Sequence[JobDocument]) -> list[JobDocument]:
+        """Return those that met another one of their id when the others are stored or refused.
+
+        Raises ConnectionFailure when that is not certain.
+        """
         if error.details["writeConcernErrors"]:
             raise ConnectionFailure("the majority did not confirm the write") from error
         failures = error.details["writeErrors"]
@@ -119,10 +163,13 @@ class Documents:
                 raise ConnectionFailure(
                     f"the write was interrupted: {failure['errmsg']}"
                 ) from error
+        met = []
         for failure in failures:
-            # a duplicate key is the guard at work: the document has a newer version
-            if failure["code"] != _DUPLICATE_KEY:
+            if failure["code"] == _DUPLICATE_KEY:
+                met.append(documents[failure["index"]])
+            else:
                 self._log_refusal(documents[failure["index"]], failure["errmsg"])
+        return met
 
     def _log_refusal(self, document: JobDocument, reason: object) -> None:
         logger.error(
@@ -133,6 +180,10 @@ class Documents:
             reason,
             extra={"action": "document_refused", "job_id": document.job_id},
         )
+
+
+def _is_at_least(version: Any, document: JobDocument) -> bool:
+    return isinstance(version, int) and version >= document.version
 
 
 def passes(error: PyMongoError) -> bool:
