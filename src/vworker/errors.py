@@ -12,52 +12,156 @@ WorkerError
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from enum import StrEnum
 
 
 class ErrorCode(StrEnum):
-    """Why a transcode failed, as it is stored and shown; the words are part of the API."""
+    """Why a video failed, as it is stored and shown; the words are part of the API.
 
-    #: The payload of the job does not have the agreed shape.
+    What each means is in `ERRORS`.
+    """
+
     INVALID_REQUEST = "invalid_request"
-    #: There is no object under the source key.
     SOURCE_NOT_FOUND = "source_not_found"
-    #: The source has no bytes.
     SOURCE_EMPTY = "source_empty"
-    #: The source is no video file of a supported format, or its header is damaged.
     NOT_A_VIDEO = "not_a_video"
-    #: The source can be read but holds no moving picture (sound only, or a cover image).
     NO_VIDEO_STREAM = "no_video_stream"
-    #: The source ends before the duration that its header promises.
     SOURCE_TRUNCATED = "source_truncated"
-    #: FFmpeg refused the source or gave up in the middle; it would do so again.
+    SOURCE_OVER_LIMIT = "source_over_limit"
+    UNSUPPORTED_CODEC = "unsupported_codec"
     ENCODE_FAILED = "encode_failed"
-    #: FFmpeg was ended by a signal from outside (out of memory, an operator).
+    TIME_LIMIT = "time_limit"
+    RESOURCE_LIMIT = "resource_limit"
     ENCODER_KILLED = "encoder_killed"
-    #: FFmpeg could not be started at all: a matter of the worker's set-up, not of the video.
+    ENCODER_CRASHED = "encoder_crashed"
     ENCODER_UNAVAILABLE = "encoder_unavailable"
-    #: FFmpeg made no progress for the time that the stall watchdog allows, and was killed.
     STALLED = "stalled"
-    #: The output lacks something that it must have; it was not published.
     OUTPUT_INCOMPLETE = "output_incomplete"
-    #: The object storage did not answer or broke off.
     STORAGE_UNAVAILABLE = "storage_unavailable"
-    #: The scratch folder has no room for the source or the output.
     DISK_FULL = "disk_full"
+    WORKER_LOST = "worker_lost"
+    INTERNAL = "internal"
 
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class ErrorInfo:
+    """What one code means; docs/errors.md shows the same, held to it by a test."""
+
+    #: What happened, for the owner of the video.
+    cause: str
+    #: What its owner or the operator can do about it.
+    remedy: str
+    #: Whether another attempt, later or on another worker, can succeed; if not, none is made.
+    retryable: bool
+
+
+ERRORS: Mapping[ErrorCode, ErrorInfo] = {
+    ErrorCode.INVALID_REQUEST: ErrorInfo(
+        cause="The job's data do not have the agreed shape.",
+        remedy="Submit the video through the API, or build the job with TranscodeRequest.",
+        retryable=False,
+    ),
+    ErrorCode.SOURCE_NOT_FOUND: ErrorInfo(
+        cause="There is no object under the source key.",
+        remedy="Check the key and the bucket, upload the file, and submit the video again.",
+        retryable=False,
+    ),
+    ErrorCode.SOURCE_EMPTY: ErrorInfo(
+        cause="The source has no bytes.",
+        remedy="Upload the file again.",
+        retryable=False,
+    ),
+    ErrorCode.NOT_A_VIDEO: ErrorInfo(
+        cause="The source is no video file of a supported format, or its beginning is damaged.",
+        remedy="Play the file; if it plays, convert it to MP4 or Matroska and upload that.",
+        retryable=False,
+    ),
+    ErrorCode.NO_VIDEO_STREAM: ErrorInfo(
+        cause="The source holds no moving picture, only sound or a still picture.",
+        remedy="Send a file with a video track.",
+        retryable=False,
+    ),
+    ErrorCode.SOURCE_TRUNCATED: ErrorInfo(
+        cause="The source ends before the duration that its header promises, or lacks its index.",
+        remedy="Upload the file again; if it is cut off itself, repair it first.",
+        retryable=False,
+    ),
+    ErrorCode.SOURCE_OVER_LIMIT: ErrorInfo(
+        cause="The source is larger, longer, faster or has more streams than this service takes.",
+        remedy="Send a smaller version, or have the operator raise the WORKER_MAX_ settings.",
+        retryable=False,
+    ),
+    ErrorCode.UNSUPPORTED_CODEC: ErrorInfo(
+        cause="The worker's FFmpeg has no decoder for the source's codec.",
+        remedy="Send H.264, HEVC or VP9, or have the operator install a fuller FFmpeg.",
+        retryable=False,
+    ),
+    ErrorCode.ENCODE_FAILED: ErrorInfo(
+        cause="FFmpeg refused the source or gave up in the middle, and would do so again.",
+        remedy="Read FFmpeg's last lines in the error's detail; encode the source anew.",
+        retryable=False,
+    ),
+    ErrorCode.TIME_LIMIT: ErrorInfo(
+        cause="FFmpeg took longer than its limit allows for a source of this duration.",
+        remedy="Send a simpler version, or have the operator raise WORKER_TIME_FACTOR.",
+        retryable=False,
+    ),
+    ErrorCode.RESOURCE_LIMIT: ErrorInfo(
+        cause="FFmpeg wanted more memory or larger files than it may have.",
+        remedy="Send a smaller version, or have the operator raise WORKER_MEMORY_LIMIT.",
+        retryable=False,
+    ),
+    ErrorCode.ENCODER_KILLED: ErrorInfo(
+        cause="FFmpeg was ended from outside: by the kernel when memory ran out, or an operator.",
+        remedy="Look for an out-of-memory report in the kernel's log; lower WORKER_CONCURRENCY.",
+        retryable=True,
+    ),
+    ErrorCode.ENCODER_CRASHED: ErrorInfo(
+        cause="FFmpeg crashed, which can be a bug that the source sets off.",
+        remedy="Update FFmpeg; treat the source with care, it may be an attack.",
+        retryable=True,
+    ),
+    ErrorCode.ENCODER_UNAVAILABLE: ErrorInfo(
+        cause="FFmpeg or its sandbox could not be started, or lacks a part that is needed.",
+        remedy="Check FFMPEG, FFPROBE and WORKER_SANDBOX on the worker that the log names.",
+        retryable=True,
+    ),
+    ErrorCode.STALLED: ErrorInfo(
+        cause="FFmpeg made no progress for the time that the watchdog allows, and was stopped.",
+        remedy="Look at the load of the worker's host; if it was idle, the source is at fault.",
+        retryable=True,
+    ),
+    ErrorCode.OUTPUT_INCOMPLETE: ErrorInfo(
+        cause="The output lacks something that it must have; it was not published.",
+        remedy="Look at the worker's log and its disk.",
+        retryable=True,
+    ),
+    ErrorCode.STORAGE_UNAVAILABLE: ErrorInfo(
+        cause="The object storage did not answer, refused, or broke off, after bounded retries.",
+        remedy="Check the storage and the worker's credentials, then submit the video again.",
+        retryable=True,
+    ),
+    ErrorCode.DISK_FULL: ErrorInfo(
+        cause="The scratch folder has no room for the source or the output.",
+        remedy="Give WORKER_TEMP_DIR more room, or lower WORKER_CONCURRENCY.",
+        retryable=True,
+    ),
+    ErrorCode.WORKER_LOST: ErrorInfo(
+        cause="The workers that ran the video died, more often than is tolerated.",
+        remedy="Look for the cause of the deaths in the supervisor's log; submit the video again.",
+        retryable=True,
+    ),
+    ErrorCode.INTERNAL: ErrorInfo(
+        cause="Something happened that nobody foresaw.",
+        remedy="Find the traceback in the worker's log under the video's id, and report it.",
+        retryable=True,
+    ),
+}
 
 #: Codes for which another attempt, later or on another worker, can succeed.
-RETRYABLE_CODES = frozenset(
-    {
-        ErrorCode.ENCODER_KILLED,
-        ErrorCode.ENCODER_UNAVAILABLE,
-        ErrorCode.STALLED,
-        ErrorCode.OUTPUT_INCOMPLETE,
-        ErrorCode.STORAGE_UNAVAILABLE,
-        ErrorCode.DISK_FULL,
-    }
-)
+RETRYABLE_CODES = frozenset(code for code, info in ERRORS.items() if info.retryable)
 
 
 class WorkerError(Exception):

@@ -8,16 +8,17 @@ from __future__ import annotations
 import re
 from typing import Any
 
-from vworker.errors import RETRYABLE_CODES, TranscodeError
+from vworker.errors import ERRORS, ErrorCode, ErrorInfo, TranscodeError
 
 _CODED = re.compile(r"\[(\w+)\] ([^\n]*)\n?(.*)", re.DOTALL)
 #: How vqueue's sweep begins the reason of a job that lost its worker too often.
 _STALLED_REASON = "job stalled"
-
-#: Code of a failure that the worker did not foresee.
-INTERNAL = "internal"
-#: Code of a job whose workers died.
-WORKER_LOST = "worker_lost"
+#: In a rolling deploy a worker may know codes that this process does not.
+_OF_A_NEWER_WORKER = ErrorInfo(
+    cause="A code that this version does not know.",
+    remedy="Look the code up in docs/errors.md of the worker's version.",
+    retryable=False,
+)
 
 
 def failure_text(error: TranscodeError) -> str:
@@ -26,25 +27,31 @@ def failure_text(error: TranscodeError) -> str:
 
 
 def read_failure(text: str) -> dict[str, Any]:
-    """Return `code`, `message`, `retryable` and, when there are any, FFmpeg's lines as `detail`."""
+    """Return `code`, `message`, `remedy`, `retryable` and, if there are any, FFmpeg's `detail`.
+
+    This is the `error` of MongoDB's document and of the API.
+    """
     coded = _CODED.fullmatch(text)
     if coded:
         code, message, detail = coded.groups()
-        error = {"code": code, "message": message, "retryable": _is_retryable(code)}
-        return error | ({"detail": detail} if detail else {})
+        return _error(code, message) | ({"detail": detail} if detail else {})
     if text.startswith(_STALLED_REASON):
-        return {
-            "code": WORKER_LOST,
-            "message": "The workers that ran this video died, so it was given up.",
-            "retryable": True,
-        }
+        return _error(
+            ErrorCode.WORKER_LOST,
+            "The workers that ran this video died, so it was given up.",
+        )
     # What nobody foresaw may name paths or hosts: it stays in the log and in the queue.
+    return _error(
+        ErrorCode.INTERNAL,
+        "The video could not be transcoded, for a reason that is in the worker's log.",
+    )
+
+
+def _error(code: str, message: str) -> dict[str, Any]:
+    info = ERRORS[ErrorCode(code)] if code in set(ErrorCode) else _OF_A_NEWER_WORKER
     return {
-        "code": INTERNAL,
-        "message": "The video could not be transcoded, for a reason that is in the worker's log.",
-        "retryable": True,
+        "code": str(code),
+        "message": message,
+        "remedy": info.remedy,
+        "retryable": info.retryable,
     }
-
-
-def _is_retryable(code: str) -> bool:
-    return code in {str(retryable) for retryable in RETRYABLE_CODES}

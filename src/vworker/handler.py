@@ -9,7 +9,7 @@ from typing import Any
 
 from vqueue import Job, UnrecoverableError
 from vworker.contract import TranscodeRequest, output_prefix, upload_key
-from vworker.errors import InvalidPayload, StorageError, TranscodeError
+from vworker.errors import ERRORS, InvalidPayload, StorageError, TranscodeError
 from vworker.failure import failure_text
 from vworker.media.settings import MediaSettings
 from vworker.pipeline import transcode
@@ -119,11 +119,14 @@ class TranscodeHandler:
 def _failure(job: Job, error: TranscodeError) -> Exception:
     """Log a failed attempt; return what tells the queue whether to try again."""
     logger.warning(
-        "video %s: %s: %s",
+        "video %s: %s (%s): %s %s%s",
         job.id,
         error.code,
+        "retryable" if error.retryable else "final",
         error,
-        extra={"action": "attempt_failed", "job_id": job.id},
+        ERRORS[error.code].remedy,
+        "".join(f"\n  {line}" for line in error.detail),
+        extra={"action": "attempt_failed", "job_id": job.id, "code": str(error.code)},
     )
     failure = RetryableFailure if error.retryable else UnrecoverableError
     return failure(failure_text(error))

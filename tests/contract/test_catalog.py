@@ -20,7 +20,7 @@ from vworker.catalog import (
     open_client,
     project,
 )
-from vworker.errors import ErrorCode, TranscodeError
+from vworker.errors import ERRORS, ErrorCode, TranscodeError
 from vworker.failure import failure_text
 
 NOON = datetime(2026, 1, 2, 12, tzinfo=UTC)
@@ -250,7 +250,12 @@ def test_a_retry_shows_what_the_last_attempt_failed_of() -> None:
     reason = failure_text(TranscodeError(ErrorCode.DISK_FULL, "No room."))
     fields = project(job(JobState.DELAYED, attempts_made=1, failed_reason=reason))
     assert fields["error"] is None
-    assert fields["last_error"] == {"code": "disk_full", "message": "No room.", "retryable": True}
+    assert fields["last_error"] == {
+        "code": "disk_full",
+        "message": "No room.",
+        "remedy": ERRORS[ErrorCode.DISK_FULL].remedy,
+        "retryable": True,
+    }
 
 
 def test_a_completed_job_has_its_result_and_no_error() -> None:
@@ -278,6 +283,7 @@ def test_a_failed_job_has_its_error_and_keeps_its_progress() -> None:
     assert fields["error"] == {
         "code": "not_a_video",
         "message": "No video.",
+        "remedy": ERRORS[ErrorCode.NOT_A_VIDEO].remedy,
         "retryable": False,
         "detail": "moov",
     }

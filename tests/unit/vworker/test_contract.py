@@ -160,7 +160,11 @@ def test_only_failures_that_may_pass_are_retryable() -> None:
         ErrorCode.NOT_A_VIDEO,
         ErrorCode.NO_VIDEO_STREAM,
         ErrorCode.SOURCE_TRUNCATED,
+        ErrorCode.SOURCE_OVER_LIMIT,
+        ErrorCode.UNSUPPORTED_CODEC,
         ErrorCode.ENCODE_FAILED,
+        ErrorCode.TIME_LIMIT,
+        ErrorCode.RESOURCE_LIMIT,
     }
     assert TranscodeError(ErrorCode.STALLED, "x").retryable
     assert not TranscodeError(ErrorCode.NOT_A_VIDEO, "x").retryable

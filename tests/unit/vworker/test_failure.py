@@ -2,17 +2,18 @@
 
 import pytest
 
-from vworker.errors import RETRYABLE_CODES, ErrorCode, TranscodeError
-from vworker.failure import INTERNAL, WORKER_LOST, failure_text, read_failure
+from vworker.errors import ERRORS, ErrorCode, TranscodeError
+from vworker.failure import failure_text, read_failure
 
 
 @pytest.mark.parametrize("code", ErrorCode)
-def test_every_code_comes_back_with_its_retryable_flag(code: ErrorCode) -> None:
+def test_every_code_comes_back_with_what_to_do(code: ErrorCode) -> None:
     read = read_failure(failure_text(TranscodeError(code, "It went wrong.")))
     assert read == {
         "code": code.value,
         "message": "It went wrong.",
-        "retryable": code in RETRYABLE_CODES,
+        "remedy": ERRORS[code].remedy,
+        "retryable": ERRORS[code].retryable,
     }
 
 
@@ -32,13 +33,14 @@ def test_a_code_of_a_newer_worker_is_told_and_counts_as_final() -> None:
     assert read_failure("[codec_too_new] This codec is unknown.") == {
         "code": "codec_too_new",
         "message": "This codec is unknown.",
+        "remedy": "Look the code up in docs/errors.md of the worker's version.",
         "retryable": False,
     }
 
 
 def test_a_job_that_lost_its_workers_says_so() -> None:
     read = read_failure("job stalled more than allowable limit")
-    assert read["code"] == WORKER_LOST
+    assert read["code"] == ErrorCode.WORKER_LOST
     assert read["retryable"] is True
 
 
@@ -53,6 +55,6 @@ def test_a_job_that_lost_its_workers_says_so() -> None:
 )
 def test_what_nobody_foresaw_is_not_told(text: str) -> None:
     read = read_failure(text)
-    assert read["code"] == INTERNAL
+    assert read["code"] == ErrorCode.INTERNAL
     assert "secret" not in str(read)
     assert "detail" not in read
