@@ -21,7 +21,7 @@ from concurrent.futures import ProcessPoolExecutor
 from pathlib import Path
 
 from devstack import Stack
-from vworker.media.ffmpeg import segment_name
+from vworker.media.plan import segment_name
 from vworker.publisher import Publisher
 from vworker.storage import Storage, StorageSettings
 

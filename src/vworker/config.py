@@ -14,20 +14,10 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from vworker.backends import Backends, ConfigError, read_variable
+from vworker.encoding_config import load_encodings
+from vworker.media.encoding import PRESETS
 from vworker.media.settings import MediaSettings
 
-#: x264's presets, fastest first.
-_PRESETS = (
-    "ultrafast",
-    "superfast",
-    "veryfast",
-    "faster",
-    "fast",
-    "medium",
-    "slow",
-    "slower",
-    "veryslow",
-)
 _LOG_LEVELS = ("debug", "info", "warning", "error")
 #: No count and no duration in seconds (11 days) is larger; what timers and Redis take is.
 _LARGEST = 1_000_000
@@ -92,7 +82,7 @@ def load_settings(arguments: argparse.Namespace, environ: Mapping[str, str]) -> 
     """Read the settings. Raises ConfigError, naming the setting at fault and what to do."""
 
     def text(name: str, default: str) -> str:
-        flag: str | None = getattr(arguments, name.removeprefix("WORKER_").lower())
+        flag: str | None = getattr(arguments, name.removeprefix("WORKER_").lower(), None)
         return flag if flag is not None else read_variable(environ, name, default)
 
     def number(name: str, default: str, *, low: float, whole: bool = False) -> float:
@@ -114,6 +104,8 @@ def load_settings(arguments: argparse.Namespace, environ: Mapping[str, str]) -> 
             raise ConfigError(f"{name}={value!r} cannot be used: choose {', '.join(allowed)}")
         return value
 
+    preset = choice("WORKER_PRESET", "veryfast", PRESETS)
+    encoding, profiles = load_encodings(preset, text)
     return WorkerSettings(
         backends=Backends.from_environ(environ),
         concurrency=int(number("WORKER_CONCURRENCY", "2", low=1, whole=True)),
@@ -126,7 +118,9 @@ def load_settings(arguments: argparse.Namespace, environ: Mapping[str, str]) -> 
         media=MediaSettings(
             ffmpeg=_program(environ, "FFMPEG", "ffmpeg"),
             ffprobe=_program(environ, "FFPROBE", "ffprobe"),
-            preset=choice("WORKER_PRESET", "veryfast", _PRESETS),
+            encoding=encoding,
+            profiles=profiles,
+            encoder_threads=int(number("WORKER_ENCODER_THREADS", "0", low=0, whole=True)),
         ),
     )
 

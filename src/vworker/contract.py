@@ -47,6 +47,7 @@ SEGMENT_CONTENT_TYPE = "video/mp2t"
 PLAYLIST_CONTENT_TYPE = "application/vnd.apple.mpegurl"
 
 _VIDEO_ID = re.compile(r"[A-Za-z0-9_-]{1,128}")
+_PROFILE = re.compile(r"[a-z0-9_-]{1,64}")
 _MAX_KEY_BYTES = 1024  # the limit of S3
 
 
@@ -74,21 +75,32 @@ class TranscodeRequest:
     video_id: str
     #: S3 key of the source.
     source: str
+    #: Name of one of the worker's profiles: `[a-z0-9_-]{1,64}`; None for its default.
+    profile: str | None = None
 
     def __post_init__(self) -> None:
         _checked_video_id(self.video_id)
         _check_key(self.source)
+        if self.profile is not None and _PROFILE.fullmatch(self.profile) is None:
+            raise InvalidPayload(
+                f"profile must be 1 to 64 characters of a-z, 0-9, _ and -, found {self.profile!r}"
+            )
 
     def to_json(self) -> dict[str, Any]:
         """Return the payload as a plain dict."""
-        return {"video_id": self.video_id, "source": self.source}
+        data = {"video_id": self.video_id, "source": self.source}
+        return data if self.profile is None else data | {"profile": self.profile}
 
     @classmethod
     def from_json(cls, data: object) -> Self:
         """Read a payload; unknown fields are refused, as they would be silently without effect."""
         fields = Fields("transcode request", data)
-        fields.only({"video_id", "source"})
-        return cls(video_id=fields.text("video_id"), source=fields.text("source"))
+        fields.only({"video_id", "source", "profile"})
+        return cls(
+            video_id=fields.text("video_id"),
+            source=fields.text("source"),
+            profile=fields.text("profile") if fields.has("profile") else None,
+        )
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True, slots=True)

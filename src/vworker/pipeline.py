@@ -19,12 +19,14 @@ from pathlib import Path
 
 from vworker.contract import PhaseTimings, TranscodeRequest, TranscodeResult
 from vworker.errors import ErrorCode, ObjectNotFound, StorageError, TranscodeError
-from vworker.media.ffmpeg import SOURCE_NAME, EncodePlan, encode
-from vworker.media.ladder import choose_rungs
+from vworker.media.ffmpeg import encode, prepare_folders
+from vworker.media.loudness import measure_loudness
 from vworker.media.output import measure_output
-from vworker.media.probe import SourceInfo, probe
+from vworker.media.plan import SOURCE_NAME, EncodePlan, make_plan
+from vworker.media.probe import probe
 from vworker.media.progress import Progress
 from vworker.media.settings import MediaSettings
+from vworker.media.source import SourceInfo
 from vworker.meter import Meter, Phase, Report
 from vworker.publisher import Publisher, withdraw
 from vworker.result import describe, master_playlist
@@ -134,13 +136,8 @@ class _Attempt:
         )
 
     def _plan(self, scratch: Path, info: SourceInfo) -> EncodePlan:
-        plan = EncodePlan(
-            scratch=scratch,
-            info=info,
-            rungs=choose_rungs(info.video.width, info.video.height),
-        )
-        for name in plan.names:
-            (plan.output / name).mkdir(parents=True)
+        encoding = self.settings.encoding_of(self.request.profile)
+        plan = make_plan(scratch, info, encoding)
         logger.info(
             "video %s: %s %dx%d to %s",
             self.request.video_id,
@@ -170,7 +167,9 @@ class _Attempt:
                 publisher.collect()
 
             with self.watch.lap("encode"):
-                last_lines = await encode(plan, self.settings, follow)
+                await asyncio.to_thread(prepare_folders, plan)
+                loudness = await measure_loudness(plan, self.settings)
+                last_lines = await encode(plan, self.settings, follow, loudness=loudness)
             encoded = time.perf_counter()
             measured = await asyncio.to_thread(measure_output, plan, last_lines)
             self.meter.advance(Phase.PUBLISH, 0)

@@ -13,7 +13,7 @@ from pathlib import Path
 
 from vworker.contract import PLAYLIST_CONTENT_TYPE, SEGMENT_CONTENT_TYPE
 from vworker.errors import StorageError
-from vworker.media.ffmpeg import PLAYLIST_NAME, segment_name
+from vworker.media.plan import PLAYLIST_NAME, segment_name
 from vworker.result import MASTER_NAME
 from vworker.storage import Storage
 

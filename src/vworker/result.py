@@ -11,9 +11,9 @@ from vworker.contract import (
     SourceSummary,
     TranscodeResult,
 )
-from vworker.media.ffmpeg import AUDIO_NAME, PLAYLIST_NAME, EncodePlan
 from vworker.media.hls import AudioTrack, Variant, write_master
 from vworker.media.output import RenditionFiles
+from vworker.media.plan import AUDIO_NAME, PLAYLIST_NAME, EncodePlan
 
 MASTER_NAME = "master.m3u8"
 

@@ -13,6 +13,7 @@ from tests.support.workers import ended, jobs_in
 from vqueue import Backoff, Job, JobState, Queue, Worker
 from vworker.contract import JOB_NAME, TranscodeRequest, output_prefix, upload_key
 from vworker.handler import TranscodeHandler
+from vworker.media.encoding import Encoding
 from vworker.media.settings import MediaSettings
 from vworker.storage import Storage
 from vworker.workspace import Workspace
@@ -72,7 +73,9 @@ async def bench(
             redis_url=redis_url,
             storage=storage,
             workspace=workspace,
-            media=MediaSettings(ffmpeg=ffmpeg, ffprobe=ffprobe, preset="ultrafast"),
+            media=MediaSettings(
+                ffmpeg=ffmpeg, ffprobe=ffprobe, encoding=Encoding(preset="ultrafast")
+            ),
         )
     await check_invariants(redis_url, queue_name)
 

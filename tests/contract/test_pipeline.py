@@ -19,6 +19,7 @@ from vworker.contract import (
     output_prefix,
 )
 from vworker.errors import ErrorCode, TranscodeError
+from vworker.media.encoding import Encoding
 from vworker.media.settings import MediaSettings
 from vworker.pipeline import transcode
 from vworker.storage import Storage, StorageSettings
@@ -86,9 +87,8 @@ class Job:
 @pytest.fixture
 def settings(ffmpeg: str, ffprobe: str) -> MediaSettings:
     """One keyframe and one segment a second, at the fastest preset."""
-    return MediaSettings(
-        ffmpeg=ffmpeg, ffprobe=ffprobe, preset="ultrafast", segment_s=1, keyframe_s=1
-    )
+    encoding = Encoding(preset="ultrafast", segment_s=1, keyframe_s=1)
+    return MediaSettings(ffmpeg=ffmpeg, ffprobe=ffprobe, encoding=encoding)
 
 
 @pytest.fixture
@@ -239,7 +239,8 @@ async def test_segments_are_in_s3_while_ffmpeg_runs_and_the_master_comes_last(
 
     job.watch = look_into_s3
     # Slow enough that FFmpeg reports several times after its first segments.
-    job.settings = replace(job.settings, preset="medium")
+    slow = replace(job.settings.encoding, preset="medium")
+    job.settings = replace(job.settings, encoding=slow)
     async with RecordingStorage(storage_settings) as job.storage:
         await job.run(clips.full_hd())
         uploaded = [
@@ -264,7 +265,8 @@ async def test_a_cancelled_encode_leaves_no_process_no_scratch_and_no_object(
             first_segment_is_in_s3.set()
 
     job.watch = look_into_s3
-    job.settings = replace(job.settings, preset="medium")
+    slow = replace(job.settings.encoding, preset="medium")
+    job.settings = replace(job.settings, encoding=slow)
     attempt = asyncio.create_task(job.run(clips.full_hd()))
     async with asyncio.timeout(30):
         await first_segment_is_in_s3.wait()

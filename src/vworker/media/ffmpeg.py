@@ -10,64 +10,35 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable
-from dataclasses import dataclass
-from fractions import Fraction
-from pathlib import Path
 
 from vworker.errors import ErrorCode, TranscodeError
-from vworker.media.ladder import Rung
-from vworker.media.probe import SourceInfo, input_limits
+from vworker.media.encoding import SegmentType
+from vworker.media.filters import filter_graph
+from vworker.media.loudness import Loudness
+from vworker.media.plan import (
+    OUTPUT_NAME,
+    PLAYLIST_NAME,
+    SOURCE_NAME,
+    EncodePlan,
+    Subtitles,
+    segment_pattern,
+)
+from vworker.media.probe import input_limits
 from vworker.media.process import Exit, run_child
 from vworker.media.progress import Progress, ProgressParser
 from vworker.media.settings import MediaSettings
+from vworker.media.tone_map import CUBE_NAME, cube, needs_cube
 
-SOURCE_NAME = "source.bin"
-OUTPUT_NAME = "hls"
-AUDIO_NAME = "audio"
-PLAYLIST_NAME = "index.m3u8"
-_SEGMENT_PATTERN = "seg_%05d.ts"
-_AUDIO_BITRATE = 128_000
-_MAX_FRAME_RATE = Fraction(60)
-_DEFAULT_FRAME_RATE = Fraction(30)
 #: Exit codes of an FFmpeg that caught SIGTERM or SIGINT: up to three times, and more often. Which
 #: one it was, it tells at log level info only.
 _ENDED_BY_SIGNAL = {255, 123}
 
 
-def segment_name(number: int) -> str:
-    """Return the file name of a segment; they count from 0."""
-    return _SEGMENT_PATTERN % number
-
-
-@dataclass(frozen=True, kw_only=True, slots=True)
-class EncodePlan:
-    """One encode: what goes in, what shall come out."""
-
-    #: The attempt's folder, in which FFmpeg runs: it sees relative names of ours and nothing else.
-    scratch: Path
-    info: SourceInfo
-    rungs: tuple[Rung, ...]
-
-    @property
-    def output(self) -> Path:
-        """Folder with a folder per rendition; both must exist when FFmpeg starts."""
-        return self.scratch / OUTPUT_NAME
-
-    @property
-    def names(self) -> tuple[str, ...]:
-        """Names of all renditions: the rungs, then the sound if there is one."""
-        sound = () if self.info.audio is None else (AUDIO_NAME,)
-        return tuple(rung.name for rung in self.rungs) + sound
-
-    @property
-    def frame_rate(self) -> Fraction:
-        """Frames per second of every rung: the source's, at most 60."""
-        return min(self.info.video.frame_rate or _DEFAULT_FRAME_RATE, _MAX_FRAME_RATE)
-
-
-def command_line(plan: EncodePlan, settings: MediaSettings) -> list[str]:
-    """Return FFmpeg's argument list; pure."""
-    audio = plan.info.audio
+def command_line(
+    plan: EncodePlan, settings: MediaSettings, loudness: tuple[Loudness | None, ...] = ()
+) -> list[str]:
+    """Return FFmpeg's argument list; pure. `loudness` as for `filter_graph`."""
+    encoding = plan.encoding
     argv = [
         settings.ffmpeg,
         # Say what matters only, never ask, never read the terminal.
@@ -77,19 +48,21 @@ def command_line(plan: EncodePlan, settings: MediaSettings) -> list[str]:
         *input_limits(),
         *("-i", f"file:{SOURCE_NAME}"),
         # Decode once, scale in a cascade.
-        *("-filter_complex", filter_graph(plan)),
+        *("-filter_complex", filter_graph(plan, loudness)),
     ]
     for number in range(len(plan.rungs)):
         argv += ["-map", f"[v{number}]"]
-    if audio is not None:
-        argv += ["-map", f"0:{audio.index}"]
+    for number in range(len(plan.sounds)):
+        argv += ["-map", f"[a{number}]"]
     argv += [
-        # No subtitles or data streams, nothing of the source's titles and chapters.
-        *("-sn", "-dn", "-map_metadata", "-1", "-map_chapters", "-1"),
+        # Nothing of the source's titles and chapters.
+        *("-map_metadata", "-1", "-map_chapters", "-1"),
         # Constant quality; closed GOPs, so that each segment can be decoded alone.
-        *("-c:v", "libx264", "-preset", settings.preset, "-profile:v", "high"),
-        *("-pix_fmt", "yuv420p", "-crf", str(settings.crf), "-flags", "+cgop"),
+        *("-c:v", "libx264", "-preset", encoding.preset, "-profile:v", "high"),
+        *("-crf", str(encoding.crf), "-flags", "+cgop"),
     ]
+    if settings.encoder_threads:
+        argv += ["-threads:v", str(settings.encoder_threads)]
     for number, rung in enumerate(plan.rungs):
         # A cap on the rate over 1.5 seconds, so that players can trust the playlist's figures.
         argv += [f"-maxrate:v:{number}", str(rung.max_bitrate)]
@@ -97,65 +70,72 @@ def command_line(plan: EncodePlan, settings: MediaSettings) -> list[str]:
     argv += [
         # Keyframes at the same instants in all rungs, and at no scene cuts in between, so that a
         # player can switch rungs at every segment.
-        *("-force_key_frames", f"expr:gte(t,n_forced*{settings.keyframe_s})"),
+        *("-force_key_frames", f"expr:gte(t,n_forced*{encoding.keyframe_s})"),
         *("-sc_threshold", "0"),
     ]
-    if audio is not None:
+    if plan.sounds:
         # Stereo AAC at one rate, whatever the source has.
-        argv += ["-c:a", "aac", "-b:a", str(_AUDIO_BITRATE), "-ac", "2", "-ar", "48000"]
-    return [
-        *argv,
+        argv += ["-c:a", "aac", "-b:a", str(encoding.audio_bitrate), "-ac", "2", "-ar", "48000"]
+    argv += [
         # Packets that may wait while a late stream of a badly interleaved source turns up.
         *("-max_muxing_queue_size", "1024"),
         # HLS with whole-list playlists that are written at the end.
-        *("-f", "hls", "-hls_time", str(settings.segment_s)),
+        *("-f", "hls", "-hls_time", str(encoding.segment_s)),
         *("-hls_playlist_type", "vod", "-hls_list_size", "0"),
         # temp_file: a segment gets its final name only when it is complete.
         *("-hls_flags", "independent_segments+temp_file"),
         # One folder per rendition.
         *("-var_stream_map", _stream_map(plan)),
-        *("-hls_segment_filename", f"{OUTPUT_NAME}/%v/{_SEGMENT_PATTERN}"),
+        *_segments(encoding.segments),
         f"{OUTPUT_NAME}/%v/{PLAYLIST_NAME}",
     ]
+    for track in plan.subtitles:
+        # Whole files, outside of what is published; they are cut beside the pictures' segments.
+        argv += ["-map", f"0:{track.stream.index}", "-map_metadata", "-1", "-c:s", "webvtt"]
+        argv += ["-f", "webvtt", whole_subtitles(track)]
+    return argv
 
 
-def filter_graph(plan: EncodePlan) -> str:
-    """Return the filter graph whose outputs [v0], [v1] … are the rungs, largest first; pure.
+def whole_subtitles(track: Subtitles) -> str:
+    """Return the path, relative to the scratch folder, of a track's WebVTT before it is cut."""
+    return f"{OUTPUT_NAME}/{track.folder}.vtt"
 
-    FFmpeg turns the picture by the file's rotation before the graph. The first scaling squares
-    the pixels and holds the size when the source changes its own in the middle; it costs nothing
-    when there is nothing to do.
-    """
-    rate = plan.frame_rate
-    chains = []
-    feed = f"0:{plan.info.video.index}"
-    head = f"fps={rate.numerator}/{rate.denominator},"
-    for number, rung in enumerate(plan.rungs):
-        chain = f"[{feed}]{head}scale={rung.width}:{rung.height}:flags=lanczos,setsar=1"
-        if number == 0:
-            # Once here instead of once per rung.
-            chain += ",format=yuv420p"
-        if number + 1 < len(plan.rungs):
-            feed = f"s{number}"
-            chain += f",split=2[v{number}][{feed}]"
-        else:
-            chain += f"[v{number}]"
-        chains.append(chain)
-        head = ""
-    return ";".join(chains)
+
+def _segments(kind: SegmentType) -> list[str]:
+    argv = ["-hls_segment_filename", f"{OUTPUT_NAME}/%v/{segment_pattern(kind)}"]
+    if kind is SegmentType.FMP4:
+        # FFmpeg puts the rendition's number between name and extension.
+        argv += ["-hls_segment_type", "fmp4", "-hls_fmp4_init_filename", "init.mp4"]
+    return argv
 
 
 def _stream_map(plan: EncodePlan) -> str:
-    if plan.info.audio is None:
-        return " ".join(f"v:{number},name:{rung.name}" for number, rung in enumerate(plan.rungs))
-    rungs = [f"v:{number},agroup:a,name:{rung.name}" for number, rung in enumerate(plan.rungs)]
-    return " ".join([*rungs, f"a:0,agroup:a,name:{AUDIO_NAME},default:yes"])
+    group = ",agroup:a" if plan.sounds else ""
+    rungs = [f"v:{number}{group},name:{rung.name}" for number, rung in enumerate(plan.rungs)]
+    sounds = [f"a:{number},agroup:a,name:{s.folder}" for number, s in enumerate(plan.sounds)]
+    return " ".join([*rungs, *sounds])
+
+
+def prepare_folders(plan: EncodePlan) -> None:
+    """Make everything that `encode` needs beside the source. Blocks: writes files."""
+    for name in plan.names:
+        (plan.output / name).mkdir(parents=True)
+    colour = plan.info.video.colour
+    if needs_cube(colour):
+        (plan.scratch / CUBE_NAME).write_text(cube(colour), encoding="ascii")
 
 
 async def encode(
-    plan: EncodePlan, settings: MediaSettings, on_progress: Callable[[Progress], None]
+    plan: EncodePlan,
+    settings: MediaSettings,
+    on_progress: Callable[[Progress], None],
+    *,
+    loudness: tuple[Loudness | None, ...] = (),
 ) -> tuple[str, ...]:
     """Run FFmpeg to its end; return its last lines. `on_progress` is called twice a second.
+
+    The folders of `plan.names` must exist, and the colour cube when the source needs one
+    (`prepare_folders`).
 
     Not safe to repeat in the same folder. Cancelling ends FFmpeg first. Raises `TranscodeError`:
     encode_failed (final); encoder_killed, encoder_unavailable, stalled, disk_full.
@@ -175,7 +155,7 @@ async def encode(
                     on_progress(progress)
 
             ended = await run_child(
-                command_line(plan, settings),
+                command_line(plan, settings, loudness),
                 cwd=plan.scratch,
                 on_output=follow,
                 grace_s=settings.stop_grace_s,

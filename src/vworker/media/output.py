@@ -11,7 +11,6 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from vworker.errors import ErrorCode, TranscodeError
-from vworker.media.ffmpeg import AUDIO_NAME, PLAYLIST_NAME, EncodePlan, segment_name
 from vworker.media.hls import (
     AAC_CODEC,
     MediaPlaylist,
@@ -20,6 +19,7 @@ from vworker.media.hls import (
     measure_rates,
     parse_media_playlist,
 )
+from vworker.media.plan import PLAYLIST_NAME, EncodePlan, segment_name
 
 #: How much shorter than the source's video the output may be: the larger of the two.
 _MISSING_SECONDS = 0.5
@@ -49,8 +49,9 @@ def measure_output(plan: EncodePlan, last_lines: Sequence[str]) -> dict[str, Ren
 
     Raises `TranscodeError`: source_truncated, encode_failed (final); output_incomplete.
     """
+    sounds = {sound.folder for sound in plan.sounds}
     measured = {
-        name: _measure(plan.output / name, AAC_CODEC if name == AUDIO_NAME else None)
+        name: _measure(plan.output / name, AAC_CODEC if name in sounds else None)
         for name in plan.names
     }
     _check_durations(plan, [measured[rung.name] for rung in plan.rungs], last_lines)

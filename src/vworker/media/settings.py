@@ -1,25 +1,28 @@
-"""How the worker encodes: every knob of the pipeline, with its unit."""
+"""How the worker runs FFmpeg: programs, profiles, limits, each with its unit."""
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+
+from vworker.errors import InvalidPayload
+from vworker.media.encoding import Encoding
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class MediaSettings:
-    """Programs, encoder settings and limits of one worker."""
+    """Programs, profiles and limits of one worker."""
 
     #: Paths, or names to be found on the PATH.
     ffmpeg: str = "ffmpeg"
     ffprobe: str = "ffprobe"
-    #: libx264's preset: veryfast scores VMAF 88 at 1080p; medium 91 for 2.3 times the CPU.
-    preset: str = "veryfast"
-    #: Constant rate factor, 0 to 51; each rung's bitrate is capped besides.
-    crf: int = 23
-    #: Target length of a segment in seconds; a multiple of `keyframe_s`.
-    segment_s: int = 6
-    #: Distance of keyframes in seconds, alike in all rungs.
-    keyframe_s: int = 2
+    #: How a job that names no profile is encoded.
+    encoding: Encoding = field(default_factory=Encoding)
+    #: What a job may name instead.
+    profiles: Mapping[str, Encoding] = field(default_factory=dict)
+    #: Threads of each rung's encoder; 0 lets x264 choose, as a worker with the host to itself
+    #: wants it.
+    encoder_threads: int = 0
     #: Seconds without any progress of FFmpeg after which it is killed.
     stall_timeout_s: float = 120.0
     #: Seconds that a probe may take.
@@ -33,3 +36,19 @@ class MediaSettings:
     #: An encode is given up when less is free: FFmpeg 8.1 does not notice a full disk, it leaves
     #: cut segments and exits with 0. Half a second of output of several jobs must fit.
     disk_floor_bytes: int = 32 * 1024 * 1024
+
+    def encoding_of(self, profile: str | None) -> Encoding:
+        """Return how to encode under a profile; None and "default" stand for `encoding`.
+
+        Raises `InvalidPayload`, naming the known ones, for a profile that this worker lacks.
+        """
+        if profile is None or profile == DEFAULT_PROFILE:
+            return self.encoding
+        if profile not in self.profiles:
+            known = ", ".join(sorted({DEFAULT_PROFILE, *self.profiles}))
+            raise InvalidPayload(f"there is no profile {profile!r}; the worker has {known}")
+        return self.profiles[profile]
+
+
+#: The profile of a job that names none.
+DEFAULT_PROFILE = "default"

@@ -7,6 +7,8 @@ import pytest
 
 from vworker.backends import Backends, ConfigError, mask_credentials, read_variable
 from vworker.config import WorkerSettings, build_parser, load_settings
+from vworker.media.encoding import Encoding, SegmentType
+from vworker.media.profiles import load_profiles
 
 ROOT = Path(__file__).parents[3]
 BACKENDS = {
@@ -29,12 +31,43 @@ def test_defaults_are_those_of_the_documentation() -> None:
     assert settings.processes == 1
     assert settings.lock_duration == 300
     assert settings.shutdown_grace == 25
-    assert settings.media.preset == "veryfast"
+    assert settings.media.encoding == Encoding()
+    assert settings.media.profiles == load_profiles(Encoding(), None)
 
 
 def test_a_flag_wins_over_its_variable() -> None:
     assert load(WORKER_CONCURRENCY="3").concurrency == 3
     assert load("--concurrency", "5", WORKER_CONCURRENCY="3").concurrency == 5
+
+
+def test_the_encoding_can_be_chosen(tmp_path: Path) -> None:
+    profiles = tmp_path / "profiles.toml"
+    profiles.write_text("[mine]\ncrf = 40\n")
+    media = load(
+        WORKER_LADDER="720:2500k, 240:300000",
+        WORKER_PRESET="slow",
+        WORKER_CRF="20",
+        WORKER_SEGMENT_SECONDS="4",
+        WORKER_KEYFRAME_SECONDS="4",
+        WORKER_SEGMENT_TYPE="fmp4",
+        WORKER_AUDIO_BITRATE="96k",
+        WORKER_LOUDNESS="-16",
+        WORKER_PROFILES=str(profiles),
+        WORKER_ENCODER_THREADS="3",
+    ).media
+    assert media.encoding == Encoding(
+        ladder={720: 2_500_000, 240: 300_000},
+        preset="slow",
+        crf=20,
+        segment_s=4,
+        keyframe_s=4,
+        segments=SegmentType.FMP4,
+        audio_bitrate=96_000,
+        loudness_lufs=-16.0,
+    )
+    assert media.profiles["mine"].crf == 40
+    assert media.profiles["mine"].preset == "slow"
+    assert media.encoder_threads == 3
 
 
 @pytest.mark.parametrize(
@@ -50,6 +83,21 @@ def test_a_flag_wins_over_its_variable() -> None:
         ("WORKER_LOCK_DURATION", "0.5"),
         ("WORKER_SHUTDOWN_GRACE", "-1"),
         ("WORKER_PRESET", "warp"),
+        ("WORKER_LADDER", "720"),
+        ("WORKER_LADDER", "720:fast"),
+        ("WORKER_LADDER", "tall:800k"),
+        ("WORKER_LADDER", "721:800k"),
+        ("WORKER_LADDER", "720:1"),
+        ("WORKER_CRF", "52"),
+        ("WORKER_CRF", "1.5"),
+        ("WORKER_SEGMENT_SECONDS", "5"),
+        ("WORKER_KEYFRAME_SECONDS", "0"),
+        ("WORKER_SEGMENT_TYPE", "mkv"),
+        ("WORKER_AUDIO_BITRATE", "128kb"),
+        ("WORKER_LOUDNESS", "loud"),
+        ("WORKER_LOUDNESS", "nan"),
+        ("WORKER_PROFILES", "/no/such/file"),
+        ("WORKER_ENCODER_THREADS", "-1"),
         ("WORKER_LOG_LEVEL", "loud"),
         ("FFMPEG", "/no/such/program"),
         ("REDIS_URL", "foo://"),
@@ -118,6 +166,7 @@ def test_passwords_stay_out_of_representations() -> None:
 def test_every_variable_is_documented_and_every_documented_one_exists() -> None:
     sources = [
         ROOT / "src/vworker/config.py",
+        ROOT / "src/vworker/encoding_config.py",
         ROOT / "src/vworker/backends.py",
         ROOT / "src/vapi/config.py",
     ]

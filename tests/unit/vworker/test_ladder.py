@@ -1,10 +1,17 @@
 import pytest
 
-from vworker.media.ladder import LADDER, choose_rungs
+from vworker.media.encoding import Encoding
+from vworker.media.ladder import Rung, choose_rungs
+
+LADDER = Encoding().ladder
+
+
+def rungs_of(width: int, height: int) -> tuple[Rung, ...]:
+    return choose_rungs(width, height, LADDER)
 
 
 def sizes(width: int, height: int) -> list[tuple[str, int, int]]:
-    return [(rung.name, rung.width, rung.height) for rung in choose_rungs(width, height)]
+    return [(rung.name, rung.width, rung.height) for rung in rungs_of(width, height)]
 
 
 @pytest.mark.parametrize(
@@ -34,6 +41,8 @@ def sizes(width: int, height: int) -> list[tuple[str, int, int]]:
         ((353, 287), [("286p", 352, 286)]),
         ((100, 2000), [("100p", 100, 2000)]),
         ((16, 16), [("16p", 16, 16)]),
+        ((1080, 20000), [("220p", 220, 4096)]),
+        ((6000, 720), [("480p", 4000, 480), ("360p", 3000, 360)]),
         ((1, 1), [("2p", 2, 2)]),
     ],
 )
@@ -46,7 +55,7 @@ def test_rungs_by_the_short_side(
 def test_no_rung_exceeds_its_source_and_every_side_is_even() -> None:
     for width in range(2, 2200, 37):
         for height in range(2, 2200, 41):
-            rungs = choose_rungs(width, height)
+            rungs = rungs_of(width, height)
             assert rungs
             for rung in rungs:
                 assert min(rung.width, rung.height) <= min(width, height)
@@ -55,10 +64,10 @@ def test_no_rung_exceeds_its_source_and_every_side_is_even() -> None:
 
 
 def test_a_rung_keeps_the_aspect_of_its_source() -> None:
-    for rung in choose_rungs(1998, 1080):
+    for rung in rungs_of(1998, 1080):
         assert rung.width / rung.height == pytest.approx(1998 / 1080, abs=2 / rung.height)
 
 
 def test_a_small_source_is_capped_below_the_smallest_rung() -> None:
-    (rung,) = choose_rungs(320, 180)
+    (rung,) = rungs_of(320, 180)
     assert 0 < rung.max_bitrate < LADDER[360]

@@ -5,11 +5,11 @@ from pathlib import Path
 import pytest
 
 from vworker.errors import ErrorCode, TranscodeError
-from vworker.media.ffmpeg import EncodePlan
+from vworker.media.encoding import Encoding
 from vworker.media.hls import Rates
-from vworker.media.ladder import choose_rungs
 from vworker.media.output import measure_output
-from vworker.media.probe import SourceInfo, VideoStream
+from vworker.media.plan import EncodePlan, make_plan
+from vworker.media.source import SourceInfo, VideoStream
 
 PACKET = 188
 SPS = b"\x00\x00\x01\x67\x64\x00\x1e"
@@ -29,8 +29,8 @@ def plan(tmp_path: Path) -> EncodePlan:
     video = VideoStream(
         index=0, codec="h264", width=640, height=360, frame_rate=None, duration_s=3.0
     )
-    info = SourceInfo(container="mov", container_duration_s=3.0, video=video, audio=None)
-    plan = EncodePlan(scratch=tmp_path, info=info, rungs=choose_rungs(640, 360))
+    info = SourceInfo(container="mov", container_duration_s=3.0, video=video)
+    plan = make_plan(tmp_path, info, Encoding())
     folder = plan.output / "360p"
     folder.mkdir(parents=True)
     (folder / "index.m3u8").write_text(PLAYLIST)

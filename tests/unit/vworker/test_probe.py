@@ -4,7 +4,8 @@ from typing import Any
 import pytest
 
 from vworker.errors import ErrorCode, TranscodeError
-from vworker.media.probe import read_probe
+from vworker.media.probe_answer import read_probe
+from vworker.media.source import Transfer
 
 VIDEO: dict[str, Any] = {
     "index": 0,
@@ -143,3 +144,81 @@ def test_no_value_of_a_stream_can_break_the_reader(junk: Any) -> None:
     for name in [*VIDEO, "tags", "side_data_list"]:
         if name not in {"codec_type", "width", "height"}:
             read_probe(answer(VIDEO | {name: junk}, AUDIO))
+
+
+@pytest.mark.parametrize("order", ["tt", "bb", "tb", "bt"])
+def test_a_picture_of_two_fields_is_interlaced(order: str) -> None:
+    assert read_probe(answer(VIDEO | {"field_order": order})).video.interlaced
+
+
+@pytest.mark.parametrize("order", ["progressive", "unknown", None, 7])
+def test_any_other_picture_is_not_interlaced(order: Any) -> None:
+    assert not read_probe(answer(VIDEO | {"field_order": order})).video.interlaced
+
+
+@pytest.mark.parametrize("aspect", ["1:9", "9:1", "1:4000000000", "4000000000:1"])
+def test_an_absurd_pixel_aspect_is_not_believed(aspect: str) -> None:
+    video = read_probe(answer(VIDEO | {"sample_aspect_ratio": aspect})).video
+    assert (video.width, video.height) == (1920, 1080)
+
+
+def test_the_brightest_light_of_an_hdr_picture_is_read() -> None:
+    change: dict[str, Any] = {
+        "color_transfer": "smpte2084",
+        "color_primaries": "bt2020",
+        "color_space": "bt2020nc",
+        "side_data_list": [{"max_luminance": "40000000/10000"}, {"max_content": 1200}],
+    }
+    colour = read_probe(answer(VIDEO | change)).video.colour
+    assert colour.transfer is Transfer.PQ
+    assert (colour.primaries, colour.matrix) == ("bt2020", "bt2020nc")
+    assert colour.peak_nits == 1200
+    change["side_data_list"] = [{"max_luminance": "40000000/10000"}, {"max_content": 0}]
+    assert read_probe(answer(VIDEO | change)).video.colour.peak_nits == 4000
+
+
+def test_unknown_colours_are_none() -> None:
+    change = {"color_primaries": "unknown", "color_space": "reserved", "color_transfer": "unknown"}
+    colour = read_probe(answer(VIDEO | change)).video.colour
+    assert (colour.primaries, colour.matrix, colour.transfer) == (None, None, Transfer.SDR)
+
+
+@pytest.mark.parametrize(
+    ("pixels", "rgb", "alpha"),
+    [
+        ("yuv420p", False, False),
+        ("yuva420p", False, True),
+        ("bgra", True, True),
+        ("gbrap12le", True, True),
+        ("gbrp", True, False),
+        ("rgb24", True, False),
+        ("pal8", True, True),
+        ("gray", False, False),
+        ("nv12", False, False),
+    ],
+)
+def test_pixels_tell_whether_they_are_rgb_and_transparent(
+    pixels: str, rgb: bool, alpha: bool
+) -> None:
+    video = read_probe(answer(VIDEO | {"pix_fmt": pixels})).video
+    assert (video.colour.is_rgb, video.alpha) == (rgb, alpha)
+
+
+def test_every_sound_and_every_text_track_is_found() -> None:
+    text = {"index": 2, "codec_type": "subtitle", "codec_name": "subrip"}
+    images = {"index": 3, "codec_type": "subtitle", "codec_name": "hdmv_pgs_subtitle"}
+    forced = text | {"index": 4, "disposition": {"forced": 1, "default": 1}}
+    second = AUDIO | {"index": 5, "disposition": {"default": 1}}
+    mute = AUDIO | {"index": 6, "channels": 0}
+    info = read_probe(answer(VIDEO, AUDIO, text, images, forced, second, mute))
+    assert [(sound.index, sound.default) for sound in info.sounds] == [(1, False), (5, True)]
+    assert [(track.index, track.forced) for track in info.subtitles] == [(2, False), (4, True)]
+    assert info.bitmap_subtitles == ("hdmv_pgs_subtitle",)
+
+
+def test_times_count_from_the_beginning_of_the_file() -> None:
+    late = answer(VIDEO | {"start_time": "10.5"}, AUDIO | {"start_time": "9.0"})
+    late["format"] = FORMAT | {"start_time": "9.0"}
+    info = read_probe(late)
+    assert info.video.start_s == 1.5
+    assert info.sounds[0].start_s == 0

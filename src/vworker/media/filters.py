@@ -1,0 +1,94 @@
+"""The filter graph of an encode: what happens to pictures and sound between decoding and encoding.
+
+Pure; every word of it is ours, nothing comes from the file but numbers that were checked.
+"""
+
+from __future__ import annotations
+
+from vworker.media.loudness import Loudness
+from vworker.media.plan import EncodePlan, Sound
+from vworker.media.source import Transfer, VideoStream
+from vworker.media.tone_map import CUBE_NAME, needs_cube
+
+#: From this short side on, a picture that does not tell its matrix is taken for BT.709's.
+_HD_SIDE = 720
+#: A stream that starts later than this is filled up, so that all renditions begin at 0.
+_LATE_S = 0.05
+_TAGS = "setparams=range=tv:color_primaries=bt709:color_trc=bt709:colorspace=bt709"
+
+
+def filter_graph(plan: EncodePlan, loudness: tuple[Loudness | None, ...] = ()) -> str:
+    """Return the graph: outputs [v0], [v1] … are the rungs, [a0], [a1] … the sounds.
+
+    `loudness` has what was measured of each sound, in their order; none leaves them as they are.
+    FFmpeg turns the picture by the file's rotation before the graph. The first scaling squares
+    the pixels and holds the size when the source changes its own in the middle.
+    """
+    chains = []
+    feed = f"0:{plan.info.video.index}"
+    steps = _head(plan)
+    for number, rung in enumerate(plan.rungs):
+        if number:
+            steps = [f"scale={rung.width}:{rung.height}:flags=lanczos", "setsar=1"]
+        output = f"[v{number}]"
+        if number + 1 < len(plan.rungs):
+            steps = [*steps, "split=2"]
+            output += f"[s{number}]"
+        chains.append(f"[{feed}]{','.join(steps)}{output}")
+        feed = f"s{number}"
+    measured = loudness or (None,) * len(plan.sounds)
+    for number, (sound, level) in enumerate(zip(plan.sounds, measured, strict=True)):
+        chains.append(f"[0:{sound.stream.index}]{','.join(_sound(plan, sound, level))}[a{number}]")
+    return ";".join(chains)
+
+
+def _head(plan: EncodePlan) -> list[str]:
+    """Return the steps to the largest rung: progressive, at one rate, BT.709, 8 bit 4:2:0."""
+    video, rung = plan.info.video, plan.rungs[0]
+    rate = plan.frame_rate
+    # A stream that starts late shows its first picture from 0 on.
+    late = ":start_time=0" if video.start_s > _LATE_S else ""
+    size = f"scale={rung.width}:{rung.height}:flags=lanczos"
+    steps = [f"fps={rate.numerator}/{rate.denominator}{late}"]
+    if video.interlaced:
+        # A picture from each field; all frames, since what calls itself progressive in such a
+        # stream often is not, and combs stay.
+        steps.insert(0, "bwdif=mode=send_field:deint=all")
+    if needs_cube(video.colour):
+        # Sixteen bits between the two conversions, so that skies get no steps.
+        steps += [
+            f"{size}{_matrix(video)}:out_range=pc",
+            "format=gbrp16le",
+            f"lut3d=file={CUBE_NAME}:interp=tetrahedral",
+            "scale=out_color_matrix=bt709:out_range=tv",
+        ]
+    else:
+        # Transparent pixels show black behind them.
+        blend = ":alphablend=uniform_color" if video.alpha else ""
+        steps += [f"{size}{_matrix(video)}:out_color_matrix=bt709:out_range=tv{blend}"]
+    return [*steps, "setsar=1", "format=yuv420p", _TAGS]
+
+
+def _matrix(video: VideoStream) -> str:
+    """Name the matrix of a picture that does not: by its size, as players guess it."""
+    colour = video.colour
+    if colour.is_rgb or colour.matrix is not None:
+        return ""
+    if colour.transfer is not Transfer.SDR or colour.primaries == "bt2020":
+        return ":in_color_matrix=bt2020"
+    hd = min(video.width, video.height) >= _HD_SIDE
+    return f":in_color_matrix={'bt709' if hd else 'bt601'}"
+
+
+def _sound(plan: EncodePlan, sound: Sound, level: Loudness | None) -> list[str]:
+    """Return the steps of one sound: without gaps, from 0 to the end of the pictures."""
+    late = ":first_pts=0" if sound.stream.start_s > _LATE_S else ""
+    # Gaps become silence: a player has no clock but the samples.
+    steps = [f"aresample=async=1{late}"]
+    if level is not None:
+        steps += [level.filter(plan.encoding.loudness_lufs), "aresample=48000"]
+    if plan.duration_s is not None:
+        # Players need both to end together; sound without pictures is cut.
+        end = f"{plan.duration_s:.6f}"
+        steps += [f"apad=whole_dur={end}", f"atrim=end={end}"]
+    return steps

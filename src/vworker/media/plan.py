@@ -1,0 +1,158 @@
+"""What one encode makes of a source: rungs, sound renditions, subtitles, and their names."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from fractions import Fraction
+from pathlib import Path
+
+from vworker.media.encoding import Encoding, SegmentType
+from vworker.media.ladder import Rung, choose_rungs
+from vworker.media.languages import language_name, language_tag
+from vworker.media.source import AudioStream, SourceInfo, SubtitleStream
+
+SOURCE_NAME = "source.bin"
+OUTPUT_NAME = "hls"
+#: Folder of the first sound rendition, and how the names of the others begin.
+AUDIO_NAME = "audio"
+SUBTITLES_NAME = "subtitles"
+PLAYLIST_NAME = "index.m3u8"
+#: More tracks than this are left out: each sound costs an encoder.
+MAX_SOUNDS = 8
+MAX_SUBTITLES = 16
+_MAX_FRAME_RATE = Fraction(60)
+#: Slower sources repeat their pictures: a keyframe every few seconds needs a frame there.
+_MIN_FRAME_RATE = Fraction(1)
+_DEFAULT_FRAME_RATE = Fraction(30)
+_EXTENSIONS = {SegmentType.TS: "ts", SegmentType.FMP4: "m4s"}
+
+
+def segment_name(number: int, segments: SegmentType = SegmentType.TS) -> str:
+    """Return the file name of a segment of pictures or sound; they count from 0."""
+    return segment_pattern(segments) % number
+
+
+def segment_pattern(segments: SegmentType) -> str:
+    """Return the segments' name with a printf placeholder for the number, for FFmpeg."""
+    return f"seg_%05d.{_EXTENSIONS[segments]}"
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Track:
+    """A rendition besides the pictures, as players list it."""
+
+    #: The folder's name.
+    folder: str
+    #: For people; unique among the tracks of its kind, free of quotes and control characters.
+    name: str
+    #: BCP 47 tag (RFC 5646); None when the source tells none.
+    language: str | None
+    #: Whether players choose it by themselves; true for one sound, and for no subtitles.
+    default: bool
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Sound(Track):
+    """A sound rendition: AAC, stereo, 48 kHz."""
+
+    stream: AudioStream
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Subtitles(Track):
+    """A WebVTT rendition."""
+
+    stream: SubtitleStream
+    forced: bool
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class EncodePlan:
+    """One encode: what goes in, what shall come out."""
+
+    #: The attempt's folder, in which FFmpeg runs: it sees relative names of ours and nothing else.
+    scratch: Path
+    info: SourceInfo
+    rungs: tuple[Rung, ...]
+    encoding: Encoding = field(default_factory=Encoding)
+
+    @property
+    def output(self) -> Path:
+        """Folder with a folder per rendition; both must exist when FFmpeg starts."""
+        return self.scratch / OUTPUT_NAME
+
+    @property
+    def names(self) -> tuple[str, ...]:
+        """Names of all renditions that FFmpeg cuts into segments: the rungs, then the sounds."""
+        return (*(rung.name for rung in self.rungs), *(sound.folder for sound in self.sounds))
+
+    @property
+    def frame_rate(self) -> Fraction:
+        """Frames per second of every rung: the source's, fields counted, from 1 to 60."""
+        rate = self.info.video.frame_rate or _DEFAULT_FRAME_RATE
+        if self.info.video.interlaced:
+            rate *= 2
+        return max(_MIN_FRAME_RATE, min(rate, _MAX_FRAME_RATE))
+
+    @property
+    def duration_s(self) -> float | None:
+        """Seconds that every rendition shall last: to the end of the source's pictures."""
+        video = self.info.video
+        return None if video.duration_s is None else video.start_s + video.duration_s
+
+    @property
+    def sounds(self) -> tuple[Sound, ...]:
+        """The sound renditions in the file's order; one of them is the default."""
+        streams = self.info.sounds[:MAX_SOUNDS]
+        chosen = next((stream for stream in streams if stream.default), None)
+        names = _unique_names([stream.language for stream in streams], "Audio")
+        return tuple(
+            Sound(
+                folder=_folder(AUDIO_NAME, number),
+                name=name,
+                language=language_tag(stream.language),
+                default=stream is (chosen or streams[0]),
+                stream=stream,
+            )
+            for number, (stream, name) in enumerate(zip(streams, names, strict=True), start=1)
+        )
+
+    @property
+    def subtitles(self) -> tuple[Subtitles, ...]:
+        """The WebVTT renditions in the file's order."""
+        streams = self.info.subtitles[:MAX_SUBTITLES]
+        names = _unique_names([stream.language for stream in streams], "Subtitles")
+        return tuple(
+            Subtitles(
+                folder=_folder(SUBTITLES_NAME, number),
+                name=name,
+                language=language_tag(stream.language),
+                default=False,
+                forced=stream.forced,
+                stream=stream,
+            )
+            for number, (stream, name) in enumerate(zip(streams, names, strict=True), start=1)
+        )
+
+
+def make_plan(scratch: Path, info: SourceInfo, encoding: Encoding) -> EncodePlan:
+    """Plan the encode of a source that lies in `scratch`; pure."""
+    rungs = choose_rungs(info.video.width, info.video.height, encoding.ladder)
+    return EncodePlan(scratch=scratch, info=info, rungs=rungs, encoding=encoding)
+
+
+def _folder(kind: str, number: int) -> str:
+    return kind if number == 1 else f"{kind}-{number}"
+
+
+def _unique_names(languages: Sequence[str | None], unknown: str) -> list[str]:
+    """Name tracks by their language, and those that would have the same name by a number too."""
+    taken: dict[str, int] = {}
+    names = []
+    for language in languages:
+        tag = language_tag(language)
+        name = language_name(tag) if tag else unknown
+        taken[name] = taken.get(name, 0) + 1
+        names.append(name if taken[name] == 1 else f"{name} {taken[name]}")
+    return names

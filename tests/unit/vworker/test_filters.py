@@ -1,0 +1,115 @@
+from dataclasses import replace
+from fractions import Fraction
+
+import pytest
+
+from tests.support.plans import INFO, PLAN, planned
+from vworker.media.encoding import Encoding
+from vworker.media.filters import filter_graph
+from vworker.media.loudness import Loudness
+from vworker.media.source import Colour, SourceInfo, Transfer
+
+TAGGED = "setparams=range=tv:color_primaries=bt709:color_trc=bt709:colorspace=bt709"
+
+
+def with_video(**change: object) -> SourceInfo:
+    return replace(INFO, video=replace(INFO.video, **change))  # type: ignore[arg-type]
+
+
+def picture(info: SourceInfo) -> str:
+    """The steps of the largest rung."""
+    return filter_graph(planned(info)).partition(";")[0]
+
+
+def test_the_whole_graph() -> None:
+    assert filter_graph(PLAN).split(";") == [
+        "[0:1]fps=25/1,scale=854:480:flags=lanczos:out_color_matrix=bt709:out_range=tv,setsar=1,"
+        f"format=yuv420p,{TAGGED},split=2[v0][s0]",
+        "[s0]scale=640:360:flags=lanczos,setsar=1[v1]",
+        "[0:0]aresample=async=1,apad=whole_dur=3.000000,atrim=end=3.000000[a0]",
+    ]
+
+
+def test_a_single_rung_needs_no_split() -> None:
+    assert "split" not in picture(with_video(width=320, height=240))
+
+
+@pytest.mark.parametrize(
+    ("rate", "filtered"),
+    [
+        (Fraction(1000), "fps=60/1"),
+        (Fraction(50), "fps=50/1"),
+        (Fraction(60000, 1001), "fps=60000/1001"),
+        (Fraction(1, 10), "fps=1/1"),
+        (None, "fps=30/1"),
+    ],
+)
+def test_frame_rates_stay_between_one_and_sixty(rate: Fraction | None, filtered: str) -> None:
+    assert picture(with_video(frame_rate=rate)).startswith(f"[0:1]{filtered},")
+
+
+def test_fields_become_pictures_of_their_own() -> None:
+    steps = picture(with_video(interlaced=True))
+    assert steps.startswith("[0:1]bwdif=mode=send_field:deint=all,fps=50/1,scale=")
+
+
+@pytest.mark.parametrize(
+    ("size", "colour", "matrix"),
+    [
+        ((1280, 720), Colour(), ":in_color_matrix=bt709"),
+        ((720, 1280), Colour(), ":in_color_matrix=bt709"),
+        ((720, 576), Colour(), ":in_color_matrix=bt601"),
+        ((720, 576), Colour(matrix="bt470bg"), ""),
+        ((720, 576), Colour(is_rgb=True), ""),
+    ],
+)
+def test_a_matrix_that_nobody_tells_is_guessed_as_players_do(
+    size: tuple[int, int], colour: Colour, matrix: str
+) -> None:
+    steps = picture(with_video(width=size[0], height=size[1], colour=colour))
+    assert f":flags=lanczos{matrix}:out_color_matrix=bt709:out_range=tv" in steps
+
+
+@pytest.mark.parametrize(
+    "colour",
+    [
+        Colour(transfer=Transfer.PQ, primaries="bt2020", matrix="bt2020nc"),
+        Colour(transfer=Transfer.HLG, primaries="bt2020", matrix="bt2020nc"),
+        Colour(primaries="bt2020", matrix="bt2020nc"),
+        Colour(primaries="smpte432", matrix="bt709"),
+    ],
+)
+def test_hdr_and_wide_gamut_go_through_the_cube(colour: Colour) -> None:
+    assert (
+        "scale=854:480:flags=lanczos:out_range=pc,format=gbrp16le,"
+        "lut3d=file=tone.cube:interp=tetrahedral,scale=out_color_matrix=bt709:out_range=tv,"
+        f"setsar=1,format=yuv420p,{TAGGED}" in picture(with_video(colour=colour))
+    )
+
+
+def test_transparent_pixels_are_laid_on_black() -> None:
+    assert ":alphablend=uniform_color" in picture(with_video(alpha=True))
+
+
+def test_late_streams_are_filled_up_from_zero() -> None:
+    late = replace(
+        with_video(start_s=1.5), sounds=tuple(replace(s, start_s=2.0) for s in INFO.sounds)
+    )
+    graph = filter_graph(planned(late))
+    assert "fps=25/1:start_time=0," in graph
+    assert "aresample=async=1:first_pts=0,apad=whole_dur=4.500000,atrim=end=4.500000" in graph
+
+
+def test_sound_is_not_cut_when_the_end_of_the_pictures_is_unknown() -> None:
+    assert "[0:0]aresample=async=1[a0]" in filter_graph(planned(with_video(duration_s=None)))
+
+
+def test_measured_loudness_is_brought_to_the_target() -> None:
+    level = Loudness(
+        integrated_lufs=-30.5, true_peak_dbtp=-12.0, range_lu=4.0, threshold_lufs=-41.0
+    )
+    graph = filter_graph(planned(INFO, Encoding(loudness_lufs=-16.0)), (level,))
+    assert (
+        "loudnorm=I=-16.0:TP=-1.5:LRA=20:linear=true:measured_I=-30.5:measured_TP=-12.0"
+        ":measured_LRA=4.0:measured_thresh=-41.0,aresample=48000,apad" in graph
+    )
