@@ -18,6 +18,7 @@ _PLAIN = (
     "progress",
     "attempts",
     "source",
+    "profile",
     "error",
     "last_error",
     "source_info",

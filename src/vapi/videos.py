@@ -35,13 +35,15 @@ async def create_video(request: Request) -> Response:
     media_type = media_type_of(request)
     if media_type == "application/json":
         fields = Fields("request", await read_json(request))
-        fields.only({"source"})
-        job = TranscodeRequest(video_id=video_id, source=fields.text("source"))
+        fields.only({"source", "profile"})
+        profile = fields.text("profile") if fields.has("profile") else None
+        job = TranscodeRequest(video_id=video_id, source=fields.text("source"), profile=profile)
         deadline = answer_deadline()
         await services.require_redis(deadline)
         document = await _record(services, job, deadline)
     elif media_type.startswith("video/") or media_type == "application/octet-stream":
-        job = TranscodeRequest(video_id=video_id, source=upload_key(video_id))
+        profile = request.query_params.get("profile")
+        job = TranscodeRequest(video_id=video_id, source=upload_key(video_id), profile=profile)
         # before gigabytes are sent in vain
         await _require_backends(services)
         await store_video(
@@ -108,7 +110,7 @@ async def _record(services: Services, job: TranscodeRequest, deadline: float) ->
 
     Raises the 503 problem at the deadline; then the video may be accepted all the same.
     """
-    document = new_document(job.video_id, job.source)
+    document = new_document(job.video_id, job.source, job.profile)
     async with answer_of("MongoDB", deadline):
         await services.catalog.insert(document)
     logger.info(

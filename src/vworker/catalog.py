@@ -5,9 +5,9 @@ queue knows (`project`), guarded by `version`. Motor, and only calls that PyMong
 has too.
 
 Fields: `_id`, `status` (queued, processing, completed, failed), `progress` (0 to 100), `attempts`,
-`source` (S3 key), `renditions`, `audio`, `playlist` (S3 key), `source_info`, `size_bytes`,
-`timings`, `error` (of a failed video), `last_error` (of an attempt that is retried), `created_at`,
-`started_at`, `finished_at` (UTC), `version`.
+`source` (S3 key), `profile` (null for the worker's own), `renditions`, `audio`, `playlist` (S3
+key), `source_info`, `size_bytes`, `timings`, `error` (of a failed video), `last_error` (of an
+attempt that is retried), `created_at`, `started_at`, `finished_at` (UTC), `version`.
 """
 
 from __future__ import annotations
@@ -34,7 +34,7 @@ _FROM_RESULT = ("renditions", "audio", "playlist", "size_bytes", "timings")
 _UNFINISHED = ("queued", "processing")
 
 
-def new_document(video_id: str, source: str) -> Document:
+def new_document(video_id: str, source: str, profile: str | None = None) -> Document:
     """Return the document of a video that is being accepted; the mirror writes on from it."""
     now = datetime.now(UTC)
     return {
@@ -43,6 +43,7 @@ def new_document(video_id: str, source: str) -> Document:
         "progress": 0,
         "attempts": 0,
         "source": source,
+        "profile": profile,
         "error": None,
         # MongoDB keeps milliseconds
         "created_at": now.replace(microsecond=now.microsecond // 1000 * 1000),

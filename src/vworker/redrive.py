@@ -69,7 +69,11 @@ class Redriver:
                 continue
             video_id = document["_id"]
             try:
-                request = TranscodeRequest(video_id=video_id, source=document.get("source", ""))
+                request = TranscodeRequest(
+                    video_id=video_id,
+                    source=document.get("source", ""),
+                    profile=document.get("profile"),
+                )
             except InvalidPayload as error:
                 logger.error("video %s cannot be queued again: %s", video_id, error)
                 continue

@@ -58,6 +58,30 @@ async def test_a_reference_is_recorded_and_queued_under_one_id(
     assert (job.backoff.type, job.backoff.delay, job.backoff.factor) == ("exponential", 2, 4)
 
 
+async def test_a_profile_is_recorded_and_handed_on(
+    http: httpx.AsyncClient, queue: Queue, videos: Any
+) -> None:
+    named = await http.post("/v1/videos", json={"source": "a.mp4", "profile": "fast"})
+    uploaded = await http.post("/v1/videos?profile=quality", content=b"x", headers=VIDEO)
+
+    for answer, profile in ((named, "fast"), (uploaded, "quality")):
+        video = answer.json()
+        assert video["profile"] == profile
+        assert (await videos.find_one({"_id": video["id"]}))["profile"] == profile
+        job = await queue.get_job(video["id"])
+        assert job is not None
+        assert job.data["profile"] == profile
+
+
+async def test_an_upload_with_an_unusable_profile_is_refused_and_leaves_nothing(
+    http: httpx.AsyncClient, storage: Storage
+) -> None:
+    before = await upload_keys(storage)
+    answer = await http.post("/v1/videos?profile=a%20b", content=b"x", headers=VIDEO)
+    assert "profile must be" in assert_problem(answer, 400)["detail"]
+    assert await upload_keys(storage) == before
+
+
 async def test_an_accepted_video_is_one_line_of_the_log(http: httpx.AsyncClient, api: Api) -> None:
     video_id = (await http.post("/v1/videos", json={"source": "a.mp4"})).json()["id"]
     assert api.log.count(f"video {video_id} accepted") == 1
@@ -80,6 +104,9 @@ async def test_an_accepted_video_is_one_line_of_the_log(http: httpx.AsyncClient,
         b'{"source": "a/../b.mp4"}',
         b'{"source": "a\\u0000.mp4"}',
         b'{"source": "a.mp4", "priority": 1}',
+        b'{"source": "a.mp4", "profile": 1}',
+        b'{"source": "a.mp4", "profile": ""}',
+        b'{"source": "a.mp4", "profile": "-i $(reboot)"}',
         json.dumps({"source": "k" * 1025}).encode(),
     ],
 )

@@ -63,6 +63,17 @@ def test_a_request_survives_the_way_through_json() -> None:
     assert TranscodeRequest.from_json(json.loads(json.dumps(request.to_json()))) == request
 
 
+def test_a_request_with_a_profile_survives_too() -> None:
+    request = TranscodeRequest(video_id="a", source="b", profile="my-own_1")
+    assert TranscodeRequest.from_json(json.loads(json.dumps(request.to_json()))) == request
+
+
+@pytest.mark.parametrize("profile", ["", "A", "a b", "-i $(x)", "a\n", "ä", "a" * 65])
+def test_a_profile_is_a_plain_name(profile: str) -> None:
+    with pytest.raises(InvalidPayload, match="profile must be 1 to 64 characters"):
+        TranscodeRequest(video_id="a", source="b", profile=profile)
+
+
 def test_a_result_survives_the_way_through_json() -> None:
     assert TranscodeResult.from_json(json.loads(json.dumps(RESULT.to_json()))) == RESULT
 
