@@ -1,0 +1,242 @@
+"""What a confined child cannot do, tried from the inside at each level that works here."""
+
+import json
+import os
+import socket
+import subprocess
+import sys
+import tempfile
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from tests.support import captive
+from vworker.sandbox import Access, Level, Limits, Sandbox, SandboxUnavailable, open_sandbox
+from vworker.sandbox.landlock import landlock_version
+from vworker.sandbox.program import needed_files
+
+PYTHON = str(Path(sys.executable).resolve())
+MIB = 1024**2
+
+
+def levels_of_this_kernel() -> list[Level]:
+    """Which levels must work here, asked of the kernel without our code."""
+    namespaces = ["unshare", "--user", "--pid", "--net", "--ipc", "--uts", "--fork", "true"]
+    allowed = subprocess.run(namespaces, capture_output=True, check=False).returncode == 0
+    found = [Level.BUBBLEWRAP] if allowed else []
+    return [*found, Level.LANDLOCK] if landlock_version() else found
+
+
+LEVELS = levels_of_this_kernel()
+
+
+@pytest.fixture(params=LEVELS)
+def level(request: pytest.FixtureRequest) -> Level:
+    assert isinstance(request.param, Level)
+    return request.param
+
+
+@pytest.fixture
+def sandbox(level: Level, ffmpeg: str, ffprobe: str) -> Sandbox:
+    return open_sandbox(
+        level, ffmpeg=ffmpeg, ffprobe=ffprobe, limits=Limits(memory_bytes=256 * MIB)
+    )
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Cell:
+    """A job's folder with an input and an output, beside a neighbour's."""
+
+    folder: Path
+    neighbour: Path
+
+    @property
+    def access(self) -> Access:
+        return Access(folder=self.folder, reads=("input", "script.py"), writes=("output",))
+
+    def run(self, sandbox: Sandbox, script: str, *argv: str) -> subprocess.CompletedProcess[bytes]:
+        (self.folder / "script.py").write_text(script)
+        command = [PYTHON, "-I", "-S", "-B", str(self.folder / "script.py"), *argv]
+        with sandbox.launch(command, self.access, cpu_s=20) as launch:
+            return subprocess.run(
+                launch.argv,
+                capture_output=True,
+                cwd=self.folder,
+                env={"LC_ALL": "C"},
+                pass_fds=launch.descriptors,
+                timeout=60,
+                check=False,
+            )
+
+
+@pytest.fixture
+def cell(tmp_path: Path) -> Cell:
+    folder, neighbour = tmp_path / "job with a space", tmp_path / "neighbour"
+    (folder / "output").mkdir(parents=True)
+    (folder / "input").write_bytes(b"source")
+    neighbour.mkdir()
+    (neighbour / "secret").write_bytes(b"canary")
+    return Cell(folder=folder, neighbour=neighbour)
+
+
+@pytest.fixture
+def listening() -> Iterator[socket.socket]:
+    with socket.create_server(("127.0.0.1", 0)) as server:
+        yield server
+
+
+def captive_report(sandbox: Sandbox, cell: Cell, listening: socket.socket) -> dict[str, Any]:
+    port = listening.getsockname()[1]
+    script = Path(captive.__file__).read_text()
+    ended = cell.run(
+        sandbox,
+        script,
+        *(str(cell.neighbour / "secret"), str(cell.neighbour), str(port), str(os.getpid())),
+    )
+    assert ended.returncode == 0, ended.stderr.decode()
+    report: dict[str, Any] = json.loads(ended.stdout)
+    return report
+
+
+def test_a_captive_reaches_its_own_files_and_nothing_else(
+    sandbox: Sandbox, cell: Cell, listening: socket.socket
+) -> None:
+    attempts = captive_report(sandbox, cell, listening)["attempts"]
+    allowed = {"read input", "write output", "rename output"}
+    assert {name for name, ended in attempts.items() if ended == "done"} == allowed
+    assert attempts["fork"] == "EPERM"
+    assert attempts["connect to the host"] == "EPERM"
+    assert [path.name for path in (cell.folder / "output").iterdir()] == ["done"]
+    assert (cell.neighbour / "secret").read_bytes() == b"canary"
+    listening.setblocking(False)
+    with pytest.raises(BlockingIOError):
+        listening.accept()
+
+
+def test_a_captive_finds_no_secret_in_its_environment(
+    sandbox: Sandbox, cell: Cell, listening: socket.socket
+) -> None:
+    # bwrap tells the working folder in PWD.
+    assert set(captive_report(sandbox, cell, listening)["environment"]) <= {"LC_ALL", "PWD"}
+
+
+def test_the_same_attempts_succeed_without_containment(
+    cell: Cell, listening: socket.socket, ffmpeg: str, ffprobe: str
+) -> None:
+    """Else the refusals above would prove nothing."""
+    bare = open_sandbox(Level.RLIMITS, ffmpeg=ffmpeg, ffprobe=ffprobe)
+    attempts = captive_report(bare, cell, listening)["attempts"]
+    done = {name for name, ended in attempts.items() if ended == "done"}
+    assert {
+        "read another job's file",
+        "write beside the output",
+        "link out of the output",
+        "make a pipe",
+        "connect to the host",
+        "fork",
+        "signal the worker",
+    } <= done
+
+
+@pytest.mark.parametrize("kind", ["private", "shared"])
+def test_memory_is_bounded(sandbox: Sandbox, cell: Cell, kind: str) -> None:
+    size = 300 * MIB if kind == "private" else 64 * 1024 * MIB
+    flag = "MAP_PRIVATE" if kind == "private" else "MAP_SHARED"
+    script = (
+        "import mmap\n"
+        f"try: mmap.mmap(-1, {size}, flags=mmap.{flag} | mmap.MAP_ANONYMOUS)\n"
+        "except OSError as error: print(error.errno)\n"
+    )
+    assert cell.run(sandbox, script).stdout.strip() == b"12"  # ENOMEM
+
+
+def test_the_length_of_a_file_is_bounded(
+    level: Level, cell: Cell, ffmpeg: str, ffprobe: str
+) -> None:
+    limits = Limits(file_bytes=MIB)
+    sandbox = open_sandbox(level, ffmpeg=ffmpeg, ffprobe=ffprobe, limits=limits)
+    script = (
+        "import signal\n"
+        "signal.signal(signal.SIGXFSZ, signal.SIG_IGN)\n"
+        f"open('output/big', 'wb').write(bytes({2 * MIB}))\n"
+    )
+    assert b"File too large" in cell.run(sandbox, script).stderr
+    assert (cell.folder / "output/big").stat().st_size == MIB
+
+
+def test_the_processor_time_is_bounded(sandbox: Sandbox, cell: Cell) -> None:
+    (cell.folder / "script.py").write_text("while True: pass")
+    with sandbox.launch(
+        [PYTHON, "-I", "-S", str(cell.folder / "script.py")], cell.access, cpu_s=1
+    ) as launch:
+        ended = subprocess.run(
+            launch.argv, cwd=cell.folder, pass_fds=launch.descriptors, timeout=60, check=False
+        )
+    assert ended.returncode in {-9, 137}
+
+
+def test_open_files_and_dumps_are_bounded(sandbox: Sandbox, cell: Cell) -> None:
+    script = (
+        "import resource as r\nprint(r.getrlimit(r.RLIMIT_NOFILE), r.getrlimit(r.RLIMIT_CORE))\n"
+    )
+    assert cell.run(sandbox, script).stdout.strip() == b"(256, 256) (0, 0)"
+
+
+def test_threads_are_allowed(sandbox: Sandbox, cell: Cell) -> None:
+    script = (
+        "import threading\n"
+        "thread = threading.Thread(target=print, args=('threaded',))\n"
+        "thread.start(); thread.join()\n"
+    )
+    assert cell.run(sandbox, script).stdout.strip() == b"threaded"
+
+
+def test_the_best_level_is_taken(ffmpeg: str, ffprobe: str) -> None:
+    taken = open_sandbox("prefer", ffmpeg=ffmpeg, ffprobe=ffprobe)
+    assert taken.level is [*LEVELS, Level.RLIMITS][0]
+
+
+def test_where_bubblewrap_does_not_work_the_next_level_is_taken(
+    monkeypatch: pytest.MonkeyPatch, ffmpeg: str, ffprobe: str
+) -> None:
+    monkeypatch.setattr("vworker.sandbox.choice.installed_bwraps", lambda: (Path("/bin/false"),))
+    taken = open_sandbox("prefer", ffmpeg=ffmpeg, ffprobe=ffprobe)
+    rest = [level for level in LEVELS if level is not Level.BUBBLEWRAP]
+    assert taken.level is [*rest, Level.RLIMITS][0]
+
+
+def test_a_machine_that_contains_nothing_is_refused_with_every_reason(
+    monkeypatch: pytest.MonkeyPatch, ffmpeg: str, ffprobe: str
+) -> None:
+    monkeypatch.setattr("vworker.sandbox.choice.installed_bwraps", lambda: (Path("/bin/false"),))
+    monkeypatch.setattr("vworker.sandbox.choice.landlock_version", lambda: 0)
+    with pytest.raises(
+        SandboxUnavailable, match=r"bubblewrap.*/bin/false.*landlock: .*no Landlock"
+    ):
+        open_sandbox("require", ffmpeg=ffmpeg, ffprobe=ffprobe)
+    assert open_sandbox("prefer", ffmpeg=ffmpeg, ffprobe=ffprobe).level is Level.RLIMITS
+
+
+def test_a_sandbox_that_leaks_is_refused(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path, level: Level, ffmpeg: str, ffprobe: str
+) -> None:
+    monkeypatch.setattr(tempfile, "tempdir", str(tmp_path))
+    monkeypatch.setattr(
+        f"vworker.sandbox.{level}.needed_files",
+        lambda program: (*needed_files(program), tmp_path),
+    )
+    with pytest.raises(SandboxUnavailable, match="could read a file that it was not given"):
+        open_sandbox(level, ffmpeg=ffmpeg, ffprobe=ffprobe)
+
+
+def test_a_program_that_does_not_start_is_named(ffmpeg: str) -> None:
+    with pytest.raises(SandboxUnavailable, match="/bin/false does not run in it"):
+        open_sandbox("prefer", ffmpeg=ffmpeg, ffprobe="/bin/false")
+
+
+def test_a_static_program_needs_itself_alone_and_others_the_system(ffmpeg: str) -> None:
+    assert needed_files(Path(ffmpeg)) == (Path(ffmpeg),)
+    assert Path("/usr") in needed_files(Path("/bin/sh"))
