@@ -93,6 +93,7 @@ async def test_an_accepted_video_is_queued_and_older_than_every_version(catalog:
         "progress": 0,
         "attempts": 0,
         "source": "in/a.mp4",
+        "profile": None,
         "error": None,
         "version": 0,
     }
