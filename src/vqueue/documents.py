@@ -2,9 +2,10 @@
 
 Model. mongod inserts a batch in one transaction and with one entry in its log, but updates
 document by document: an insert costs it an eighth of an upsert. So the versions of a batch
-are looked up first; what is not there is inserted, what is older updated, and the rest
-left alone. The look-up chooses the cheaper way and decides nothing: a document that
-somebody else inserts meanwhile is updated after all, and each update carries its guard.
+are looked up first, unless they are remembered; what is not there is inserted, what is
+older updated, and the rest left alone. The look-up chooses the cheaper way and decides
+nothing: a document that somebody else inserts meanwhile is updated after all, and each
+update carries its guard.
 
 Invariants. A document's `version` only grows: an update matches only a document with a
 smaller one, so late, repeated and concurrent writes are harmless. A write that has
@@ -118,9 +119,17 @@ class Documents:
 
     async def _stored_versions(self, documents: Sequence[JobDocument]) -> dict[str, Any]:
         """Return the versions of those that are there, by job id; None for one without any."""
-        ids = [document.job_id for document in documents]
-        found = self._collection.find({"_id": {"$in": ids}}, {"version": 1})
-        return {document["_id"]: document.get("version") async for document in found}
+        ids = [one.job_id for one in documents]
+        stored: dict[str, Any] = {key: self._stored[key] for key in ids if key in self._stored}
+        unknown = [key for key in ids if key not in stored]
+        if unknown:
+            # all in the first reply: a cursor's default first batch has 101 documents
+            found = self._collection.find(
+                {"_id": {"$in": unknown}}, {"version": 1}, batch_size=len(unknown) + 1
+            )
+            for document in await found.to_list(None):
+                stored[document["_id"]] = document.get("version")
+        return stored
 
     def _remember(self, documents: Sequence[JobDocument]) -> None:
         for document in documents:
