@@ -49,6 +49,8 @@ _Entry = tuple[bytes, list[bytes] | None]
 
 #: Events of one batch.
 _BUDGET = 1000
+#: Parts of a batch under way: MongoDB writes one while the next one is read.
+_ABREAST = 2
 #: Seconds of one blocking wait for events.
 _BLOCK = 10.0
 #: Seconds that events gather after the first one of a quiet time, about.
@@ -126,6 +128,7 @@ class MongoMirror:
         self._scripts = Scripts(self._client, self.keys)
         #: Entries that a lost reply or an error left with this consumer.
         self._own_pending = False
+        self._abreast = asyncio.Semaphore(_ABREAST)
         self._newest_seen = "0-0"
         self._claim_at = 0.0
 
@@ -273,8 +276,13 @@ class MongoMirror:
                 if event.name in FINAL_STATES:
                     final_events[event.job_id] = event
         ids = list(job_ids)
-        for start in range(0, len(ids), MAX_BATCH):
-            await self._write_jobs(ids[start : start + MAX_BATCH], final_events)
+        try:
+            async with asyncio.TaskGroup() as group:
+                for start in range(0, len(ids), MAX_BATCH):
+                    part = ids[start : start + MAX_BATCH]
+                    group.create_task(self._write_jobs(part, final_events))
+        except ExceptionGroup as failed:
+            raise failed.exceptions[0] from failed  # all of the entries are done again
         await self._client.execute(
             "XACK",
             self.keys.ev,
@@ -285,17 +293,20 @@ class MongoMirror:
     async def _write_jobs(
         self, job_ids: Sequence[str], final_events: Mapping[str, JobEvent]
     ) -> None:
-        snapshots = await self._scripts.snapshot(ids=job_ids)
-        version = version_of(*snapshots.version)
-        documents = []
-        for job_id, snapshot in zip(job_ids, snapshots.jobs, strict=True):
-            if snapshot is not None:
-                job = job_from_snapshot(job_id, snapshot, queue_name=self.name)
-                documents.append(self._document(job, version))
-            elif job_id in final_events:
-                event = final_events[job_id]
-                documents.append(self._document(_job_from_event(event, self.name), event.version))
-        await self._write(documents)
+        async with self._abreast:
+            snapshots = await self._scripts.snapshot(ids=job_ids)
+            version = version_of(*snapshots.version)
+            documents = []
+            for job_id, snapshot in zip(job_ids, snapshots.jobs, strict=True):
+                if snapshot is not None:
+                    job = job_from_snapshot(job_id, snapshot, queue_name=self.name)
+                    documents.append(self._document(job, version))
+                elif job_id in final_events:
+                    event = final_events[job_id]
+                    documents.append(
+                        self._document(_job_from_event(event, self.name), event.version)
+                    )
+            await self._write(documents)
 
     def _document(self, job: Job, version: int) -> JobDocument:
         return JobDocument(

@@ -145,6 +145,29 @@ async def test_a_backlog_of_events_writes_each_job_once(pair: Mirrored) -> None:
     assert sorted(recording.written) == sorted(["known", *names])
 
 
+class MeetingMirror(MongoMirror):
+    """Writes a part of a batch only together with another part."""
+
+    def __init__(self, pair: Mirrored) -> None:
+        super().__init__(pair.queue_name, pair.redis_url, pair.collection)
+        self._meeting = asyncio.Barrier(2)
+
+    async def _write(self, documents: Sequence[JobDocument]) -> None:
+        await self._meeting.wait()
+        await super()._write(documents)
+
+
+async def test_the_parts_of_a_batch_are_written_side_by_side(pair: Mirrored) -> None:
+    running = pair.start()
+    await pair.caught_up()
+    await pair.end(running)
+    for start in (0, 250):
+        await pair.driver.add(*(f"job-{number}" for number in range(start, start + 250)))
+    pair.start(MeetingMirror(pair))
+    await pair.assert_equal()
+    assert len(await pair.documents()) == 500
+
+
 async def test_a_document_with_a_newer_version_is_not_overwritten(pair: Mirrored) -> None:
     newer: Document = {"_id": "ahead", "status": "theirs", "version": 2**62}
     await pair.collection.insert_one(newer)

@@ -114,7 +114,7 @@ async def test_a_mirror_process_killed_at_any_moment_loses_nothing(
 
 
 async def test_a_mongodb_killed_and_restarted_loses_nothing(
-    redis_url: str, queue_name: str, tmp_path: Path
+    redis_url: str, queue_name: str, tmp_path: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
     server = Mongod(tmp_path)
     await asyncio.to_thread(server.start)
@@ -130,11 +130,18 @@ async def test_a_mongodb_killed_and_restarted_loses_nothing(
             mirror = pair.mirror()
             assert not await mirror.caught_up()
             await mirror._client.aclose()
+
+            async def noticed() -> bool:
+                return bool(caplog.records)
+
+            await until(noticed, what="the mirror to notice the outage")
             await asyncio.to_thread(server.start)
             await pair.assert_equal()
             assert not running.done()
             assert await pair.status("before") == "completed"
             assert await pair.status("meanwhile") == "queued"
+            # an outage is something to wait for, no failure
+            assert {record.levelname for record in caplog.records} == {"WARNING"}
     finally:
         await asyncio.to_thread(server.stop)
 
