@@ -16,6 +16,7 @@ from vworker.media.encoding import SegmentType
 from vworker.media.filters import filter_graph
 from vworker.media.loudness import Loudness
 from vworker.media.plan import (
+    CUBE_PATH,
     OUTPUT_NAME,
     PLAYLIST_NAME,
     SOURCE_NAME,
@@ -27,7 +28,7 @@ from vworker.media.probe import input_limits
 from vworker.media.process import Exit, run_child
 from vworker.media.progress import Progress, ProgressParser
 from vworker.media.settings import MediaSettings
-from vworker.media.tone_map import CUBE_NAME, cube, needs_cube
+from vworker.media.tone_map import cube, needs_cube
 
 #: Exit codes of an FFmpeg that caught SIGTERM or SIGINT: up to three times, and more often. Which
 #: one it was, it tells at log level info only.
@@ -122,7 +123,7 @@ def prepare_folders(plan: EncodePlan) -> None:
         (plan.output / name).mkdir(parents=True)
     colour = plan.info.video.colour
     if needs_cube(colour):
-        (plan.scratch / CUBE_NAME).write_text(cube(colour), encoding="ascii")
+        (plan.scratch / CUBE_PATH).write_text(cube(colour), encoding="ascii")
 
 
 async def encode(

@@ -6,14 +6,16 @@ Pure; every word of it is ours, nothing comes from the file but numbers that wer
 from __future__ import annotations
 
 from vworker.media.loudness import Loudness
-from vworker.media.plan import EncodePlan, Sound
+from vworker.media.plan import CUBE_PATH, EncodePlan, Sound
 from vworker.media.source import Transfer, VideoStream
-from vworker.media.tone_map import CUBE_NAME, needs_cube
+from vworker.media.tone_map import needs_cube
 
 #: From this short side on, a picture that does not tell its matrix is taken for BT.709's.
 _HD_SIDE = 720
 #: A stream that starts later than this is filled up, so that all renditions begin at 0.
 _LATE_S = 0.05
+#: Matrices that FFmpeg's scaler knows.
+_MATRICES = {"bt709", "fcc", "bt470bg", "smpte170m", "smpte240m", "bt2020nc"}
 _TAGS = "setparams=range=tv:color_primaries=bt709:color_trc=bt709:colorspace=bt709"
 
 
@@ -49,7 +51,7 @@ def _head(plan: EncodePlan) -> list[str]:
     # A stream that starts late shows its first picture from 0 on.
     late = ":start_time=0" if video.start_s > _LATE_S else ""
     size = f"scale={rung.width}:{rung.height}:flags=lanczos"
-    steps = [f"fps={rate.numerator}/{rate.denominator}{late}"]
+    steps = [f"fps={rate.numerator}/{rate.denominator}{late}", *_matrix(video)]
     if video.interlaced:
         # A picture from each field; all frames, since what calls itself progressive in such a
         # stream often is not, and combs stay.
@@ -57,27 +59,31 @@ def _head(plan: EncodePlan) -> list[str]:
     if needs_cube(video.colour):
         # Sixteen bits between the two conversions, so that skies get no steps.
         steps += [
-            f"{size}{_matrix(video)}:out_range=pc",
+            f"{size}:out_range=pc",
             "format=gbrp16le",
-            f"lut3d=file={CUBE_NAME}:interp=tetrahedral",
+            f"lut3d=file={CUBE_PATH}:interp=tetrahedral",
             "scale=out_color_matrix=bt709:out_range=tv",
         ]
     else:
         # Transparent pixels show black behind them.
         blend = ":alphablend=uniform_color" if video.alpha else ""
-        steps += [f"{size}{_matrix(video)}:out_color_matrix=bt709:out_range=tv{blend}"]
+        steps += [f"{size}:out_color_matrix=bt709:out_range=tv{blend}"]
     return [*steps, "setsar=1", "format=yuv420p", _TAGS]
 
 
-def _matrix(video: VideoStream) -> str:
-    """Name the matrix of a picture that does not: by its size, as players guess it."""
+def _matrix(video: VideoStream) -> list[str]:
+    """Name the matrix of a picture that does not: by its size, as players guess it.
+
+    The same for a matrix that the scaler does not know (YCgCo, ICtCp), so that the encode of it is
+    odd in its colours and does not fail.
+    """
     colour = video.colour
-    if colour.is_rgb or colour.matrix is not None:
-        return ""
+    if colour.is_rgb or colour.matrix in _MATRICES:
+        return []
     if colour.transfer is not Transfer.SDR or colour.primaries == "bt2020":
-        return ":in_color_matrix=bt2020"
+        return ["setparams=colorspace=bt2020nc"]
     hd = min(video.width, video.height) >= _HD_SIDE
-    return f":in_color_matrix={'bt709' if hd else 'bt601'}"
+    return [f"setparams=colorspace={'bt709' if hd else 'smpte170m'}"]
 
 
 def _sound(plan: EncodePlan, sound: Sound, level: Loudness | None) -> list[str]:

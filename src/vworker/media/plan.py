@@ -18,6 +18,8 @@ OUTPUT_NAME = "hls"
 AUDIO_NAME = "audio"
 SUBTITLES_NAME = "subtitles"
 PLAYLIST_NAME = "index.m3u8"
+#: The colour cube, when the source needs one, relative to the scratch folder; not published.
+CUBE_PATH = f"{OUTPUT_NAME}/tone.cube"
 #: More tracks than this are left out: each sound costs an encoder.
 MAX_SOUNDS = 8
 MAX_SUBTITLES = 16

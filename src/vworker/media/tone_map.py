@@ -18,7 +18,6 @@ from functools import lru_cache
 
 from vworker.media.source import Colour, Transfer
 
-CUBE_NAME = "tone.cube"
 #: Points along each side of the cube: 36 000 in all, a megabyte of text.
 _POINTS = 33
 #: Brightest light in cd/m² when the file does not tell: what most masters are graded for.

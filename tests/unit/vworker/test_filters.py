@@ -56,9 +56,11 @@ def test_fields_become_pictures_of_their_own() -> None:
 @pytest.mark.parametrize(
     ("size", "colour", "matrix"),
     [
-        ((1280, 720), Colour(), ":in_color_matrix=bt709"),
-        ((720, 1280), Colour(), ":in_color_matrix=bt709"),
-        ((720, 576), Colour(), ":in_color_matrix=bt601"),
+        ((1280, 720), Colour(), ",setparams=colorspace=bt709"),
+        ((720, 1280), Colour(), ",setparams=colorspace=bt709"),
+        ((720, 576), Colour(), ",setparams=colorspace=smpte170m"),
+        ((720, 576), Colour(matrix="ycgco"), ",setparams=colorspace=smpte170m"),
+        ((720, 576), Colour(primaries="bt2020"), ",setparams=colorspace=bt2020nc"),
         ((720, 576), Colour(matrix="bt470bg"), ""),
         ((720, 576), Colour(is_rgb=True), ""),
     ],
@@ -67,7 +69,7 @@ def test_a_matrix_that_nobody_tells_is_guessed_as_players_do(
     size: tuple[int, int], colour: Colour, matrix: str
 ) -> None:
     steps = picture(with_video(width=size[0], height=size[1], colour=colour))
-    assert f":flags=lanczos{matrix}:out_color_matrix=bt709:out_range=tv" in steps
+    assert steps.startswith(f"[0:1]fps=25/1{matrix},scale=")
 
 
 @pytest.mark.parametrize(
@@ -82,7 +84,7 @@ def test_a_matrix_that_nobody_tells_is_guessed_as_players_do(
 def test_hdr_and_wide_gamut_go_through_the_cube(colour: Colour) -> None:
     assert (
         "scale=854:480:flags=lanczos:out_range=pc,format=gbrp16le,"
-        "lut3d=file=tone.cube:interp=tetrahedral,scale=out_color_matrix=bt709:out_range=tv,"
+        "lut3d=file=hls/tone.cube:interp=tetrahedral,scale=out_color_matrix=bt709:out_range=tv,"
         f"setsar=1,format=yuv420p,{TAGGED}" in picture(with_video(colour=colour))
     )
 
