@@ -1,0 +1,211 @@
+"""Every file of the corpus gives its renditions, or the expected error, and leaves nothing else."""
+
+import asyncio
+import json
+import secrets
+import subprocess
+from collections.abc import AsyncIterator
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import pytest
+
+from tests.corpus.case import Bad, Case, Good, Maker
+from tests.corpus.cases import CASES
+from tests.corpus.hostile import CANARY_FILE, CANARY_URL
+from tests.corpus.material import plain
+from tests.support.processes import children
+from vworker.contract import TranscodeRequest, TranscodeResult, output_prefix
+from vworker.errors import TranscodeError
+from vworker.media.encoding import Encoding
+from vworker.media.settings import MediaSettings
+from vworker.pipeline import transcode
+from vworker.storage import Storage
+from vworker.workspace import Workspace
+
+#: Seconds that one file may take; most need one.
+_LIMIT_S = 60
+
+
+@pytest.fixture(scope="session")
+def maker(ffmpeg: str, tmp_path_factory: pytest.TempPathFactory) -> Maker:
+    """Makes the files of the corpus, each when it is first asked for."""
+    return Maker(ffmpeg, tmp_path_factory.mktemp("corpus"))
+
+
+@dataclass(kw_only=True)
+class Canaries:
+    """A file of somebody else's that is a video, and a server that nobody may reach."""
+
+    file: Path
+    url: str
+    visits: list[str] = field(default_factory=list)
+
+    def put_into(self, source: Path) -> bytes:
+        """The bytes of a file of the corpus, pointing to these canaries."""
+        data = source.read_bytes()
+        data = data.replace(CANARY_FILE.encode(), str(self.file).encode())
+        return data.replace(CANARY_URL.encode(), self.url.encode())
+
+
+@pytest.fixture
+async def canaries(maker: Maker) -> AsyncIterator[Canaries]:
+    """Canaries for one test."""
+    canaries = Canaries(file=plain(maker), url="")
+
+    async def note(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        canaries.visits.append(str(writer.get_extra_info("peername")))
+        writer.close()
+
+    async with await asyncio.start_server(note, "127.0.0.1", 0) as server:
+        port = server.sockets[0].getsockname()[1]
+        canaries.url = f"http://127.0.0.1:{port}"
+        yield canaries
+
+
+@dataclass(frozen=True, kw_only=True)
+class Bench:
+    """What is needed to run one file through the pipeline."""
+
+    storage: Storage
+    workspace: Workspace
+    settings: MediaSettings
+    scratch_root: Path
+    video_id: str = field(default_factory=lambda: secrets.token_hex(6))
+
+    @property
+    def prefix(self) -> str:
+        return output_prefix(self.video_id, "1-0", "corpus")
+
+    async def run(self, source: Path) -> TranscodeResult:
+        key = f"corpus/{self.video_id}/-i $(touch canary)%d;:'\".mp4"
+        await self.storage.upload(source, key, "video/mp4")
+        async with asyncio.timeout(_LIMIT_S):
+            return await transcode(
+                TranscodeRequest(video_id=self.video_id, source=key),
+                prefix=self.prefix,
+                storage=self.storage,
+                workspace=self.workspace,
+                report=_ignore,
+                settings=self.settings,
+            )
+
+    async def keys(self) -> list[str]:
+        found = self.storage.list(self.prefix)
+        return sorted([item.key.removeprefix(self.prefix) async for item in found])
+
+    async def text(self, name: str) -> str:
+        async with await self.storage.open(self.prefix + name) as stream:
+            return b"".join([chunk async for chunk in stream]).decode()
+
+    async def fetch(self, name: str, path: Path) -> Path:
+        await self.storage.download(await self.storage.head(self.prefix + name), path)
+        return path
+
+    def leftovers(self) -> list[Path]:
+        return [path for path in self.scratch_root.rglob("*") if path.name.startswith("attempt-")]
+
+
+async def _ignore(percent: int) -> None:
+    """A report that nobody reads."""
+
+
+@pytest.fixture
+def bench(
+    storage: Storage, workspace: Workspace, ffmpeg: str, ffprobe: str, tmp_path: Path
+) -> Bench:
+    """The pipeline with the fastest preset."""
+    return Bench(
+        storage=storage,
+        workspace=workspace,
+        settings=MediaSettings(
+            ffmpeg=ffmpeg,
+            ffprobe=ffprobe,
+            encoding=Encoding(preset="ultrafast"),
+        ),
+        scratch_root=tmp_path / "scratch",
+    )
+
+
+@pytest.mark.parametrize("case", CASES, ids=lambda case: case.name)
+async def test_a_file_gives_what_it_must(
+    case: Case, bench: Bench, maker: Maker, canaries: Canaries, tmp_path: Path
+) -> None:
+    before = children()
+    source = tmp_path / "source"
+    source.write_bytes(canaries.put_into(case.make(maker)))
+
+    if isinstance(case.expected, Bad):
+        with pytest.raises(TranscodeError) as failure:
+            await bench.run(source)
+        assert (failure.value.code, failure.value.retryable) == (case.expected.code, False)
+        assert case.expected.words in failure.value.message
+        assert await bench.keys() == []
+    else:
+        result = await bench.run(source)
+        await _check_renditions(bench, result, case.expected, tmp_path)
+
+    assert canaries.visits == []
+    assert children() == before
+    assert bench.leftovers() == []
+    assert not list(Path.cwd().glob("canary*"))
+
+
+async def _check_renditions(
+    bench: Bench, result: TranscodeResult, expected: Good, folder: Path
+) -> None:
+    rungs = [(rung.name, rung.width, rung.height) for rung in result.renditions]
+    assert tuple(rungs) == expected.rungs
+    for rung in result.renditions:
+        assert rung.frame_rate == pytest.approx(expected.rate, abs=0.01)
+        assert rung.duration_s == pytest.approx(expected.seconds, abs=0.2)
+        segment = f"{rung.name}/seg_00000.ts"
+        path = await bench.fetch(segment, folder / f"{rung.name}.ts")
+        _check_picture(bench.settings, path, (rung.width, rung.height))
+    if expected.brightness is not None:
+        low, high = expected.brightness
+        largest = folder / f"{result.renditions[0].name}.ts"
+        assert low <= _brightness(bench.settings.ffmpeg, largest) <= high
+    folders = {key.partition("/")[0] for key in await bench.keys()}
+    assert len([name for name in folders if name.startswith("audio")]) == len(expected.sounds)
+
+
+def _check_picture(settings: MediaSettings, segment: Path, size: tuple[int, int]) -> None:
+    found = subprocess.run(
+        [settings.ffprobe, "-v", "error", "-show_streams", "-of", "json", str(segment)],
+        check=True,
+        capture_output=True,
+    )
+    streams = json.loads(found.stdout)["streams"]
+    assert len(streams) == 1
+    picture = streams[0]
+    assert (picture["width"], picture["height"]) == size
+    assert {
+        name: picture.get(name)
+        for name in (
+            *("codec_name", "pix_fmt", "sample_aspect_ratio", "field_order"),
+            *("color_range", "color_space", "color_primaries", "color_transfer"),
+        )
+    } == {
+        "codec_name": "h264",
+        "pix_fmt": "yuv420p",
+        "sample_aspect_ratio": "1:1",
+        "field_order": "progressive",
+        "color_range": "tv",
+        "color_space": "bt709",
+        "color_primaries": "bt709",
+        "color_transfer": "bt709",
+    }
+
+
+def _brightness(ffmpeg: str, segment: Path) -> float:
+    """Mean luma of the first picture, 16 to 235."""
+    one = ("-frames:v", "1", "-f", "null", "-")
+    measured = "signalstats,metadata=print:key=lavfi.signalstats.YAVG:file=-"
+    found = subprocess.run(
+        [ffmpeg, "-v", "error", "-i", segment, "-vf", measured, *one],
+        check=True,
+        capture_output=True,
+        text=True,
+    )
+    return float(found.stdout.rpartition("=")[2])

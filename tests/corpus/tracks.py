@@ -1,0 +1,178 @@
+"""Sounds, subtitles, covers and other tracks; times of streams against each other."""
+
+from pathlib import Path
+
+from tests.corpus.case import Case, Good, Maker
+from tests.corpus.material import AAC, H264, P360, joined, picture, plain, tone
+
+HOSTILE = "-i $(touch canary) `touch canary`\n%d'\":;,[v0]\\"
+SRT = "1\n00:00:00,100 --> 00:00:00,900\nHello <i>world</i>\n"
+ASS = (
+    "[Script Info]\nScriptType: v4.00+\n[V4+ Styles]\nFormat: Name, Fontname\n"
+    "Style: Default,Arial\n[Events]\nFormat: Layer, Start, End, Style, Text\n"
+    "Dialogue: 0,0:00:00.10,0:00:00.90,Default,{\\b1}bold{\\b0}\n"
+)
+
+
+def _made(name: str, expected: Good, *arguments: str) -> Case:
+    file = f"{name}.mkv"
+    return Case(name=name, make=lambda m: m.run(file, *arguments), expected=expected)
+
+
+def _sound(name: str, seconds: float, *options: str) -> Case:
+    good = Good(rungs=P360, sounds=(None,))
+    return _made(name, good, *picture(), *tone(seconds), *options, *H264, *AAC)
+
+
+def _many_streams(maker: Maker) -> Path:
+    maps = ["-map", "0:v", *["-map", "1:a"] * 40]
+    return maker.run("many.mkv", *picture(), *tone(), *maps, *H264, *AAC)
+
+
+def _languages(maker: Maker) -> Path:
+    streams = (*picture(), *tone(), *tone(pitch=660), *tone(pitch=880), *tone(pitch=990))
+    maps = ("-map", "0", "-map", "1", "-map", "2", "-map", "3", "-map", "4")
+    tags = ("eng", "ger", "fre", HOSTILE)
+    named = [f for n, tag in enumerate(tags) for f in (f"-metadata:s:a:{n}", f"language={tag}")]
+    return maker.run("languages.mkv", *streams, *maps, *H264, *AAC, *named)
+
+
+def _cover(maker: Maker) -> Path:
+    jpeg = maker.run("cover.mjpeg", *picture("64x64"), *("-frames:v", "1", "-c:v", "mjpeg"))
+    inputs = ("-i", str(plain(maker)), "-i", str(jpeg), "-map", "0", "-map", "1", "-c", "copy")
+    return maker.run("cover.mp4", *inputs, "-disposition:v:1", "attached_pic")
+
+
+def _subtitled(maker: Maker) -> Path:
+    srt = maker.write("a.srt", SRT.encode())
+    ass = maker.write("a.ass", ASS.encode())
+    inputs = ("-i", str(plain(maker)), "-i", str(srt), "-i", str(ass))
+    maps = ("-map", "0", "-map", "1", "-map", "2", "-c", "copy", "-c:s:0", "srt", "-c:s:1", "ass")
+    tags = ("-metadata:s:s:0", "language=ger", "-metadata:s:s:1", f"language={HOSTILE}")
+    return maker.run("subtitled.mkv", *inputs, *maps, *tags)
+
+
+def _mov_text(maker: Maker) -> Path:
+    srt = maker.write("a.srt", SRT.encode())
+    inputs = ("-i", str(plain(maker)), "-i", str(srt), "-map", "0", "-map", "1", "-c", "copy")
+    return maker.run("mov_text.mp4", *inputs, "-c:s", "mov_text", "-metadata:s:s", "language=eng")
+
+
+def _bitmap_subtitles(maker: Maker) -> Path:
+    # one empty presentation of the Blu-ray format, and its end
+    head = b"PG" + (9000).to_bytes(4, "big") + bytes(4)
+    composition = (640).to_bytes(2, "big") + (360).to_bytes(2, "big") + bytes([16, 0, 1, 128, 0, 0])
+    composition += b"\0"
+    pgs = head + b"\x16" + len(composition).to_bytes(2, "big") + composition
+    sup = maker.write("a.sup", pgs + head + b"\x80\0\0")
+    inputs = ("-i", str(plain(maker)), "-i", str(sup), "-map", "0", "-map", "1", "-c", "copy")
+    return maker.run("bitmap.mkv", *inputs)
+
+
+def _hostile_names(maker: Maker) -> Path:
+    attached = maker.write("a.ttf", b"font")
+    tags = [f for key in ("title", "artist", "comment") for f in ("-metadata", f"{key}={HOSTILE}")]
+    tags += ["-metadata:s:v", f"title={HOSTILE}", "-metadata:s:a", f"handler_name={HOSTILE}"]
+    font = ("-attach", str(attached), "-metadata:s:t", "mimetype=font/ttf")
+    name = ("-metadata:s:t", "filename=../../canary")
+    inputs = ("-i", str(plain(maker)), *font, *name, "-c", "copy")
+    return maker.run("hostile_names.mkv", *inputs, *tags)
+
+
+def _reset(maker: Maker) -> Path:
+    part = maker.run("second.ts", *picture(), *tone(), *H264, *AAC)
+    return joined(maker, "reset.ts", part, part)
+
+
+def _layout_change(maker: Maker) -> Path:
+    parts = [
+        maker.run(
+            f"channels_{channels}.ts",
+            *picture(),
+            *tone(),
+            *H264,
+            *AAC,
+            *("-ac", channels, "-output_ts_offset", at),
+        )
+        for channels, at in (("2", "0"), ("6", "1"))
+    ]
+    return joined(maker, "layout_change.ts", *parts)
+
+
+def _cut_in(maker: Maker) -> Path:
+    # keeps the frames before the cut, and an edit list that hides them
+    whole = maker.run("whole.mp4", *picture(seconds=3), *tone(3), *H264, *AAC, "-g", "250")
+    return maker.run("edited.mp4", "-ss", "1", "-i", str(whole), "-c", "copy")
+
+
+def _shifted(name: str, extension: str, rungs: Good, *options: str) -> Case:
+    def make(maker: Maker) -> Path:
+        return maker.run(f"{name}.{extension}", "-i", str(plain(maker)), "-c", "copy", *options)
+
+    return Case(name=name, make=make, expected=rungs)
+
+
+def _late(name: str, late: str, seconds: float) -> Case:
+    """The picture (0) or the sound (1) begins half a second later."""
+
+    def make(maker: Maker) -> Path:
+        source = str(plain(maker))
+        inputs = ("-i", source, "-itsoffset", "0.5", "-i", source)
+        early = "1" if late == "0" else "0"
+        kinds = {"0": "v", "1": "a"}
+        maps = ("-map", f"0:{kinds[early]}", "-map", f"1:{kinds[late]}", "-c", "copy")
+        return maker.run(f"{name}.mkv", *inputs, *maps)
+
+    good = Good(rungs=P360, seconds=seconds, sounds=(None,))
+    return Case(name=name, make=make, expected=good)
+
+
+_PLAIN = Good(rungs=P360, sounds=(None,))
+
+CASES = [
+    _made("silent", Good(rungs=P360), *picture(), *H264),
+    _sound("short_sound", 0.3),
+    _sound("long_sound", 3.0),
+    _sound("surround", 1.0, "-ac", "6"),
+    _sound("telephone", 1.0, "-ac", "1", "-ar", "8000"),
+    Case(
+        name="forty_one_streams",
+        make=_many_streams,
+        expected=Good(rungs=P360, sounds=(None,) * 8),
+    ),
+    Case(
+        name="several_languages",
+        make=_languages,
+        expected=Good(rungs=P360, sounds=("en", "de", "fr", None)),
+    ),
+    Case(name="cover_art", make=_cover, expected=_PLAIN),
+    Case(
+        name="text_subtitles",
+        make=_subtitled,
+        expected=Good(rungs=P360, sounds=(None,), subtitles=("de", None)),
+    ),
+    Case(
+        name="mov_text",
+        make=_mov_text,
+        expected=Good(rungs=P360, sounds=(None,), subtitles=("en",)),
+    ),
+    Case(name="bitmap_subtitles", make=_bitmap_subtitles, expected=_PLAIN),
+    Case(name="hostile_names", make=_hostile_names, expected=_PLAIN),
+    _shifted("timecode", "mov", _PLAIN, "-timecode", "01:00:00:00"),
+    _shifted("wrapping_clock", "ts", _PLAIN, "-output_ts_offset", "95442.7"),
+    _shifted("late_clock", "ts", _PLAIN, "-output_ts_offset", "5000"),
+    _shifted("no_duration", "webm", _PLAIN, "-f", "matroska", "-live", "1"),
+    _shifted("flash", "flv", _PLAIN),
+    _shifted("flash_without_duration", "flv", _PLAIN, "-flvflags", "no_duration_filesize"),
+    _shifted("fragmented", "mp4", _PLAIN, "-movflags", "frag_keyframe+empty_moov"),
+    _shifted("elementary", "h264", Good(rungs=P360), "-an"),
+    _late("late_picture", "0", 1.5),
+    _late("late_sound", "1", 1.0),
+    Case(name="clock_reset", make=_reset, expected=Good(rungs=P360, seconds=2, sounds=(None,))),
+    Case(
+        name="layout_change",
+        make=_layout_change,
+        expected=Good(rungs=P360, seconds=2, sounds=(None,)),
+    ),
+    Case(name="edit_list", make=_cut_in, expected=Good(rungs=P360, seconds=2, sounds=(None,))),
+]
