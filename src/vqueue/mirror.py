@@ -129,7 +129,6 @@ class MongoMirror:
         #: Entries that a lost reply or an error left with this consumer.
         self._own_pending = False
         self._abreast = asyncio.Semaphore(_ABREAST)
-        self._newest_seen = "0-0"
         self._claim_at = 0.0
 
     async def run(self) -> None:
@@ -179,7 +178,7 @@ class MongoMirror:
         if loop.time() >= self._claim_at:
             await self._claim_abandoned()
             self._claim_at = loop.time() + _CLAIM_INTERVAL * random.uniform(0.75, 1.25)  # noqa: S311
-        gap, new_entries = await self._scripts.read_events(
+        gap, end, new_entries = await self._scripts.read_events(
             group=self._group, consumer=self._consumer, budget=_BUDGET
         )
         if new_entries:
@@ -187,10 +186,11 @@ class MongoMirror:
         if gap and await self._resync_lock():
             await self._resync(gap)
         elif not new_entries:
-            await self._wait_for_events()
+            await self._wait_for_events(end)
 
-    async def _wait_for_events(self) -> None:
-        """Sleep until something happened, then a moment longer: it seldom comes alone.
+    async def _wait_for_events(self, after: str) -> None:
+        """Sleep until something happens after this id, then a moment longer: events seldom
+        come alone.
 
         Every process wakes for every burst; the moment bounds what that costs.
         """
@@ -202,10 +202,9 @@ class MongoMirror:
             int(_BLOCK * 1000),
             "STREAMS",
             self.keys.ev,
-            self._newest_seen,
+            after,
         )
         if reply:
-            self._newest_seen = reply[0][1][-1][0].decode()
             await asyncio.sleep(_GATHER * random.uniform(0.5, 1.5))  # noqa: S311
 
     async def _read_own_pending(self) -> list[_Entry]:
@@ -265,7 +264,6 @@ class MongoMirror:
         final_events: dict[str, JobEvent] = {}
         job_ids: dict[str, None] = {}
         for entry_id, fields in entries:
-            self._newest_seen = max(self._newest_seen, entry_id.decode(), key=_id_order)
             if fields is None:
                 await self._mark_gap(entry_id)
                 continue
@@ -367,11 +365,6 @@ class MongoMirror:
                 yield [member.decode() for member in members[::2]]  # scores between
                 if cursor == b"0":
                     break
-
-
-def _id_order(entry_id: str) -> tuple[int, int]:
-    ms, _, seq = entry_id.partition("-")
-    return int(ms), int(seq)
 
 
 def _job_from_event(event: JobEvent, queue_name: str) -> Job:

@@ -233,13 +233,15 @@ class Scripts:
 
     async def read_events(
         self, *, group: str, consumer: str, budget: int
-    ) -> tuple[str, list[tuple[bytes, list[bytes]]]]:
-        """Read events of a durable group: (gap id or '', entries).
+    ) -> tuple[str, str, list[tuple[bytes, list[bytes]]]]:
+        """Read events of a durable group: (gap id or '', end, entries).
+
+        Later events have ids beyond `end`, those so far have not.
 
         A lost reply leaves the entries pending for the consumer, so it is sent once.
         """
-        gap, entries = await self._call("read_events", group, consumer, budget, repeat=False)
-        return gap.decode(), entries
+        gap, end, entries = await self._call("read_events", group, consumer, budget, repeat=False)
+        return gap.decode(), end.decode(), entries
 
     async def close_gap(self, *, group: str, gap: str) -> bool:
         """Say that the group has resynchronised; False when a newer gap was found."""

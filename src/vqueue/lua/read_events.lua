@@ -5,9 +5,10 @@ KEYS  the queue's nine keys (include/keys.lua)
 ARGV  group     (string)
       consumer  (string)
       budget    (events; reading stops at the first entry that reaches it)
-Returns  {gap, entries as XRANGE returns them}; gap is the id at which events were found
-         missing (they were trimmed, or the group is new) and stays until the group
-         resynchronises and clears it with close_gap.lua; '' for none
+Returns  {gap, end, entries as XRANGE returns them}; gap is the id at which events were
+         found missing (they were trimmed, or the group is new) and stays until the
+         group resynchronises and clears it with close_gap.lua; '' for none. end is an
+         id: no event so far is beyond it, every later one is
 Cost     O(events)          Crash  entries stay pending for the consumer
 Entries of one group are handed out in order by the server, so the number that must
 come next is one value for all its consumers. ]]
@@ -46,4 +47,5 @@ while read < budget do
   end
   redis.call('HSET', meta, next_field, expected)
 end
-return {redis.call('HGET', meta, gap_field) or '', entries}
+local clock = redis.call('HMGET', meta, gap_field, 'ms', 'seq')
+return {clock[1] or '', (clock[2] or 0) .. '-' .. (clock[3] or 0), entries}

@@ -2,6 +2,7 @@
 
 import asyncio
 import json
+import re
 from collections.abc import AsyncIterator, Sequence
 
 import pytest
@@ -166,6 +167,31 @@ async def test_the_parts_of_a_batch_are_written_side_by_side(pair: Mirrored) -> 
     pair.start(MeetingMirror(pair))
     await pair.assert_equal()
     assert len(await pair.documents()) == 500
+
+
+async def xread_calls(pair: Mirrored) -> int:
+    """How often the server has carried out XREAD."""
+    stats = await pair.driver.redis("INFO", "commandstats")
+    found = re.search(rb"cmdstat_xread:calls=(\d+)", stats)
+    return int(found[1]) if found else 0
+
+
+async def test_a_new_mirror_does_not_wake_for_old_events(pair: Mirrored) -> None:
+    running = pair.start()
+    for number in range(50):
+        await pair.driver.add(f"job-{number}")
+    await pair.caught_up()
+    await pair.end(running)
+    before = await xread_calls(pair)
+    pair.start()
+
+    async def sleeps() -> bool:
+        clients = (await pair.driver.redis("CLIENT", "LIST")).decode().splitlines()
+        return any(" cmd=xread " in client and " flags=b " in client for client in clients)
+
+    await until(sleeps, what="the mirror to block")
+    # one that begins to block is counted or not, depending on the server
+    assert await xread_calls(pair) - before <= 1
 
 
 async def test_a_document_with_a_newer_version_is_not_overwritten(pair: Mirrored) -> None:
