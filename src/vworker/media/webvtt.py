@@ -34,7 +34,7 @@ def read_webvtt(text: str) -> list[Cue]:
 
     What is no cue, or has no text or no duration, is passed over.
     """
-    cues = []
+    cues: list[Cue] = []
     for block in re.split(r"\n[ \t]*\n", text.replace("\r\n", "\n").replace("\r", "\n")):
         lines = block.strip("\n").split("\n")
         # An identifier may stand before the times.
