@@ -7,10 +7,11 @@ from typing import TYPE_CHECKING, Any
 
 from vqueue.codec import encode
 from vqueue.errors import LeaseLost
-from vqueue.job import fence_of, job_from_taken
-from vqueue.scripts import TakenJob
+from vqueue.job import job_from_taken
+from vqueue.record import Settlement, TakenJob, fence_of, settlement
 
 if TYPE_CHECKING:
+    from vqueue.outcome import Outcome
     from vqueue.reports import Reports
 
 
@@ -21,7 +22,9 @@ class Activation:
     lost = False
     #: Set once the worker closes before the handler has ended.
     handing_back = False
-    #: Progress that has not been sent yet (JSON).
+    #: The last progress that was reported (JSON), b"" for none.
+    last_progress = b""
+    #: The same while it has not been sent yet.
     pending_progress: bytes | None = None
     lines_logged = 0
     #: Set once the finish call has what there is to say; nothing is reported after it.
@@ -37,6 +40,7 @@ class Activation:
         started_ms: int,
         reports: Reports,
     ) -> None:
+        self._taken = taken
         self.token = taken.token
         self.consumer = consumer
         #: The server's clock at the take, handed back when the job is finished.
@@ -50,6 +54,18 @@ class Activation:
             reporter=self,
         )
         self.job_id = self.job.id
+
+    def settle(self, outcome: Outcome) -> Settlement:
+        """Return how finish.lua is to settle the job; nothing is reported after it."""
+        self.settled = True
+        return settlement(
+            self._taken,
+            outcome,
+            consumer=self.consumer.encode(),
+            started_ms=self.started_ms,
+            progress=self.last_progress,
+            unsent=self.pending_progress or b"",
+        )
 
     def lose(self) -> None:
         """Note that the lease is gone and cancel the handler. Safe to repeat."""
@@ -75,7 +91,8 @@ class Activation:
         """See Job.update_progress."""
         if self.lost:
             raise self.lease_lost()
-        self.pending_progress = encode(value, what=f"progress of job {self.job_id}")
+        self.last_progress = encode(value, what=f"progress of job {self.job_id}")
+        self.pending_progress = self.last_progress
         self.reports.progress_changed(self)
 
     async def log(self, line: str) -> None:

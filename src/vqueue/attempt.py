@@ -11,7 +11,7 @@ from vqueue.activation import Activation
 from vqueue.errors import InvalidOption
 from vqueue.job import Job, decode_payload
 from vqueue.outcome import Outcome, OutcomePolicy
-from vqueue.scripts import TakenJob
+from vqueue.record import TakenJob
 
 logger = logging.getLogger(__name__)
 

@@ -12,7 +12,7 @@ from typing import Any, Protocol
 from vqueue.codec import decode
 from vqueue.errors import JobNotActive, UnrecoverableError
 from vqueue.options import Backoff
-from vqueue.scripts import Snapshot, TakenJob
+from vqueue.record import Record, Snapshot, TakenJob, fence_of
 
 
 class JobState(StrEnum):
@@ -61,12 +61,6 @@ def new_job_id() -> str:
     value = value & ~(0xF << 76) | 0x7 << 76
     value = value & ~(0x3 << 62) | 0x2 << 62
     return f"{value:032x}"
-
-
-def fence_of(token: bytes) -> int:
-    """Return the fence of an entry token: ms · 2²⁰ + sequence, growing over a queue."""
-    ms, seq = token.removeprefix(b"x").split(b"-")
-    return int(ms) << 20 | int(seq)
 
 
 class Reporter(Protocol):
@@ -174,39 +168,41 @@ class Job:
         )
 
 
-def _seconds(ms: bytes | None) -> float | None:
-    return int(ms) / 1000 if ms else None
+def _seconds(ms: int) -> float | None:
+    return ms / 1000 if ms else None
 
 
-def _decoded(raw: bytes | None) -> Any:
-    return decode(raw) if raw is not None else None
+def _decoded(raw: bytes) -> Any:
+    return decode(raw) if raw else None
 
 
 def job_from_taken(
     taken: TakenJob, *, queue_name: str, consumer: str, now_ms: int, reporter: Reporter
 ) -> Job:
     """Build the active job that a handler gets, its payload still to be decoded."""
-    name, _, _, added, priority, made, begun, stalls, _ = taken.fields
+    record = Record.parse(taken.record)
     job = Job(
         id=taken.id.decode(),
-        name=(name or b"").decode(errors="replace"),
+        name=_name(record.name),
         data=None,
         queue_name=queue_name,
     )
     job.state = JobState.ACTIVE
-    job.timestamp = _seconds(added)
-    if priority:
-        job.priority = int(priority)
-    if made:
-        job.attempts_made = int(made)
-    if stalls:
-        job.stalled_count = int(stalls)
-    job.attempts_started = int(begun) + 1 if begun else 1
+    job.timestamp = record.added_ms / 1000
+    job.priority = record.priority
+    job.attempts_made = record.made
+    job.stalled_count = record.stalls
+    job.attempts_started = record.begun + 1
     job.processed_on = now_ms / 1000
     job.consumer = consumer
     job.fence = fence_of(taken.token)
     job._reporter = reporter
     return job
+
+
+def _name(raw: bytes) -> str:
+    name: str = decode(raw)
+    return name
 
 
 def decode_payload(job: Job, taken: TakenJob) -> None:
@@ -215,50 +211,43 @@ def decode_payload(job: Job, taken: TakenJob) -> None:
     Apart from `job_from_taken`, so that a producer's broken JSON fails its own job only.
     Raises UnrecoverableError for it.
     """
-    _, data, options, *_, progress = taken.fields
+    record = Record.parse(taken.record)
     try:
-        if options is not None:
-            job._options = decode(options)
-        if data is not None:
-            job.data = decode(data)
-        if progress is not None:
-            job.progress = decode(progress)
+        if record.options:
+            job._options = decode(record.options)
+        job.data = decode(record.data)
+        if record.progress:
+            job.progress = decode(record.progress)
     except ValueError as error:
         raise UnrecoverableError(f"job {job.id}: its payload is not JSON: {error}") from error
 
 
 def job_from_snapshot(job_id: str, snapshot: Snapshot, *, queue_name: str) -> Job:
     """Build a job from what snapshot.lua answered."""
-    fields = snapshot.fields
-    job = Job(
-        id=job_id,
-        name=fields.get(b"n", b"").decode(),
-        data=_decoded(fields.get(b"d")),
-        queue_name=queue_name,
-    )
+    record = Record.parse(snapshot.record)
+    job = Job(id=job_id, name=_name(record.name), data=_decoded(record.data), queue_name=queue_name)
     job.state = JobState(snapshot.state)
-    job._options = _decoded(fields.get(b"o")) or {}
-    job.timestamp = _seconds(fields.get(b"t"))
-    job.priority = int(fields.get(b"p", 0))
-    job.attempts_made = int(fields.get(b"atm", 0))
-    job.attempts_started = int(fields.get(b"ats", 0))
-    job.stalled_count = int(fields.get(b"stc", 0))
-    job.progress = _decoded(fields.get(b"g"))
-    job.returnvalue = _decoded(fields.get(b"rv"))
-    job.failed_reason = _decoded(fields.get(b"fr"))
-    stack = fields.get(b"st")
-    job.stacktrace = stack.decode() if stack else None
-    job.processed_on = _seconds(fields.get(b"po"))
-    job.finished_on = _seconds(fields.get(b"fo"))
-    if snapshot.due_ms:
-        job.delay_until = snapshot.due_ms / 1000
+    job._options = _decoded(record.options) or {}
+    job.timestamp = _seconds(record.added_ms)
+    job.priority = record.priority
+    job.attempts_made = record.made
+    job.attempts_started = record.begun
+    job.stalled_count = record.stalls
+    job.progress = _decoded(snapshot.progress or record.progress)
+    job.processed_on = _seconds(record.started_ms)
+    if job.state is JobState.COMPLETED:
+        job.returnvalue = _decoded(record.value)
+    else:
+        job.failed_reason = _decoded(record.value)
+        job.stacktrace = _decoded(record.stack)
+    if job.state in FINAL_STATES:
+        job.finished_on = _seconds(snapshot.at_ms)
+    elif snapshot.at_ms:
+        job.delay_until = snapshot.at_ms / 1000
     if job.state is JobState.ACTIVE:
         job.consumer = snapshot.consumer
-        job.fence = fence_of(fields[b"e"])
+        job.fence = fence_of(record.place)
         job.attempts_started += 1
-    elif b"z" in fields:
-        job.consumer = fields[b"z"].rpartition(b":")[2].decode()
-    if job.state is JobState.COMPLETED:
-        # what an earlier attempt failed of does not describe a completed job
-        job.failed_reason = job.stacktrace = None
+    elif record.ended_by:
+        job.consumer = record.ended_by.rpartition(b":")[2].decode()
     return job

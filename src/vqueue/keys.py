@@ -7,7 +7,8 @@ meta           HASH     ms, seq: the queue's clock · n: number of the last even
                         lease: the longest lease in ms · events_cap, events_mark ·
                         front, back, lifo, delays: place counters · run_id,
                         sweep_after · cursors sweep_*, repair_* · repair: a group was
-                        lost · next:GROUP, gap:GROUP: durable subscribers
+                        lost · buried: when a tombstone was made last ·
+                        next:GROUP, gap:GROUP: durable subscribers
 ready          STREAM   group ``workers``; one entry per waiting or active job
                         without priority: j = job id
 express        STREAM   group ``workers``; an entry per active job that came from
@@ -18,19 +19,15 @@ completed      ZSET     finished ms (until retention removes the job)
 failed         ZSET     finished ms (until retention removes the job)
 wake           ZSET     member 0: something to take, or an earlier due time
 ev             STREAM   events (capped)
-j:ID           HASH     the job, see below (until retention removes it)
+j:ID           STRING   the job's record, see lua/include/record.lua (until retention
+                        removes it)
+j:ID:x         HASH     what a running job has reported: g progress, ll last log number
+                        (with the job)
 j:ID:log       LIST     log lines (with the job)
 gone:ID        STRING   activation that ended a removed job (10 minutes)
 turn:DUTY      STRING   a duty was done lately (its interval)
 resync:GROUP   STRING   process that reads all jobs for a durable subscriber (30 s)
 =============  =======  ==========================================================
-
-Fields of j:ID; a field is absent while it has its default:
-n name · d data (JSON) · o options (JSON) · t added ms · p priority · s state while in
-a sorted set · e entry token, meaningful while s is absent · z entry:consumer of the
-activation that ended last · atm attempts made · ats attempts started and ended · stc
-stalls · g progress (JSON) · rv result (JSON) · fr failed reason (JSON string) · st stack
-trace · po processed on ms · fo finished on ms · ll last log number
 """
 
 from __future__ import annotations
@@ -101,8 +98,12 @@ class QueueKeys:
         )
 
     def job(self, job_id: str) -> str:
-        """Return the key of a job's hash."""
+        """Return the key of a job's record."""
         return f"{self.prefix}j:{job_id}"
+
+    def live(self, job_id: str) -> str:
+        """Return the key of what a running job has reported."""
+        return f"{self.prefix}j:{job_id}:x"
 
     def log(self, job_id: str) -> str:
         """Return the key of a job's log lines."""

@@ -14,9 +14,8 @@ from vqueue.errors import InvalidOption
 from vqueue.job import Job, JobState, job_from_snapshot, new_job_id
 from vqueue.keys import QueueKeys, check_name
 from vqueue.options import DEFAULT_OPTIONS, JobOptions, Retention, to_ms
+from vqueue.record import NewRecord
 from vqueue.scripts import MAX_BATCH, Scripts
-
-_AddArgs = tuple[str, str, bytes, bytes, int, str]
 
 #: Order of counts.lua.
 _COUNTED = (
@@ -57,9 +56,9 @@ class Queue:
             redis, reply_timeout=reply_timeout, connect_timeout=reply_timeout
         )
         self._scripts = Scripts(self._client, self.keys, repeat_for=repeat_for)
-        self._adds: Batcher[_AddArgs, int] = Batcher(self._send_adds, max_items=MAX_BATCH)
+        self._adds: Batcher[NewRecord, int] = Batcher(self._send_adds, max_items=MAX_BATCH)
 
-    async def _send_adds(self, jobs: Sequence[_AddArgs]) -> list[int]:
+    async def _send_adds(self, jobs: Sequence[NewRecord]) -> list[int]:
         return await self._scripts.add(jobs=jobs)
 
     async def add(self, name: str, data: Any = None, **options: Any) -> Job:
@@ -74,7 +73,7 @@ class Queue:
 
     async def _add(self, new: NewJob) -> Job:
         job, args = self._prepare(new)
-        status = await self._adds.submit(args, size_bytes=len(args[2]))
+        status = await self._adds.submit(args, size_bytes=len(args.rest))
         job.is_duplicate = status == 0
         return job
 
@@ -87,25 +86,25 @@ class Queue:
         """
         prepared = [self._prepare(job) for job in jobs]
         added: list[Job] = []
-        batch: list[tuple[Job, _AddArgs]] = []
+        batch: list[tuple[Job, NewRecord]] = []
         size = 0
         for job, args in prepared:
-            if batch and (len(batch) == MAX_BATCH or size + len(args[2]) > 1 << 20):
+            if batch and (len(batch) == MAX_BATCH or size + len(args.rest) > 1 << 20):
                 added += await self._add_batch(batch)
                 batch, size = [], 0
             batch.append((job, args))
-            size += len(args[2])
+            size += len(args.rest)
         if batch:
             added += await self._add_batch(batch)
         return added
 
-    async def _add_batch(self, batch: Sequence[tuple[Job, _AddArgs]]) -> list[Job]:
+    async def _add_batch(self, batch: Sequence[tuple[Job, NewRecord]]) -> list[Job]:
         statuses = await self._scripts.add(jobs=[args for _, args in batch])
         for (job, _), status in zip(batch, statuses, strict=True):
             job.is_duplicate = status == 0
         return [job for job, _ in batch]
 
-    def _prepare(self, new: NewJob) -> tuple[Job, _AddArgs]:
+    def _prepare(self, new: NewJob) -> tuple[Job, NewRecord]:
         options = new.options
         if not isinstance(new.name, str) or not new.name:
             raise InvalidOption(f"job name must be a string that is not empty, not {new.name!r}")
@@ -124,8 +123,9 @@ class Queue:
         if delay_ms:
             job.state = JobState.DELAYED
         wire = encode(options.wire, what="job options") if options.wire else b""
+        rest = b"%b\n%b\n%b" % (encode(new.name, what="job name"), wire, data)
         place = "lifo" if options.lifo else str(options.priority)
-        return job, (job_id, new.name, data, wire, delay_ms, place)
+        return job, NewRecord(job_id, rest, (delay_ms, place, new.name))
 
     async def get_job(self, job_id: str) -> Job | None:
         """Return a snapshot of a job, None when the queue does not know it."""

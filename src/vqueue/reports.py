@@ -39,12 +39,9 @@ class Reports:
         self._changed[activation.token] = activation
         self._any_changed.set()
 
-    def take_progress(self, activation: Activation) -> bytes:
-        """Return progress that the finish call must carry, b"" for none."""
-        activation.settled = True
+    def forget(self, activation: Activation) -> None:
+        """Send nothing more: what is pending travels with the finish call."""
         self._changed.pop(activation.token, None)
-        pending, activation.pending_progress = activation.pending_progress, None
-        return pending or b""
 
     async def run(self) -> None:
         """Send progress until cancelled."""

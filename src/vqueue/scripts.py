@@ -22,6 +22,7 @@ from redis.exceptions import NoScriptError, OutOfMemoryError
 from vqueue.connection import Client, is_transient
 from vqueue.errors import QueueFull, QueueUnavailable
 from vqueue.keys import QueueKeys
+from vqueue.record import NewRecord, Settlement, Snapshot, TakenJob
 
 #: Jobs in one script call: keeps each call well below 5 ms of Redis time.
 MAX_BATCH = 250
@@ -52,14 +53,6 @@ def load_script(name: str) -> Script:
     return Script(name, text, sha)
 
 
-class TakenJob(NamedTuple):
-    """A job as take.lua hands it out; the fields are those of the job's hash."""
-
-    id: bytes
-    token: bytes
-    fields: list[bytes | None]
-
-
 class Taken(NamedTuple):
     """Reply of a take: the server's time, the jobs, ms until the next delayed job or -1."""
 
@@ -69,20 +62,11 @@ class Taken(NamedTuple):
 
 
 class Finished(NamedTuple):
-    """Reply of a finish: a status per job (1 ok, 2 done before, 0 lease lost, -1 not
-    written), then what a take answers."""
+    """Reply of a finish: a status per job (1 ok, 2 done before, 0 lease lost), then what
+    a take answers."""
 
     statuses: list[int]
     taken: Taken
-
-
-class Snapshot(NamedTuple):
-    """What the queue knows of one job: state, holder, due time in ms (0 unless delayed)."""
-
-    state: str
-    consumer: str
-    due_ms: int
-    fields: dict[bytes, bytes]
 
 
 class Snapshots(NamedTuple):
@@ -92,8 +76,9 @@ class Snapshots(NamedTuple):
     jobs: list[Snapshot | None]
 
 
-def _taken(now_ms: int, jobs: list[list[Any]], due_ms: int) -> Taken:
-    return Taken(now_ms, [TakenJob(*job) for job in jobs], due_ms)
+def _taken(now_ms: int, told: list[bytes], due_ms: int) -> Taken:
+    taken = [TakenJob(*job) for job in zip(told[1::3], told[::3], told[2::3], strict=True)]
+    return Taken(now_ms, taken, due_ms)
 
 
 class Scripts:
@@ -145,12 +130,25 @@ class Scripts:
         now_ms: int = await self._call("open", lease_ms)
         return now_ms
 
-    async def add(self, *, jobs: Sequence[tuple[str, str, bytes, bytes, int, str]]) -> list[int]:
-        """Add jobs of (id, name, data, options, delay ms, place); 1 added, 0 duplicated.
+    async def add(self, *, jobs: Sequence[NewRecord]) -> list[int]:
+        """Add jobs; 1 added, 0 duplicated.
 
         Raises QueueFull when the server is at maxmemory.
         """
-        statuses: list[int] = await self._call("add", *(value for job in jobs for value in job))
+        args: list[Any] = []
+        settings: Any = None
+        header = 0
+        for job_id, rest, own in jobs:
+            if own != settings:
+                settings = own
+                header = len(args) + 3
+                args += (*own, 0)
+            args[header] += 1
+            args.append(job_id)
+            args.append(rest)
+        statuses = [1] * len(jobs)
+        for position in await self._call("add", *args):
+            statuses[position - 1] = 0
         return statuses
 
     async def take(self, *, consumer: str, want: int, lease_ms: int) -> Taken:
@@ -162,12 +160,27 @@ class Scripts:
         return _taken(*await self._call("adopt", consumer, lease_ms, *known, repeat=False))
 
     async def finish(
-        self, *, consumer: str, want: int, lease_ms: int, jobs: Sequence[tuple[Any, ...]]
+        self, *, consumer: str, want: int, lease_ms: int, jobs: Sequence[Settlement]
     ) -> Finished:
-        """Settle jobs of the ten values that finish.lua lists, then take `want` more."""
-        args = (value for job in jobs for value in job)
+        """Settle jobs, then take `want` more; statuses are in the order of the jobs."""
+        groups: dict[tuple[str, str], list[int]] = {}
+        for position, job in enumerate(jobs):
+            groups.setdefault((job.kind, job.rule), []).append(position)
+        args: list[Any] = []
+        if unsent := [job for job in jobs if job.progress]:
+            args += ("progress", "", len(unsent))
+            for job in unsent:
+                args += (job.job_id, job.token, job.progress, b"")
+        for group, positions in groups.items():
+            args += (*group, len(positions))
+            for position in positions:
+                args += jobs[position][2:6]
         reply = await self._call("finish", consumer, want, lease_ms, *args, repeat=False)
-        return Finished(reply[1], _taken(reply[0], reply[2], reply[3]))
+        order = [position for positions in groups.values() for position in positions]
+        statuses = [0] * len(jobs)
+        for position, status in zip(order, reply[1], strict=True):
+            statuses[position] = status
+        return Finished(statuses, _taken(reply[0], reply[2], reply[3]))
 
     async def release(self, *, consumer: str, jobs: Sequence[tuple[str, bytes]]) -> list[int]:
         """Hand jobs of (id, token) back to the front: 1 released, 2 before, 0 lost."""
@@ -214,14 +227,7 @@ class Scripts:
         """Return what the queue knows of at most 250 jobs."""
         ms, seq, replies = await self._call("snapshot", *ids)
         jobs = [
-            Snapshot(
-                reply[0].decode(),
-                reply[1].decode(),
-                reply[2],
-                dict(zip(reply[3][::2], reply[3][1::2], strict=True)),
-            )
-            if reply
-            else None
+            Snapshot(reply[0].decode(), reply[1].decode(), *reply[2:]) if reply else None
             for reply in replies
         ]
         return Snapshots((ms, seq), jobs)

@@ -14,7 +14,7 @@ import secrets
 import time
 from collections.abc import Sequence
 from types import TracebackType
-from typing import Any, Self
+from typing import Self
 
 from redis.exceptions import RedisError
 
@@ -29,8 +29,9 @@ from vqueue.keys import QueueKeys, check_name
 from vqueue.lease import LeaseKeeper
 from vqueue.options import KEEP_ALL, Retention, Seconds, to_ms
 from vqueue.outcome import BackoffStrategy, Outcome, OutcomePolicy
+from vqueue.record import Settlement, TakenJob
 from vqueue.reports import Reports
-from vqueue.scripts import MAX_BATCH, Scripts, Taken, TakenJob
+from vqueue.scripts import MAX_BATCH, Scripts, Taken
 
 logger = logging.getLogger(__name__)
 
@@ -361,9 +362,9 @@ class Worker:
             except QueueUnavailable as error:
                 logger.warning("jobs not handed back, their leases will run out: %s", error)
         # made once: what they carry, the last progress, must be in every try
-        finished = [(a, self._finish_args(a, outcome)) for a, outcome in batch if outcome]
+        finished = [(a, self._settlement(a, outcome)) for a, outcome in batch if outcome]
         pause = 0.05
-        while finished := [(a, args) for a, args in finished if not a.lost]:
+        while finished := [(a, settlement) for a, settlement in finished if not a.lost]:
             try:
                 await self._finish(finished)
                 break
@@ -380,7 +381,11 @@ class Worker:
             self._running.pop(activation.token, None)
         self._slot_free.set()
 
-    async def _finish(self, finished: Sequence[tuple[Activation, tuple[Any, ...]]]) -> None:
+    def _settlement(self, activation: Activation, outcome: Outcome) -> Settlement:
+        self._reports.forget(activation)
+        return activation.settle(outcome)
+
+    async def _finish(self, finished: Sequence[tuple[Activation, Settlement]]) -> None:
         await self._hand_outs.begin()
         want = reserved = 0
         if not self._closing.is_set() and not self._hand_outs.reply_lost:
@@ -394,7 +399,7 @@ class Worker:
                 consumer=self.consumer,
                 want=want,
                 lease_ms=self._lease_ms,
-                jobs=[args for _, args in finished],
+                jobs=[settlement for _, settlement in finished],
             )
         finally:
             self._hand_outs.end(reserved=reserved, answered=reply is not None)
@@ -403,31 +408,12 @@ class Worker:
             self._lease.drop(activation.token)
             self._running.pop(activation.token, None)
         self._start(taken, since=sent_at)
-        for (activation, args), status in zip(finished, statuses, strict=True):
+        for (activation, settlement), status in zip(finished, statuses, strict=True):
             if status == 0:
                 activation.lost = True
-                logger.warning("%s; its %s result is dropped", activation.lease_lost(), args[2])
-            elif status < 0:
-                logger.error(
-                    "job %s: %s is not a hash; the job was not settled",
-                    activation.job_id,
-                    self.keys.job(activation.job_id),
+                logger.warning(
+                    "%s; its %s result is dropped", activation.lease_lost(), settlement.kind
                 )
-
-    def _finish_args(self, activation: Activation, outcome: Outcome) -> tuple[Any, ...]:
-        job = activation.job
-        return (
-            activation.job_id,
-            activation.token,
-            outcome.kind,
-            outcome.value,
-            outcome.stack,
-            activation.started_ms,
-            job.attempts_made + 1,
-            job.attempts_started,
-            self._reports.take_progress(activation),
-            outcome.rule,
-        )
 
     async def __aenter__(self) -> Self:
         """Start `run` in the background; `async with` ends it by `close`."""

@@ -8,7 +8,9 @@ from tests.support.waiting import until
 from vqueue.connection import open_client
 from vqueue.events import JobEvent, expand
 from vqueue.keys import QueueKeys
-from vqueue.scripts import Finished, Scripts, Snapshot, Taken, TakenJob
+from vqueue.outcome import Outcome
+from vqueue.record import NewRecord, Settlement, Snapshot, TakenJob, settlement
+from vqueue.scripts import Finished, Scripts, Taken
 
 #: A lease that does not run out within a test.
 LONG_MS = 60_000
@@ -26,10 +28,19 @@ def settle(
     value: bytes = b'"done"',
     rule: str = KEEP_ALL,
     progress: bytes = b"",
-) -> tuple[Any, ...]:
-    """The ten values that finish.lua wants for a job, as a worker would make them."""
-    made, begun = int(job.fields[5] or 0) + 1, int(job.fields[6] or 0) + 1
-    return (job.id.decode(), job.token, outcome, value, "", 1, made, begun, progress, rule)
+    consumer: str = "w1",
+) -> Settlement:
+    """How finish.lua is to settle a job, as a worker would say it."""
+    if outcome == "waiting":
+        rule = ""
+    return settlement(
+        job,
+        Outcome(kind=outcome, value=value, rule=rule),
+        consumer=consumer.encode(),
+        started_ms=1,
+        progress=progress,
+        unsent=progress,
+    )
 
 
 def ids(taken: Taken) -> list[str]:
@@ -65,7 +76,10 @@ class Driver:
     ) -> list[int]:
         """Add jobs in one call: 1 added, 0 duplicated."""
         return await self.scripts.add(
-            jobs=[(job_id, "task", data, options, delay_ms, place) for job_id in job_ids]
+            jobs=[
+                NewRecord(job_id, b'"task"\n%b\n%b' % (options, data), (delay_ms, place, "task"))
+                for job_id in job_ids
+            ]
         )
 
     async def take(self, want: int = 1, *, consumer: str = "w1", lease_ms: int = LONG_MS) -> Taken:
@@ -88,7 +102,7 @@ class Driver:
         await until(taken, what="a job to be due")
         return jobs[0]
 
-    async def finish(self, *jobs: tuple[Any, ...], consumer: str = "w1", want: int = 0) -> Finished:
+    async def finish(self, *jobs: Settlement, consumer: str = "w1", want: int = 0) -> Finished:
         """Settle jobs made by `settle`."""
         return await self.scripts.finish(consumer=consumer, want=want, lease_ms=LONG_MS, jobs=jobs)
 

@@ -13,7 +13,8 @@ _KEYS = {
     r"meta": "hash",
     r"ready|express|ev": "stream",
     r"prioritized|delayed|completed|failed|wake": "zset",
-    r"j:[^:]+": "hash",
+    r"j:[^:]+": "string",
+    r"j:[^:]+:x": "hash",
     r"j:[^:]+:log": "list",
     r"gone:[^:]+|turn:[^:]+|resync:[^:]+": "string",
 }
@@ -73,7 +74,7 @@ def _violations(dump: QueueDump) -> Iterator[str]:
     for lane in ("ready", "express"):
         yield from _check_lane(lane, dump.stream(lane))
     yield from _check_places(dump, places)
-    yield from _check_fields(dump, places)
+    yield from _check_records(dump, places)
     yield from _check_counts(dump, places)
     yield from _check_clock(dump)
     yield from _check_event_numbers(dump)
@@ -150,31 +151,28 @@ def _listed(found: list[tuple[str, str]]) -> str:
     return ", ".join(f"{state} as entry {token}" if token else state for state, token in found)
 
 
-def _check_fields(dump: QueueDump, places: dict[str, list[tuple[str, str]]]) -> Iterator[str]:
-    for job_id, fields in dump.jobs.items():
+def _check_records(dump: QueueDump, places: dict[str, list[tuple[str, str]]]) -> Iterator[str]:
+    letters = {"prioritized": "p", "delayed": "d", "completed": "c", "failed": "f"}
+    for job_id, record in dump.jobs.items():
         if len(places.get(job_id, ())) != 1:
             continue
         ((state, token),) = places[job_id]
-        if token and "s" in fields:
-            yield f"job {job_id} is {state} and its hash says {fields['s']}"
-        if token and fields.get("e") != token:
-            yield f"job {job_id} is entry {token} and its hash names entry {fields.get('e')}"
-        if not token and fields.get("s") != state:
-            yield f"job {job_id} is {state} and its hash says {fields.get('s', 'in a lane')}"
-        made, stalled, begun = (int(fields.get(name, 0)) for name in ("atm", "stc", "ats"))
-        if made + stalled != begun:
+        place = record.place.decode()
+        if place != (token or letters[state]):
+            yield f"job {job_id} is {_listed(places[job_id])} and its record says {place}"
+        if record.made + record.stalls != record.begun:
             yield (
-                f"job {job_id} has begun {begun} attempts, which are not "
-                f"{made} made and {stalled} stalled"
+                f"job {job_id} has begun {record.begun} attempts, which are not "
+                f"{record.made} made and {record.stalls} stalled"
             )
-        if state in ("completed", "failed"):
-            missing = {"fo", "rv" if state == "completed" else "fr"} - fields.keys()
-            if missing:
-                yield f"job {job_id} is {state} without the fields {sorted(missing)}"
+        if not record.name or not record.data:
+            yield f"job {job_id} has no name or no data"
+        if state in ("completed", "failed") and not record.value:
+            yield f"job {job_id} is {state} without a value"
         if state == "prioritized":
             priority = int(dump.zsets["prioritized"][job_id] // _PRIORITY)
-            if priority != int(fields.get("p", 0)):
-                yield f"job {job_id} stands at priority {priority}, not {fields.get('p', 0)}"
+            if priority != record.priority:
+                yield f"job {job_id} stands at priority {priority}, not {record.priority}"
 
 
 def _check_counts(dump: QueueDump, places: dict[str, list[tuple[str, str]]]) -> Iterator[str]:
@@ -236,12 +234,13 @@ def _check_event_paths(dump: QueueDump, places: dict[str, list[tuple[str, str]]]
 
 
 def _check_leftovers(dump: QueueDump) -> Iterator[str]:
-    for name in dump.lists:
-        if name.removesuffix(":log") not in dump.hashes:
-            yield f"log {name} belongs to no job"
     jobs = dump.jobs
+    for name in [*dump.lists, *dump.hashes]:
+        found = re.fullmatch(r"j:([^:]+):(log|x)", name)
+        if found and found[1] not in jobs:
+            yield f"key {name} belongs to no job"
     for name in dump.strings:
-        if dump.ttl_ms[name] < 0:
+        if dump.ttl_ms[name] < 0 and not name.startswith("j:"):
             yield f"key {name} lives for ever"
         if name.startswith("gone:") and name.removeprefix("gone:") in jobs:
             yield f"key {name} says that a job is gone which exists"

@@ -6,6 +6,7 @@ from typing import Any
 
 from vqueue.connection import open_client
 from vqueue.keys import GROUP, QueueKeys
+from vqueue.record import Record
 from vqueue.scripts import load_script
 
 # An index over the whole database: the tests' own servers are small.
@@ -91,11 +92,11 @@ class QueueDump:
     counts: list[int]
 
     @property
-    def jobs(self) -> dict[str, dict[str, str]]:
-        """Job id → fields of its hash."""
+    def jobs(self) -> dict[str, Record]:
+        """Job id → its record. Raises ValueError for one that cannot be read."""
         return {
-            name.removeprefix("j:"): fields
-            for name, fields in self.hashes.items()
+            name.removeprefix("j:"): Record.parse(record.encode())
+            for name, record in self.strings.items()
             if re.fullmatch(r"j:[^:]+", name)
         }
 

@@ -12,6 +12,7 @@ Crash    a repeat returns the same jobs ]]
 --- @include keys
 --- @include clock
 --- @include events
+--- @include record
 --- @include lanes
 --- @include fetch
 
@@ -30,12 +31,14 @@ local function adopt_from(stream, mark)
     if pending.err then return end
     for _, held_entry in ipairs(pending) do
       local token = mark .. held_entry[1]
-      if #jobs == MOST then return end
+      if #tokens == MOST then return end
       local entry = not known[token]
         and redis.call('XRANGE', stream, held_entry[1], held_entry[1])[1]
-      local job = entry and job_of(entry[2][2], token)
-      if job then
-        jobs[#jobs + 1] = job
+      local id = entry and entry[2][2]
+      -- a job that has moved on left this entry to a finish that broke off
+      if id and stands_at(id, token) then
+        local told = #jobs
+        jobs[told + 1], jobs[told + 2], jobs[told + 3] = token, id, record_of(id)
         tokens[#tokens + 1] = token
       end
     end

@@ -5,123 +5,130 @@ KEYS  the queue's nine keys (include/keys.lua)
 ARGV  consumer  (string)
       want      (jobs to take next, 0..250)
       lease     (ms)
-      per job ten values:
-      id, entry   (strings)
-      outcome     (completed, failed, delayed, waiting)
-      value       (JSON: the result; else the reason as a JSON string)
-      stack       (text, '' for none)
-      started     (ms, as take told it)
-      made        (attempts made, this one included)
-      begun       (attempts started, this one included)
-      progress    (JSON not sent yet, '' for none)
-      rule        (completed, failed: keep rule "<count> <age ms>"; delayed: delay in ms)
-Returns  {now (ms), per job 1 ok | 2 done before by this activation | 0 lease lost |
-         -1 not written (its key is of a wrong type), next jobs, ms until next due or -1}
+      per group of jobs that end alike three values:
+      kind   (completed, failed, delayed, waiting; progress for values not sent yet,
+             which come first)
+      rule   (completed, failed: keep rule "<count> <age ms>"; delayed: delay in ms)
+      count  (jobs that follow, four values each)
+        id, token  (strings)
+        record     (the job's new record, include/record.lua; its first line is c, f or d,
+                   and for `waiting` it is put here. progress: JSON)
+        detail     (of the event; include/events.lua)
+Returns  {now (ms), per job in the order of the groups, progress left out, 1 ok | 2 done
+         before by this activation | 0 lease lost, next jobs, ms until next due or -1}
 Cost     O(k log n + r), r evicted jobs, at most 1000
-Crash    hashes are written first, entries are acknowledged last: a script that breaks
-         off leaves the entry pending, and the sweep puts it right ]]
+Crash    records are written first, entries are acknowledged last: a script that breaks off
+         leaves the entry pending, and the sweep puts it right ]]
 --- @include keys
 --- @include clock
 --- @include events
+--- @include record
 --- @include lanes
 --- @include retention
 --- @include fetch
 
 local consumer, want, lease = ARGV[1], tonumber(ARGV[2]), tonumber(ARGV[3])
-local FIRST, SIZE = 4, 10
-reserve((#ARGV - 3) / SIZE + want + PROMOTE_MAX + 16)
-
-local function ended_here(id, activation)
-  return redis.call('HGET', job_key(id), 'z') == activation
-    or redis.call('GET', tombstone_key(id)) == activation
-end
+local argc, WIDTH = #ARGV, 4
+reserve(math.floor(argc / WIDTH) + want + PROMOTE_MAX + 16)
+local now_text = string.format('%.0f', now)
 
 -- check
-local entries, statuses = {}, {}
-for i = FIRST, #ARGV, SIZE do entries[#entries + 1] = ARGV[i + 1] end
-local is_held = held_of(entries, consumer)
-for k = 1, #entries do
-  local id, entry = ARGV[FIRST + (k - 1) * SIZE], entries[k]
-  if is_held[entry] then
-    statuses[k] = 1
-  elseif ended_here(id, entry .. ':' .. consumer) then
-    statuses[k] = 2
-  else
-    statuses[k] = 0
-  end
+local groups, tokens, at = {}, {}, 4
+while at < argc do
+  local first = at + 3
+  local last = first + WIDTH * tonumber(ARGV[at + 2]) - 1
+  groups[#groups + 1] = {kind = ARGV[at], rule = ARGV[at + 1], first = first, last = last}
+  for i = first + 1, last, WIDTH do tokens[#tokens + 1] = ARGV[i] end
+  at = last + 1
 end
+local is_held = held_of(tokens, consumer)
 
 -- write
-local ended, waiting, postponed, reported = {}, {}, {}, {}
-local finished = {completed = {}, failed = {}}
-local finished_events = {completed = {}, failed = {}}
-local rules = {completed = {}, failed = {}}
-local sets = {completed = completed, failed = failed}
+local statuses, ended = {}, {}
 
-local function append(list, first, second)
-  list[#list + 1] = first
-  list[#list + 1] = second
+-- Returns the events of those that are held, having called `write` with each one's index.
+local function settle(group, write)
+  local told = {}
+  for i = group.first, group.last, WIDTH do
+    local id, token = ARGV[i], ARGV[i + 1]
+    if is_held[token] then
+      write(i, id)
+      ended[#ended + 1] = token
+      told[#told + 1] = id
+      told[#told + 1] = ARGV[i + 3]
+      statuses[#statuses + 1] = 1
+    else
+      statuses[#statuses + 1] = ended_by(id, token .. ':' .. consumer) and 2 or 0
+    end
+  end
+  return told
 end
 
-for k = 1, #statuses do
-  local i = FIRST + (k - 1) * SIZE
-  local id, entry, outcome, value = ARGV[i], ARGV[i + 1], ARGV[i + 2], ARGV[i + 3]
-  local stack, started, made, begun = ARGV[i + 4], ARGV[i + 5], ARGV[i + 6], ARGV[i + 7]
-  local progress, rule = ARGV[i + 8], ARGV[i + 9]
-  if statuses[k] == 1 then
-    local key, activation = job_key(id), entry .. ':' .. consumer
-    local reply
-    if outcome == 'completed' then
-      reply = redis.pcall('HSET', key, 'z', activation, 'atm', made, 'ats', begun,
-                          'po', started, 's', outcome, 'fo', now, 'rv', value)
-    else
-      reply = redis.pcall('HSET', key, 'z', activation, 'atm', made, 'ats', begun,
-                          'po', started, 'fr', value, 'st', stack)
-    end
-    if type(reply) == 'table' and reply.err then
-      statuses[k] = -1
-    else
-      if progress ~= '' then
-        redis.call('HSET', key, 'g', progress)
-        append(reported, id, progress)
-      end
-      if sets[outcome] then
-        append(finished_events[outcome], id,
-               made .. ' ' .. begun .. ' ' .. started .. ' ' .. value)
-        if string.sub(rule, 1, 2) == '0 ' then
-          redis.call('UNLINK', key, log_key(id))
-          bury(id, activation)
-        else
-          if outcome == 'failed' then redis.call('HSET', key, 's', outcome, 'fo', now) end
-          append(finished[outcome], now, id)
-          rules[outcome][rule] = true
-        end
-      elseif outcome == 'delayed' then
-        local due = now + tonumber(rule)
-        local order = redis.call('HINCRBY', meta, 'delays', 1) % 4096
-        redis.call('ZADD', delayed, due * 4096 + order, id)
-        redis.call('HSET', key, 's', 'delayed')
-        append(postponed, id, due)
-      else
-        push_back(id, tonumber(redis.call('HGET', key, 'p')) or 0)
-        append(waiting, id, 'active')
-      end
-      ended[#ended + 1] = entry
-    end
+local function keep(group, set)
+  local records, members = {}, {}
+  local told = settle(group, function(i, id)
+    records[#records + 1] = jobs_prefix .. id
+    records[#records + 1] = ARGV[i + 2]
+    members[#members + 1] = now_text
+    members[#members + 1] = id
+  end)
+  if #told == 0 then return told end
+  redis.call('MSET', unpack(records))
+  redis.call('ZADD', set, unpack(members))
+  evict(set, group.rule)
+  return told
+end
+
+local function remove(group)
+  return settle(group, function(i, id)
+    redis.call('UNLINK', job_key(id), live_key(id), log_key(id))
+    bury(id, ARGV[i + 1] .. ':' .. consumer)
+  end)
+end
+
+local function finish(set)
+  return function(group)
+    if string.sub(group.rule, 1, 2) == '0 ' then return remove(group) end
+    return keep(group, set)
   end
 end
 
-for outcome, set in pairs(sets) do
-  if #finished[outcome] > 0 then redis.call('ZADD', set, unpack(finished[outcome])) end
-  for rule in pairs(rules[outcome]) do evict(set, rule) end
+local kinds = {completed = finish(completed), failed = finish(failed)}
+
+function kinds.progress(group)
+  local told = {}
+  for i = group.first, group.last, WIDTH do
+    if is_held[ARGV[i + 1]] then
+      redis.call('HSET', live_key(ARGV[i]), 'g', ARGV[i + 2])
+      told[#told + 1] = ARGV[i]
+      told[#told + 1] = ARGV[i + 2]
+    end
+  end
+  return told
 end
-emit('progress', reported)
-emit('completed', finished_events.completed)
-emit('failed', finished_events.failed)
-emit('delayed', postponed)
-emit('waiting', waiting)
+
+function kinds.delayed(group)
+  local due = now + tonumber(group.rule)
+  local told = settle(group, function(i, id)
+    redis.call('SET', job_key(id), ARGV[i + 2])
+    postpone(id, due)
+  end)
+  for i = 2, #told, 2 do told[i] = due end
+  if #told > 0 then arm() end
+  return told
+end
+
+function kinds.waiting(group)
+  local told = settle(group, function(i, id)
+    redis.call('SET', job_key(id), ARGV[i + 2])
+    push_back(id, load_job(id))
+  end)
+  if #told > 0 then arm() end
+  return told
+end
+
+for _, group in ipairs(groups) do emit(group.kind, kinds[group.kind](group)) end
 drop(ended)
-if #waiting > 0 or #postponed > 0 then arm() end
 
 local jobs, due = fetch(consumer, want, lease)
 return {now, statuses, jobs, due}

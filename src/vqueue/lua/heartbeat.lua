@@ -10,6 +10,7 @@ The check and the claim are one script: a bare XCLAIM of a superseded worker wou
 take the entry back from its new holder. ]]
 --- @include keys
 --- @include clock
+--- @include record
 --- @include lanes
 
 local consumer, lease = ARGV[1], tonumber(ARGV[2])

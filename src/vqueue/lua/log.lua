@@ -9,19 +9,20 @@ Errors   OOM  the server is full: refused before the first write
 Cost     O(k)          Crash  a repeated number of the same activation is not added ]]
 --- @include keys
 --- @include clock
+--- @include record
 --- @include lanes
 
 local consumer, keep = ARGV[1], tonumber(ARGV[2])
 local statuses = {}
 for i = 3, #ARGV, 4 do
   local id, entry, number, line = ARGV[i], ARGV[i + 1], tonumber(ARGV[i + 2]), ARGV[i + 3]
-  if held(entry, consumer) and job_fields(id, 'n') then
+  if held(entry, consumer) and stands_at(id, entry) then
     local last_entry, last = string.match(
-      redis.call('HGET', job_key(id), 'll') or '', '^(%S+) (%d+)$')
+      redis.call('HGET', live_key(id), 'll') or '', '^(%S+) (%d+)$')
     if last_entry ~= entry or number > tonumber(last) then
       redis.call('RPUSH', log_key(id), line)
       redis.call('LTRIM', log_key(id), -keep, -1)
-      redis.call('HSET', job_key(id), 'll', entry .. ' ' .. string.format('%.0f', number))
+      redis.call('HSET', live_key(id), 'll', entry .. ' ' .. string.format('%.0f', number))
     end
     table.insert(statuses, 1)
   else

@@ -8,6 +8,7 @@ Cost     O(k)          Crash  the last value wins; a repeat adds another event ]
 --- @include keys
 --- @include clock
 --- @include events
+--- @include record
 --- @include lanes
 
 local consumer = ARGV[1]
@@ -15,8 +16,8 @@ reserve(4)
 local statuses, reported = {}, {}
 for i = 2, #ARGV, 3 do
   local id, entry, progress = ARGV[i], ARGV[i + 1], ARGV[i + 2]
-  if held(entry, consumer) and job_fields(id, 'n') then
-    redis.call('HSET', job_key(id), 'g', progress)
+  if held(entry, consumer) and stands_at(id, entry) then
+    redis.call('HSET', live_key(id), 'g', progress)
     table.insert(reported, id)
     table.insert(reported, progress)
     table.insert(statuses, 1)

@@ -9,6 +9,7 @@ Cost     O(k log n)          Crash  a repeat answers 2 ]]
 --- @include keys
 --- @include clock
 --- @include events
+--- @include record
 --- @include lanes
 
 local consumer = ARGV[1]
@@ -17,19 +18,19 @@ local statuses, released, waiting = {}, {}, {}
 -- the last one first: the front of the line grows backwards
 for i = #ARGV - 1, 2, -2 do
   local id, entry = ARGV[i], ARGV[i + 1]
-  local key, activation = job_key(id), entry .. ':' .. consumer
+  local activation = entry .. ':' .. consumer
   local status = 0
-  local job = job_fields(id, 'n', 'p', 'z')
   if held(entry, consumer) then
     table.insert(released, entry)
-    if job then
+    local job = load_job(id)
+    if job and job[1] == entry then
       status = 1
-      redis.call('HSET', key, 'z', activation)
-      push_front(id, tonumber(job[2]) or 0)
+      job.by = activation
+      push_front(id, job)
       table.insert(waiting, id)
       table.insert(waiting, 'active')
     end
-  elseif job and job[3] == activation then
+  elseif ended_by(id, activation) then
     status = 2
   end
   table.insert(statuses, 1, status)

@@ -8,10 +8,11 @@ ARGV  silent  (ms after which a consumer without pending entries is dropped)
 Returns  {jobs queued again, 1 when there is more to look at}
 Cost     O(c), at most 250 entries a lane and call; the cursors live in meta
 Crash    the new entry is written before the old one goes; the older one of two is
-         dropped when it is taken, since the job's hash names the newer ]]
+         dropped when it is taken, since the job's record names the newer ]]
 --- @include keys
 --- @include clock
 --- @include events
+--- @include record
 --- @include lanes
 
 local silent, SCAN = tonumber(ARGV[1]), 250
@@ -49,9 +50,9 @@ for _, lane in ipairs({{ready, '', 'repair_ready'}, {express, 'x', 'repair_expre
       local pending = redis.call('XPENDING', stream, GROUP, entry[1], entry[1], 1)
       if #pending == 0 then
         local id, token = entry[2][2], mark .. entry[1]
-        local job = job_fields(id, 'e', 'p', 's')
-        if job and job[1] == token and not job[3] then
-          if mark == '' then push_back(id, 0) else push_front(id, tonumber(job[2]) or 0) end
+        local job = load_job(id)
+        if job and job[1] == token then
+          if mark == '' then push_back(id, job) else push_front(id, job) end
           table.insert(waiting, id)
           table.insert(waiting, 'active')
         end

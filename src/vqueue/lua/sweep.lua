@@ -11,13 +11,14 @@ Crash    the entry of a job is acknowledged last; a repeat finds it again ]]
 --- @include keys
 --- @include clock
 --- @include events
+--- @include record
 --- @include lanes
 --- @include retention
 
 local max_stalled, keep, dead = tonumber(ARGV[1]), ARGV[2], ARGV[3]
 local SWEEPER, SCAN = 'sweeper', 100
 local REASON = '"job stalled more than allowable limit"'
-reserve(2 * SCAN + 16)
+reserve(4 * SCAN + 16)
 
 -- After a restart the idle times include the time the server was away. Live workers
 -- get one full lease to renew before anyone is judged.
@@ -57,35 +58,35 @@ local failed_ids, failed_events, rules = {}, {}, {}
 
 local function recover(id, token)
   table.insert(ended, token)
-  local key = job_key(id)
-  local job = job_fields(id, 'n', 'e', 's', 'p', 'stc', 'atm', 'ats', 'o')
-  if not job or job[2] ~= token then return end
-  if job[3] then
-    -- a finish broke off after its hash was written: the job has ended already
-    if job[3] == 'completed' then redis.call('ZADD', completed, now, id) end
-    if job[3] == 'failed' then redis.call('ZADD', failed, now, id) end
+  local job = load_job(id)
+  if not job then return end
+  if job[1] ~= token then
+    -- the job has moved on, and left this entry to a finish that broke off
+    if job[1] == 'c' then redis.call('ZADD', completed, 'NX', now, id) end
+    if job[1] == 'f' then redis.call('ZADD', failed, 'NX', now, id) end
     return
   end
-  local stalls, made, begun = (job[5] or 0) + 1, job[6] or 0, (job[7] or 0) + 1
-  local options = job[8] and cjson.decode(job[8]) or {}
+  local options = job[4] ~= '' and cjson.decode(job[4]) or {}
+  job.stalls, job.begun = job.stalls + 1, job.begun + 1
   table.insert(stalled, id)
-  table.insert(stalled, stalls)
-  if stalls <= (options.max_stalled or max_stalled) then
-    redis.call('HSET', key, 'stc', stalls, 'ats', begun)
-    push_front(id, tonumber(job[4]) or 0)
+  table.insert(stalled, job.stalls)
+  if job.stalls <= (options.max_stalled or max_stalled) then
+    push_front(id, job)
     table.insert(waiting, id)
     table.insert(waiting, 'active')
     return
   end
   local rule = options.remove_on_fail or keep
+  job[7], job[8] = REASON, ''
+  local record = record_at('f', job)
   table.insert(failed_events, id)
-  table.insert(failed_events, made .. ' ' .. begun .. ' 0 ' .. REASON)
+  table.insert(failed_events, job.made .. ' ' .. job.begun .. ' 0 ' .. REASON)
   if string.sub(rule, 1, 2) == '0 ' then
-    redis.call('UNLINK', key, log_key(id))
-    bury(id, token)
+    redis.call('UNLINK', job_key(id), live_key(id), log_key(id))
+    bury(id, job.by)
     return
   end
-  redis.call('HSET', key, 'stc', stalls, 'ats', begun, 's', 'failed', 'fr', REASON, 'fo', now)
+  redis.call('SET', job_key(id), record)
   table.insert(failed_ids, now)
   table.insert(failed_ids, id)
   rules[rule] = true

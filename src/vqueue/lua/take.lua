@@ -4,14 +4,14 @@ KEYS  the queue's nine keys (include/keys.lua)
 ARGV  consumer  (string, unique per worker process)
       want      (jobs, 0..250)
       lease     (ms, at most the queue's longest)
-Returns  {now (ms), {{id, entry token, {name, data, options, added (ms), priority,
-         attempts made, attempts started, stalls, progress}} …}, ms until the next
+Returns  {now (ms), {token, id, record (include/record.lua), …}, ms until the next
          delayed job is due or -1}
 Cost     O((p + k) log n), p promoted jobs, at most 250
 Crash    a lost reply leaves entries pending for this consumer: adopt.lua finds them ]]
 --- @include keys
 --- @include clock
 --- @include events
+--- @include record
 --- @include lanes
 --- @include fetch
 

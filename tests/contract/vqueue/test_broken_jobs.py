@@ -7,14 +7,16 @@ import pytest
 from tests.contract.vqueue.mirrored import Mirrored, mirrored
 from tests.support.driver import SHORT_MS, Driver, expire, ids, settle
 
-BROKEN = ["DEL", "SET"]
+BROKEN = ["DEL", "SET", "HSET"]
 
 
 async def break_job(driver: Driver, job_id: str, how: str) -> None:
-    """Delete a job's hash, or put something else in its place."""
+    """Delete a job's record, or put something else in its place."""
     await driver.redis("DEL", driver.keys.job(job_id))
     if how == "SET":
-        await driver.redis("SET", driver.keys.job(job_id), "not a hash")
+        await driver.redis("SET", driver.keys.job(job_id), "not a record")
+    if how == "HSET":
+        await driver.redis("HSET", driver.keys.job(job_id), "not a", "record")
 
 
 @pytest.mark.parametrize("how", BROKEN)
@@ -72,8 +74,8 @@ async def test_a_report_of_a_broken_job_is_refused_and_makes_no_key(
     line = ("bad", bad.token, 1, "text")
     assert await driver.scripts.log(consumer="w1", keep=10, lines=[line]) == [0]
     assert await driver.scripts.release(consumer="w1", jobs=[("bad", bad.token)]) == [0]
-    assert await driver.redis("EXISTS", driver.keys.job("bad")) == (how == "SET")
-    assert await driver.redis("EXISTS", driver.keys.log("bad")) == 0
+    assert await driver.redis("EXISTS", driver.keys.job("bad")) == (how != "DEL")
+    assert await driver.redis("EXISTS", driver.keys.log("bad"), driver.keys.live("bad")) == 0
     assert await driver.redis("XLEN", driver.keys.ready) == 0
     await driver.wipe()  # a job that vanished is what the invariants are there to find
 

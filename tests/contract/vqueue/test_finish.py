@@ -3,6 +3,7 @@
 import pytest
 
 from tests.support.driver import LONG_MS, Driver, ids, settle
+from vqueue.record import Record
 
 
 @pytest.mark.parametrize(
@@ -62,7 +63,7 @@ async def test_a_finish_after_the_lease_was_lost_is_refused(driver: Driver) -> N
     assert (await driver.finish(settle(late, value=b'"late"'))).statuses == [0]
     snapshot = await driver.snapshot("job")
     assert snapshot is not None
-    assert snapshot.fields[b"rv"] == b'"done"'
+    assert Record.parse(snapshot.record).value == b'"done"'
 
 
 async def test_a_finish_of_an_earlier_activation_does_not_touch_the_present_one(
@@ -80,21 +81,19 @@ async def test_good_and_refused_jobs_of_one_call_are_told_apart(driver: Driver) 
     await driver.add("good", "done", "lost")
     good, done, lost = (await driver.take(3)).jobs
     await driver.finish(settle(done))
-    stranger = (lost.id.decode(), b"1-1", *settle(lost)[2:])
+    stranger = settle(lost)._replace(token=b"1-1")
     assert (await driver.finish(settle(good), settle(done), stranger)).statuses == [1, 2, 0]
 
 
-async def test_a_key_of_a_wrong_type_does_not_stop_its_neighbours(driver: Driver) -> None:
+@pytest.mark.parametrize("command", ["DEL", "HSET"])
+async def test_a_record_broken_while_its_job_ran_is_made_anew(driver: Driver, command: str) -> None:
     await driver.add("first", "broken", "last")
     jobs = (await driver.take(3)).jobs
-    await driver.redis("RENAME", driver.keys.job("broken"), "aside:" + driver.queue_name)
-    await driver.redis("SET", driver.keys.job("broken"), "not a hash")
-    settled = await driver.finish(*map(settle, jobs))
-
-    assert settled.statuses == [1, -1, 1]
-    assert [await driver.state(job_id) for job_id in ("first", "last")] == ["completed"] * 2
-    await driver.redis("RENAME", "aside:" + driver.queue_name, driver.keys.job("broken"))
-    assert (await driver.finish(settle(jobs[1]))).statuses == [1]
+    await driver.redis("DEL", driver.keys.job("broken"))
+    if command == "HSET":
+        await driver.redis("HSET", driver.keys.job("broken"), "not a", "record")
+    assert (await driver.finish(*map(settle, jobs))).statuses == [1, 1, 1]
+    assert [await driver.state(job.id.decode()) for job in jobs] == ["completed"] * 3
 
 
 async def test_the_next_jobs_come_with_the_answer(driver: Driver) -> None:
@@ -122,7 +121,7 @@ async def test_progress_that_was_not_sent_is_written_before_the_end(driver: Driv
     await driver.finish(settle(await driver.take_one(), progress=b"99"))
     snapshot = await driver.snapshot("job")
     assert snapshot is not None
-    assert snapshot.fields[b"g"] == b"99"
+    assert snapshot.progress == b"99"
     assert (await driver.history("job"))[-2:] == ["progress", "completed"]
 
 
@@ -131,12 +130,12 @@ async def test_counters_and_values_of_the_attempts_are_kept(driver: Driver) -> N
     await driver.finish(settle(await driver.take_one(), "waiting", value=b'"why"', rule=""))
     snapshot = await driver.snapshot("job")
     assert snapshot is not None
-    assert snapshot.fields[b"fr"] == b'"why"'
+    assert Record.parse(snapshot.record).value == b'"why"'
     await driver.finish(settle(await driver.take_one()))
     snapshot = await driver.snapshot("job")
     assert snapshot is not None
-    assert (snapshot.fields[b"atm"], snapshot.fields[b"ats"]) == (b"2", b"2")
-    assert snapshot.fields[b"rv"] == b'"done"'
+    record = Record.parse(snapshot.record)
+    assert (record.made, record.begun, record.value) == (2, 2, b'"done"')
 
 
 async def test_a_retried_job_keeps_its_priority(driver: Driver) -> None:

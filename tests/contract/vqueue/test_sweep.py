@@ -9,6 +9,7 @@ from devstack import Valkey
 from tests.support.driver import LONG_MS, SHORT_MS, Driver, expire, fsync_always, ids, settle
 from tests.support.waiting import until
 from vqueue import Queue, Retention
+from vqueue.record import Record
 
 
 async def test_a_job_whose_lease_ran_out_goes_to_the_front(driver: Driver) -> None:
@@ -22,8 +23,8 @@ async def test_a_job_whose_lease_ran_out_goes_to_the_front(driver: Driver) -> No
     await until(recovered, what="the lease to run out")
     again = await driver.take(2, consumer="w2")
     assert ids(again) == ["stalled", "next"]
-    made, begun, stalls = again.jobs[0].fields[5:8]
-    assert (made, begun, stalls) == (None, b"1", b"1")
+    record = Record.parse(again.jobs[0].record)
+    assert (record.made, record.begun, record.stalls) == (0, 1, 1)
     assert (await driver.history("stalled"))[2:] == ["active", "stalled", "waiting", "active"]
 
 
@@ -149,15 +150,12 @@ async def test_a_finish_that_broke_off_is_put_right(driver: Driver) -> None:
     await driver.add("job")
     job = await driver.take_one()
     await driver.finish(settle(job))
-    # as a server that died between the hash and the rest would leave it
+    # as a server that died between the record and the rest would leave it
     await driver.wipe()
     await driver.scripts.open(lease_ms=LONG_MS)
     await driver.add("job")
     job = await driver.take_one()
-    await driver.redis(
-        *("HSET", driver.keys.job("job"), "s", "completed", "rv", "1", "fo", "1"),
-        *("atm", "1", "ats", "1", "z", job.token.decode() + ":w1"),
-    )
+    await driver.redis("SET", driver.keys.job("job"), settle(job).record)
     await expire(driver, job.token)
     assert await driver.sweep() == (0, 0, False)
     assert await driver.state("job") == "completed"

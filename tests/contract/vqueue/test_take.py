@@ -2,7 +2,7 @@
 
 from tests.support.driver import LONG_MS, Driver, ids, settle
 from tests.support.waiting import until
-from vqueue.scripts import TakenJob
+from vqueue.record import Record, TakenJob
 
 
 async def test_a_thousand_jobs_come_in_the_order_of_their_adds(driver: Driver) -> None:
@@ -79,10 +79,11 @@ async def test_a_job_goes_to_one_of_two_consumers(driver: Driver) -> None:
 async def test_a_taken_job_brings_what_was_added(driver: Driver) -> None:
     await driver.add("job", data=b'{"a":1}', options=b'{"attempts":3}', place="4")
     job = await driver.take_one()
-    name, data, options, added, priority, made, begun, stalls, progress = job.fields
-    assert (name, data, options, priority) == (b"task", b'{"a":1}', b'{"attempts":3}', b"4")
-    assert (made, begun, stalls, progress) == (None, None, None, None)
-    assert added is not None
+    record = Record.parse(job.record)
+    assert (record.name, record.data, record.priority) == (b'"task"', b'{"a":1}', 4)
+    assert (record.options, record.progress) == (b'{"attempts":3}', b"")
+    assert (record.made, record.begun, record.stalls) == (0, 0, 0)
+    assert record.added_ms > 0
 
 
 async def due_at_once(driver: Driver, names: list[str]) -> None:

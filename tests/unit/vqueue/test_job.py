@@ -3,8 +3,9 @@
 import pytest
 
 from vqueue.errors import InvalidOption
-from vqueue.job import FINAL_STATES, LEGAL_TRANSITIONS, JobState, fence_of, new_job_id
+from vqueue.job import FINAL_STATES, LEGAL_TRANSITIONS, JobState, new_job_id
 from vqueue.keys import QueueKeys, check_name
+from vqueue.record import fence_of
 
 
 def test_job_ids_sort_by_time(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -4,7 +4,7 @@ An id is max(server time, last id)-seq. Ids are reserved before the first write:
 a script that breaks off half way leaves unused ids behind, never a smaller one. ]]
 local TIME = redis.call('TIME')
 local now = TIME[1] * 1000 + math.floor(TIME[2] / 1000)
-local clock_ms, clock_seq
+local clock_ms, clock_seq, clock_prefix
 local events_cap, longest_lease
 
 -- meta is new, or was deleted: never fall behind what the streams already hold
@@ -40,7 +40,7 @@ local function reserve(count)
   if new then ms, seq = start_clock() end
   if now > ms then ms, seq = now, 0 end
   if seq + count >= 1048576 then ms, seq = ms + 1, 0 end
-  clock_ms, clock_seq = ms, seq
+  clock_ms, clock_seq, clock_prefix = ms, seq, string.format('%.0f-', ms)
   if new or count > 0 then redis.call('HSET', meta, 'ms', ms, 'seq', seq + count) end
 end
 
@@ -55,5 +55,5 @@ end
 
 local function mint()
   clock_seq = clock_seq + 1
-  return string.format('%.0f-%.0f', clock_ms, clock_seq)
+  return clock_prefix .. clock_seq
 end

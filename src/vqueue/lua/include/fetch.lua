@@ -9,9 +9,9 @@ local function promote_due()
   if #due == 0 then return end
   local waiting = {}
   for _, id in ipairs(due) do
-    local job = job_fields(id, 'n', 'p')
-    if job then
-      push_back(id, tonumber(job[2]) or 0)
+    local job = load_job(id)
+    if job and job[1] == 'd' then
+      push_back(id, job)
       table.insert(waiting, id)
       table.insert(waiting, 'delayed')
     end
@@ -29,18 +29,10 @@ local function restore_group(stream)
   redis.call('HSET', meta, 'repair', 1)
 end
 
--- What take.lua tells of a job, and for its own use the entry that the job stands for.
-local JOB_FIELDS = {'n', 'd', 'o', 't', 'p', 'atm', 'ats', 'stc', 'g', 'e'}
+-- Jobs are told flat: token, id, record, and so on.
+local TOLD = 3
 
--- The job that an entry stands for, as take.lua tells it; nothing when there is none, or
--- when the job has moved on to another entry.
-local function job_of(id, token)
-  local fields = job_fields(id, unpack(JOB_FIELDS))
-  if not fields or fields[#JOB_FIELDS] ~= token then return nil end
-  fields[#JOB_FIELDS] = nil
-  return {id, token, fields}
-end
-
+-- Hand out up to `count` new entries of a lane.
 local function deliver(stream, mark, consumer, count, jobs)
   local reply = redis.pcall('XREADGROUP', 'GROUP', GROUP, consumer, 'COUNT', count,
                             'STREAMS', stream, '>')
@@ -49,18 +41,20 @@ local function deliver(stream, mark, consumer, count, jobs)
     if not string.find(reply.err, 'NOGROUP', 1, true) then error(reply) end
     return restore_group(stream)
   end
-  local last
-  for _, entry in ipairs(reply[1][2]) do
-    last = entry[1]
-    local token = mark .. last
-    local job = job_of(entry[2][2], token)
-    if job then
-      jobs[#jobs + 1] = job
+  local entries, keys = reply[1][2], {}
+  for i = 1, #entries do keys[i] = jobs_prefix .. entries[i][2][2] end
+  local records = redis.call('MGET', unpack(keys))
+  local at, gone = #jobs, {}
+  for i = 1, #entries do
+    local token, record = mark .. entries[i][1], records[i]
+    if record and string.sub(record, 1, #token) == token then
+      jobs[at + 1], jobs[at + 2], jobs[at + 3] = token, entries[i][2][2], record
+      at = at + TOLD
     else
-      drop({token}) -- its job was removed by hand; the entry goes too
+      gone[#gone + 1] = token -- its job was removed by hand, or stands elsewhere
     end
   end
-  return last
+  if #gone > 0 then drop(gone) end
 end
 
 local function express_lane(consumer, count, max_score, jobs)
@@ -69,21 +63,27 @@ local function express_lane(consumer, count, max_score, jobs)
                          'BYSCORE', 'LIMIT', 0, count)
   if #ids == 0 then return end
   for _, id in ipairs(ids) do
-    if job_fields(id, 'n') then
-      local entry = redis.call('XADD', express, mint(), 'j', id)
-      redis.call('HSET', job_key(id), 'e', 'x' .. entry)
-      redis.call('HDEL', job_key(id), 's')
+    local job = load_job(id)
+    if job and job[1] == 'p' then
+      move(id, job, 'x' .. redis.call('XADD', express, mint(), 'j', id))
     end
   end
   redis.call('ZREM', prioritized, unpack(ids))
   deliver(express, 'x', consumer, count, jobs)
 end
 
+-- whether a worker that filled its slots has left jobs in the line
+local function work_remains(jobs)
+  if redis.call('ZCARD', prioritized) > 0 then return true end
+  local newest = redis.call('XREVRANGE', ready, '+', '-', 'COUNT', 1)[1]
+  return newest and newest[1] ~= jobs[#jobs - TOLD + 1]
+end
+
 -- a lease shorter than the queue's longest: idle time starts that much later
 local function shorten_lease(jobs, consumer, lease)
   if lease >= longest_lease or #jobs == 0 then return end
   local tokens = {}
-  for _, job in ipairs(jobs) do table.insert(tokens, job[2]) end
+  for i = 1, #jobs, TOLD do table.insert(tokens, jobs[i]) end
   renew(tokens, consumer, lease)
 end
 
@@ -94,20 +94,17 @@ local function fetch(consumer, want, lease)
   local jobs = {}
   if want > 0 then
     express_lane(consumer, want, '(4294967296', jobs)
-    local last
-    if #jobs < want then last = deliver(ready, '', consumer, want - #jobs, jobs) end
-    express_lane(consumer, want - #jobs, '+inf', jobs)
+    local left = want - #jobs / TOLD
+    if left > 0 then deliver(ready, '', consumer, left, jobs) end
+    express_lane(consumer, want - #jobs / TOLD, '+inf', jobs)
     shorten_lease(jobs, consumer, lease)
     local active = {}
-    for _, job in ipairs(jobs) do
-      active[#active + 1] = job[1]
+    for i = 2, #jobs, TOLD do
+      active[#active + 1] = jobs[i]
       active[#active + 1] = consumer
     end
     emit('active', active)
-    if #jobs == want then
-      local newest = redis.call('XREVRANGE', ready, '+', '-', 'COUNT', 1)[1]
-      if (newest and newest[1] ~= last) or redis.call('ZCARD', prioritized) > 0 then arm() end
-    end
+    if #jobs == want * TOLD and work_remains(jobs) then arm() end
   end
   local next_due = redis.call('ZRANGE', delayed, 0, 0, 'WITHSCORES')
   if not next_due[1] then return jobs, -1 end

@@ -4,8 +4,10 @@ local meta, ready, express = KEYS[1], KEYS[2], KEYS[3]
 local prioritized, delayed, completed, failed = KEYS[4], KEYS[5], KEYS[6], KEYS[7]
 local wake, ev = KEYS[8], KEYS[9]
 local prefix = string.sub(meta, 1, -5)
+local jobs_prefix = prefix .. 'j:'
 local GROUP = 'workers'
 
-local function job_key(id) return prefix .. 'j:' .. id end
-local function log_key(id) return prefix .. 'j:' .. id .. ':log' end
+local function job_key(id) return jobs_prefix .. id end
+local function live_key(id) return jobs_prefix .. id .. ':x' end
+local function log_key(id) return jobs_prefix .. id .. ':log' end
 local function tombstone_key(id) return prefix .. 'gone:' .. id end

@@ -9,16 +9,28 @@ local function parse_keep(rule)
   return tonumber(count), tonumber(age)
 end
 
+local is_noted = false
+
 local function bury(id, activation)
   redis.call('SET', tombstone_key(id), activation, 'PX', TOMBSTONE_MS)
+  if not is_noted then redis.call('HSET', meta, 'buried', now) end
+  is_noted = true
+end
+
+-- Whether tombstones may exist: a look at meta spares a look for each added job.
+local function any_buried()
+  local last = tonumber(redis.call('HGET', meta, 'buried'))
+  return last and now - last <= TOMBSTONE_MS
 end
 
 local function remove_finished(set, ids)
   local doomed = {}
   for _, id in ipairs(ids) do
-    local ended = redis.call('HMGET', job_key(id), 'z', 'fo')
-    if now - (tonumber(ended[2]) or 0) < TOMBSTONE_MS then bury(id, ended[1] or '') end
+    local job = load_job(id)
+    local ended = tonumber(redis.call('ZSCORE', set, id)) or 0
+    if now - ended < TOMBSTONE_MS then bury(id, job and job.by or '') end
     table.insert(doomed, job_key(id))
+    table.insert(doomed, live_key(id))
     table.insert(doomed, log_key(id))
   end
   redis.call('UNLINK', unpack(doomed))

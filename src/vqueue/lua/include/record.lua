@@ -1,0 +1,68 @@
+--[[ The record of a job, the string at j:ID, is made of lines:
+  1  where the job is: <id> an entry of `ready`, x<id> an entry of `express`, p in
+     `prioritized`, d in `delayed`, c in `completed`, f in `failed`. The first two are
+     also called tokens: they name an activation
+  2  its history: priority, attempts made, attempts started, stalls, last start (ms, 0
+     for never), added (ms), and the activation that was the last to end,
+     <token>:<consumer>. Empty for a job that stands where it was added to `ready`
+  3  name (JSON string)
+  4  options (JSON, empty when all are default)
+  5  data (JSON)
+  6  progress (JSON) when an attempt ended
+  7  result, or why the last attempt failed (JSON)
+  8  stack trace (JSON string)
+Lines at the end that are empty may be missing. JSON on the wire has no line breaks.
+j:ID:x holds what a running job reports: g progress, ll last log number. ]]
+
+-- the stream and the id that a token stands for, nothing for another place
+local function entry_of(place)
+  local mark = string.byte(place)
+  if mark >= 48 and mark <= 57 then return ready, place end
+  if mark == 120 then return express, string.sub(place, 2) end
+end
+
+local function record_of(id)
+  local record = redis.pcall('GET', job_key(id))
+  return type(record) == 'string' and record or nil
+end
+
+local function place_of(record) return string.match(record, '^[^\n]*') end
+
+local function stands_at(id, place)
+  local record = record_of(id)
+  return record and place_of(record) == place
+end
+
+-- The record's lines as a table, with its history and the progress of a running job; or
+-- nothing when there is no job, or something else lies at its key.
+local function load_job(id)
+  local record = record_of(id)
+  if not record then return nil end
+  local job = {}
+  for line in string.gmatch(record .. '\n', '([^\n]*)\n') do job[#job + 1] = line end
+  for i = #job + 1, 8 do job[i] = '' end
+  local priority, made, begun, stalls, started, added, by = string.match(
+    job[2], '^(%d+) (%d+) (%d+) (%d+) (%d+) (%d+) (.*)$')
+  job.priority, job.made, job.begun = tonumber(priority or 0), made or 0, begun or 0
+  job.stalls, job.started, job.by = stalls or 0, started or 0, by or ''
+  job.added = added or string.match(job[1], '^%d*')
+  job[6] = redis.call('HGET', live_key(id), 'g') or job[6]
+  return job
+end
+
+-- The record of a job that moves to another place.
+local function record_at(place, job)
+  job[1] = place
+  job[2] = string.format('%.0f %s %s %s %s %s %s', job.priority, job.made, job.begun,
+                         job.stalls, job.started, job.added, job.by)
+  return table.concat(job, '\n')
+end
+
+local function move(id, job, place) redis.call('SET', job_key(id), record_at(place, job)) end
+
+-- Whether this activation has ended before, for a call whose reply was lost.
+local function ended_by(id, activation)
+  local job = load_job(id)
+  if job then return job.by == activation end
+  return redis.call('GET', tombstone_key(id)) == activation
+end
