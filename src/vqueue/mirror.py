@@ -38,6 +38,7 @@ from vqueue.errors import QueueUnavailable
 from vqueue.events import JobEvent, expand, version_of
 from vqueue.job import FINAL_STATES, Job, JobState, job_from_snapshot
 from vqueue.keys import QueueKeys
+from vqueue.record import Snapshot
 from vqueue.scripts import MAX_BATCH, Scripts
 
 logger = logging.getLogger(__name__)
@@ -267,12 +268,13 @@ class MongoMirror:
             if fields is None:
                 await self._mark_gap(entry_id)
                 continue
-            for event in expand(entry_id, fields):
-                if not event.job_id or self._documents.has(event.job_id, event.version):
-                    continue
-                job_ids[event.job_id] = None
-                if event.name in FINAL_STATES:
-                    final_events[event.job_id] = event
+            version = version_of(*map(int, entry_id.split(b"-")))
+            for raw_id in fields[4::2]:
+                job_id = raw_id.decode()
+                if job_id and not self._documents.has(job_id, version):
+                    job_ids[job_id] = None
+            if fields[1].decode() in FINAL_STATES:
+                final_events |= {event.job_id: event for event in expand(entry_id, fields)}
         ids = list(job_ids)
         try:
             async with asyncio.TaskGroup() as group:
@@ -296,8 +298,8 @@ class MongoMirror:
             version = version_of(*snapshots.version)
             documents = []
             for job_id, snapshot in zip(job_ids, snapshots.jobs, strict=True):
-                if snapshot is not None:
-                    job = job_from_snapshot(job_id, snapshot, queue_name=self.name)
+                job = self._read_job(job_id, snapshot)
+                if job is not None:
                     documents.append(self._document(job, version))
                 elif job_id in final_events:
                     event = final_events[job_id]
@@ -305,6 +307,22 @@ class MongoMirror:
                         self._document(_job_from_event(event, self.name), event.version)
                     )
             await self._write(documents)
+
+    def _read_job(self, job_id: str, snapshot: Snapshot | None) -> Job | None:
+        """Build a job; None for one that is gone, or whose producer wrote no JSON."""
+        if snapshot is None:
+            return None
+        try:
+            return job_from_snapshot(job_id, snapshot, queue_name=self.name)
+        except ValueError as error:
+            logger.error(
+                "mirror of %s: job %s cannot be read (%s): only its end will be written",
+                self.name,
+                job_id,
+                error,
+                extra={"action": "job_unreadable", "job_id": job_id},
+            )
+            return None
 
     def _document(self, job: Job, version: int) -> JobDocument:
         return JobDocument(

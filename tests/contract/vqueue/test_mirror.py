@@ -226,6 +226,22 @@ async def test_a_value_that_bson_cannot_hold_does_not_block_its_neighbours(
     assert "document refused" in caplog.text
 
 
+async def test_a_job_that_is_not_json_does_not_block_its_neighbours(
+    pair: Mirrored, caplog: pytest.LogCaptureFixture
+) -> None:
+    await pair.driver.add("before")
+    await pair.driver.add("torn", data=b'{"half":')
+    await pair.driver.add("after")
+    pair.start()
+    await pair.caught_up()
+    assert await statuses(pair) == {"before": "queued", "after": "queued"}
+    assert "job torn" in caplog.text
+    jobs = {job.id: job for job in (await pair.driver.take(3)).jobs}
+    await pair.driver.finish(settle(jobs[b"torn"], "failed", value=b'"no JSON"'))
+    await pair.caught_up()
+    assert (await statuses(pair))["torn"] == "failed"
+
+
 async def test_a_removed_job_is_written_from_its_final_event(pair: Mirrored) -> None:
     await pair.driver.add("completed", "failed", "known")
     running = pair.start()
