@@ -80,6 +80,8 @@ def command_line(
     argv += [
         # Packets that may wait while a late stream of a badly interleaved source turns up.
         *("-max_muxing_queue_size", "1024"),
+        # The sounds have no end of their own (see `filter_graph`).
+        *(("-shortest",) if plan.sounds else ()),
         # HLS with whole-list playlists that are written at the end.
         *("-f", "hls", "-hls_time", str(encoding.segment_s)),
         *("-hls_playlist_type", "vod", "-hls_list_size", "0"),

@@ -93,8 +93,6 @@ def _sound(plan: EncodePlan, sound: Sound, level: Loudness | None) -> list[str]:
     steps = [f"aresample=async=1{late}"]
     if level is not None:
         steps += [level.filter(plan.encoding.loudness_lufs), "aresample=48000"]
-    if plan.duration_s is not None:
-        # Players need both to end together; sound without pictures is cut.
-        end = f"{plan.duration_s:.6f}"
-        steps += [f"apad=whole_dur={end}", f"atrim=end={end}"]
-    return steps
+    # Silence without end, which FFmpeg's -shortest cuts off where the pictures end: no header has
+    # to be believed. Players need both to end together; sound without pictures is cut.
+    return [*steps, "apad"]
