@@ -44,7 +44,9 @@ def video_json(document: Document) -> dict[str, Any]:
     video |= {
         "renditions": [_playable(item, document) for item in document.get("renditions") or ()],
         "audio": None if audio is None else _playable(audio, document),
+        "audio_tracks": [_playable(item, document) for item in document.get("audio_tracks") or ()],
         "playlist": playlist,
+        **{name: _file_url(document, name) for name in ("poster", "storyboard")},
         "links": {"self": path, "events": f"{path}/events", "playlist": playlist},
     }
     return video
@@ -73,6 +75,12 @@ def output_prefix_of(document: Document) -> str | None:
     if document["status"] != "completed" or not isinstance(playlist, str):
         return None
     return playlist.rpartition("/")[0] + "/"
+
+
+def _file_url(document: Document, field: str) -> str | None:
+    """Return the path of a file that a field names by its S3 key; None when it names none."""
+    key = document.get(field)
+    return _hls_url(key, document) if isinstance(key, str) else None
 
 
 def _playable(rendition: Mapping[str, Any], document: Document) -> dict[str, Any]:

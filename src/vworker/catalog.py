@@ -5,9 +5,10 @@ queue knows (`project`), guarded by `version`. Motor, and only calls that PyMong
 has too.
 
 Fields: `_id`, `status` (queued, processing, completed, failed), `progress` (0 to 100), `attempts`,
-`source` (S3 key), `profile` (null for the worker's own), `renditions`, `audio`, `playlist` (S3
-key), `source_info`, `size_bytes`, `timings`, `error` (of a failed video), `last_error` (of an
-attempt that is retried), `created_at`, `started_at`, `finished_at` (UTC), `version`.
+`source` (S3 key), `profile` (null for the worker's own), `renditions`, `audio`, `audio_tracks`,
+`playlist`, `poster`, `storyboard` (S3 keys), `source_info`, `size_bytes`, `timings`, `error` (of a
+failed video), `last_error` (of an attempt that is retried), `created_at`, `started_at`,
+`finished_at` (UTC), `version`.
 """
 
 from __future__ import annotations
@@ -30,7 +31,16 @@ from vworker.failure import read_failure
 Document = dict[str, Any]
 
 STATUSES = ("queued", "processing", "completed", "failed")
-_FROM_RESULT = ("renditions", "audio", "playlist", "size_bytes", "timings")
+_FROM_RESULT = (
+    "renditions",
+    "audio",
+    "audio_tracks",
+    "playlist",
+    "poster",
+    "storyboard",
+    "size_bytes",
+    "timings",
+)
 _UNFINISHED = ("queued", "processing")
 
 

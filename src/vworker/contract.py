@@ -42,9 +42,16 @@ def failed_retention() -> Retention:
     return Retention(count=10_000, age=7 * 24 * 3600)
 
 
-#: Content types of what is published; guessing from ".ts" gives TypeScript or Qt.
-SEGMENT_CONTENT_TYPE = "video/mp2t"
+#: Content types of what is published, by suffix; guessing from ".ts" gives TypeScript or Qt.
 PLAYLIST_CONTENT_TYPE = "application/vnd.apple.mpegurl"
+CONTENT_TYPES = {
+    ".m3u8": PLAYLIST_CONTENT_TYPE,
+    ".ts": "video/mp2t",
+    ".m4s": "video/mp4",
+    ".mp4": "video/mp4",
+    ".vtt": "text/vtt",
+    ".jpg": "image/jpeg",
+}
 
 _VIDEO_ID = re.compile(r"[A-Za-z0-9_-]{1,128}")
 _PROFILE = re.compile(r"[a-z0-9_-]{1,64}")
@@ -152,7 +159,7 @@ class AudioRendition:
     """The published sound, a rendition of its own that every rung shares."""
 
     name: str
-    #: ISO 639 code of the source's track; None when it names none.
+    #: BCP 47 tag of the source's track; None when it names none.
     language: str | None
     codecs: str
     bandwidth: int
@@ -241,17 +248,23 @@ class TranscodeResult:
     playlist: str
     #: Video rungs, the largest first.
     renditions: tuple[Rendition, ...]
-    #: None when the source has no sound.
+    #: The sound that players choose by themselves; None when the source has none.
     audio: AudioRendition | None
     source: SourceSummary
-    #: Bytes of all segments and playlists.
+    #: Bytes of everything that was published.
     size_bytes: int
     timings: PhaseTimings
+    #: S3 keys of a JPEG, and of a WebVTT whose cues name rectangles of sprites beside it; None in
+    #: the results of older workers.
+    poster: str | None = None
+    storyboard: str | None = None
+    #: All sounds in the source's order, `audio` among them.
+    audio_tracks: tuple[AudioRendition, ...] = ()
 
     def to_json(self) -> dict[str, Any]:
         """Return the result as plain dicts and lists."""
         data = dataclasses.asdict(self)
-        data["renditions"] = list(data["renditions"])
+        data |= {name: list(data[name]) for name in ("renditions", "audio_tracks")}
         return data
 
     @classmethod
@@ -265,6 +278,12 @@ class TranscodeResult:
             source=SourceSummary.from_json(fields.nested("source")),
             size_bytes=fields.integer("size_bytes"),
             timings=PhaseTimings.from_json(fields.nested("timings")),
+            poster=fields.text("poster") if fields.has("poster") else None,
+            storyboard=fields.text("storyboard") if fields.has("storyboard") else None,
+            audio_tracks=tuple(
+                AudioRendition.from_json(item)
+                for item in (fields.array("audio_tracks") if fields.has("audio_tracks") else ())
+            ),
         )
 
 

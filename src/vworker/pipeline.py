@@ -27,9 +27,10 @@ from vworker.media.probe import probe
 from vworker.media.progress import Progress
 from vworker.media.settings import MediaSettings
 from vworker.media.source import SourceInfo
+from vworker.media.stills import make_stills
 from vworker.meter import Meter, Phase, Report
 from vworker.publisher import Publisher, withdraw
-from vworker.result import describe, master_playlist
+from vworker.result import describe, init_sections, write_playlists
 from vworker.storage import Storage
 from vworker.tasks import task_group
 from vworker.workspace import Workspace
@@ -157,6 +158,7 @@ class _Attempt:
                 prefix=self.prefix,
                 folder=plan.output,
                 renditions=plan.names,
+                segments=plan.encoding.segments,
                 group=uploads,
                 uploads_at_once=self.settings.uploads_at_once,
             )
@@ -174,8 +176,9 @@ class _Attempt:
             measured = await asyncio.to_thread(measure_output, plan, last_lines)
             self.meter.advance(Phase.PUBLISH, 0)
             publisher.collect()
-        await publisher.publish_playlists()
-        master_bytes = await publisher.publish_master(master_playlist(plan, measured))
+            stills = await make_stills(plan, measured, self.settings)
+            playlists = await asyncio.to_thread(write_playlists, plan, measured)
+        await publisher.publish([*init_sections(measured), *stills, *playlists])
         self.meter.advance(Phase.PUBLISH, 1)
         self.watch.laps["publish"] = time.perf_counter() - encoded
         return describe(
@@ -183,7 +186,7 @@ class _Attempt:
             measured,
             prefix=self.prefix,
             source_bytes=source_bytes,
-            master_bytes=master_bytes,
+            published_bytes=publisher.published_bytes,
             timings=self.watch.timings(),
         )
 

@@ -1,4 +1,4 @@
-"""One attempt's output on its way to S3: segments during the encode, playlists after them.
+"""One attempt's output on its way to S3: segments during the encode, the rest after them.
 
 The order is the promise: a media playlist goes up when all of its segments are there, the master
 playlist when everything else is there. Whoever can read a playlist can play all that it names.
@@ -11,10 +11,10 @@ import logging
 from collections.abc import Iterable
 from pathlib import Path
 
-from vworker.contract import PLAYLIST_CONTENT_TYPE, SEGMENT_CONTENT_TYPE
+from vworker.contract import CONTENT_TYPES
 from vworker.errors import StorageError
-from vworker.media.plan import PLAYLIST_NAME, segment_name
-from vworker.result import MASTER_NAME
+from vworker.media.encoding import SegmentType
+from vworker.media.plan import segment_name
 from vworker.storage import Storage
 
 logger = logging.getLogger(__name__)
@@ -38,14 +38,22 @@ class Publisher:
         renditions: Iterable[str],
         group: asyncio.TaskGroup,
         uploads_at_once: int,
+        segments: SegmentType = SegmentType.TS,
     ) -> None:
         self._storage = storage
         self._prefix = prefix
         self._folder = folder
+        self._segments = segments
         #: Rendition → number of its segments that were handed to an upload.
         self._collected = dict.fromkeys(renditions, 0)
         self._group = group
         self._free = asyncio.Semaphore(uploads_at_once)
+        self._bytes = 0
+
+    @property
+    def published_bytes(self) -> int:
+        """Bytes that have been stored so far."""
+        return self._bytes
 
     def collect(self) -> None:
         """Start the upload of every segment finished since the last call.
@@ -54,30 +62,26 @@ class Publisher:
         costs the same however long the video is.
         """
         for name, number in self._collected.items():
-            while (path := self._folder / name / segment_name(number)).exists():
-                self._group.create_task(self._upload_segment(path, f"{name}/{path.name}"))
+            while (path := self._folder / name / segment_name(number, self._segments)).exists():
+                self._group.create_task(self._upload(f"{name}/{path.name}"))
                 number += 1
             self._collected[name] = number
 
-    async def _upload_segment(self, path: Path, name: str) -> None:
+    async def publish(self, names: Iterable[str]) -> None:
+        """Upload files of the folder one after another, in that order.
+
+        Call it when every segment upload has ended well, with the master playlist's name last.
+        """
+        for name in names:
+            await self._upload(name)
+
+    async def _upload(self, name: str) -> None:
+        path = self._folder / name
         async with self._free:
-            await self._storage.upload(path, self._prefix + name, SEGMENT_CONTENT_TYPE)
-
-    async def publish_playlists(self) -> None:
-        """Upload the media playlists; call it when every segment upload has ended well."""
-        for name in self._collected:
-            await self._upload_playlist(f"{name}/{PLAYLIST_NAME}")
-
-    async def publish_master(self, text: str) -> int:
-        """Upload the master playlist, strictly last; return its size in bytes."""
-        path = self._folder / MASTER_NAME
-        path.write_text(text)
-        return await self._upload_playlist(MASTER_NAME)
-
-    async def _upload_playlist(self, name: str) -> int:
-        return await self._storage.upload(
-            self._folder / name, self._prefix + name, PLAYLIST_CONTENT_TYPE
-        )
+            size_bytes = await self._storage.upload(
+                path, self._prefix + name, CONTENT_TYPES[path.suffix]
+            )
+        self._bytes += size_bytes
 
 
 async def withdraw(storage: Storage, prefix: str) -> None:

@@ -1,4 +1,4 @@
-"""From a plan and the measured output: the master playlist and the job's result. Pure."""
+"""From a plan and the measured output: the playlists, and the job's result."""
 
 from __future__ import annotations
 
@@ -11,11 +11,31 @@ from vworker.contract import (
     SourceSummary,
     TranscodeResult,
 )
-from vworker.media.hls import AudioTrack, Variant, write_master
-from vworker.media.output import RenditionFiles
-from vworker.media.plan import AUDIO_NAME, PLAYLIST_NAME, EncodePlan
+from vworker.media.hls import write_iframe_playlist, write_media_playlist
+from vworker.media.master import AudioTrack, Variant, write_master
+from vworker.media.output import IFRAMES_NAME, RenditionFiles
+from vworker.media.plan import PLAYLIST_NAME, EncodePlan, Sound
+from vworker.media.stills import POSTER_NAME, STORYBOARD_NAME
 
 MASTER_NAME = "master.m3u8"
+
+
+def write_playlists(plan: EncodePlan, measured: Mapping[str, RenditionFiles]) -> tuple[str, ...]:
+    """Write all playlists into the output folder, in place of FFmpeg's; safe to repeat.
+
+    Return their names there, the master playlist's last.
+    """
+    texts: dict[str, str] = {}
+    for name, files in measured.items():
+        texts[f"{name}/{PLAYLIST_NAME}"] = write_media_playlist(files.playlist)
+        if files.stills:
+            texts[f"{name}/{IFRAMES_NAME}"] = write_iframe_playlist(
+                files.iframes, files.playlist.init_uri
+            )
+    texts[MASTER_NAME] = master_playlist(plan, measured)
+    for name, text in texts.items():
+        (plan.output / name).write_text(text)
+    return tuple(texts)
 
 
 def master_playlist(plan: EncodePlan, measured: Mapping[str, RenditionFiles]) -> str:
@@ -28,19 +48,33 @@ def master_playlist(plan: EncodePlan, measured: Mapping[str, RenditionFiles]) ->
             frame_rate=float(plan.frame_rate),
             codecs=measured[rung.name].codec,
             rates=measured[rung.name].rates,
+            iframes_uri=f"{rung.name}/{IFRAMES_NAME}",
+            iframe_rates=measured[rung.name].iframe_rates,
         )
         for rung in plan.rungs
     ]
-    track = None
-    if plan.info.audio is not None:
-        track = AudioTrack(
-            uri=f"{AUDIO_NAME}/{PLAYLIST_NAME}",
-            name=_track_name(plan.info.audio.language),
-            language=plan.info.audio.language,
-            codecs=measured[AUDIO_NAME].codec,
-            rates=measured[AUDIO_NAME].rates,
+    tracks = [
+        AudioTrack(
+            uri=f"{sound.folder}/{PLAYLIST_NAME}",
+            name=sound.name,
+            language=sound.language,
+            default=sound.default,
+            channels=measured[sound.folder].channels,
+            codecs=measured[sound.folder].codec,
+            rates=measured[sound.folder].rates,
         )
-    return write_master(variants, track)
+        for sound in plan.sounds
+    ]
+    return write_master(variants, tracks)
+
+
+def init_sections(measured: Mapping[str, RenditionFiles]) -> list[str]:
+    """Return the names of the initialization sections in the output folder; TS has none."""
+    return [
+        f"{name}/{files.playlist.init_uri}"
+        for name, files in measured.items()
+        if files.playlist.init_uri is not None
+    ]
 
 
 def describe(
@@ -49,10 +83,10 @@ def describe(
     *,
     prefix: str,
     source_bytes: int,
-    master_bytes: int,
+    published_bytes: int,
     timings: PhaseTimings,
 ) -> TranscodeResult:
-    """Return the result of a published attempt."""
+    """Return the result of a published attempt; pure."""
     video, audio = plan.info.video, plan.info.audio
     renditions = []
     for rung in plan.rungs:
@@ -72,24 +106,13 @@ def describe(
                 playlist=f"{prefix}{rung.name}/{PLAYLIST_NAME}",
             )
         )
-    sound = None
-    if audio is not None:
-        files = measured[AUDIO_NAME]
-        sound = AudioRendition(
-            name=_track_name(audio.language),
-            language=audio.language,
-            codecs=files.codec,
-            bandwidth=files.rates.peak,
-            average_bandwidth=files.rates.average,
-            segments=len(files.playlist.segments),
-            size_bytes=files.segments_bytes,
-            duration_s=files.playlist.duration_s,
-            playlist=f"{prefix}{AUDIO_NAME}/{PLAYLIST_NAME}",
-        )
+    tracks = tuple(_audio_rendition(sound, measured[sound.folder], prefix) for sound in plan.sounds)
+    defaults = [track for sound, track in zip(plan.sounds, tracks, strict=True) if sound.default]
     return TranscodeResult(
         playlist=prefix + MASTER_NAME,
         renditions=tuple(renditions),
-        audio=sound,
+        audio=defaults[0] if defaults else None,
+        audio_tracks=tracks,
         source=SourceSummary(
             size_bytes=source_bytes,
             container=plan.info.container,
@@ -100,10 +123,22 @@ def describe(
             video_codec=video.codec,
             audio_codec=None if audio is None else audio.codec,
         ),
-        size_bytes=sum(files.size_bytes for files in measured.values()) + master_bytes,
+        size_bytes=published_bytes,
+        poster=prefix + POSTER_NAME,
+        storyboard=prefix + STORYBOARD_NAME,
         timings=timings,
     )
 
 
-def _track_name(language: str | None) -> str:
-    return language or "default"
+def _audio_rendition(sound: Sound, files: RenditionFiles, prefix: str) -> AudioRendition:
+    return AudioRendition(
+        name=sound.name,
+        language=sound.language,
+        codecs=files.codec,
+        bandwidth=files.rates.peak,
+        average_bandwidth=files.rates.average,
+        segments=len(files.playlist.segments),
+        size_bytes=files.segments_bytes,
+        duration_s=files.playlist.duration_s,
+        playlist=f"{prefix}{sound.folder}/{PLAYLIST_NAME}",
+    )

@@ -127,6 +127,11 @@ async def test_a_full_hd_source_becomes_four_aligned_rungs_and_sound(
         assert playlist.duration_s == rendition.duration_s == pytest.approx(3.0, abs=0.1)
         assert sum(sizes[key] for key in segments) == rendition.size_bytes
         named |= {rendition.playlist, *segments}
+    iframes = [f"{job.prefix}{rung.name}/iframes.m3u8" for rung in result.renditions]
+    assert result.poster == f"{job.prefix}poster.jpg"
+    assert result.storyboard == f"{job.prefix}storyboard/index.vtt"
+    sprite = f"{job.prefix}storyboard/sprite_000.jpg"
+    named |= {*iframes, result.poster, result.storyboard, sprite}
     assert named == set(sizes)
     assert sum(sizes.values()) == result.size_bytes
 
@@ -154,7 +159,11 @@ async def test_what_players_need_to_know_is_published(job: Job, clips: Clips) ->
         assert f'CODECS="{rendition.codecs},mp4a.40.2"' in master
         assert f"\n{rendition.name}/index.m3u8\n" in master
         assert rendition.average_bandwidth <= rendition.bandwidth
+        assert f'URI="{rendition.name}/iframes.m3u8"' in master
     assert 'URI="audio/index.m3u8"' in master
+    for name, content_type in (("poster.jpg", "image/jpeg"), ("storyboard/index.vtt", "text/vtt")):
+        async with await job.storage.open(job.prefix + name) as stream:
+            assert stream.content_type == content_type
     async with await job.storage.open(f"{job.prefix}720p/seg_00000.ts") as stream:
         assert stream.content_type == "video/mp2t"
 

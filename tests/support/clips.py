@@ -23,6 +23,16 @@ class Clips:
         """1280x720, 30 fps, 15 s, no sound: its encode takes seconds, and can be interrupted."""
         return self._made("long.mp4", *_picture("1280x720", seconds=15), *_ENCODE)
 
+    def standard(self) -> Path:
+        """854x480, 30 fps, 14.5 s, with sound; red in the corner for 6 s, then green."""
+        marks = (
+            "drawbox=0:0:200:200:red:fill:enable='lt(t,6)',"
+            "drawbox=0:0:200:200:green:fill:enable='gte(t,6)'"
+        )
+        picture = ("-f", "lavfi", "-i", f"testsrc2=size=854x480:rate=30:duration=14.5,{marks}")
+        sound = ("-f", "lavfi", "-i", "sine=440:duration=14.5")
+        return self._made("standard.mp4", *picture, *sound, *_ENCODE)
+
     def silent(self) -> Path:
         """640x360, 25 fps, 3 s, no sound."""
         return self._made("silent.mp4", *_picture("640x360", rate=25), *_ENCODE)

@@ -1,18 +1,17 @@
-"""HLS playlists: reading the media playlists of FFmpeg, measuring rates, writing the master.
+"""Media playlists: reading FFmpeg's, writing ours, and the rates of what they list.
 
-FFmpeg's own master playlist is not used: its BANDWIDTH comes from the settings (up to 49 % off)
-and it lacks FRAME-RATE and INDEPENDENT-SEGMENTS. Ours holds what was measured on the segments.
+FFmpeg's playlists only tell which segments there are. Ours hold what was measured on the segments:
+durations from time stamps, one target duration for all renditions.
 """
 
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
-_SPS = re.compile(rb"\x00\x00\x01[\x67\x47\x27](...)", re.DOTALL)
-#: FFmpeg's AAC encoder makes the low-complexity profile only.
-AAC_CODEC = "mp4a.40.2"
+#: EXT-X-MAP outside of I-frame playlists came with version 6 (RFC 8216 7).
+VERSION = 6
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -31,11 +30,24 @@ class MediaPlaylist:
     segments: tuple[Segment, ...]
     #: Whether EXT-X-ENDLIST says that nothing more comes.
     ended: bool
+    #: Of the initialization section; None for transport streams.
+    init_uri: str | None = None
 
     @property
     def duration_s(self) -> float:
         """Sum of the segments' durations in seconds."""
         return round(sum(segment.duration_s for segment in self.segments), 6)
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class IFrame:
+    """One entry of an I-frame playlist: a range of bytes that holds one picture."""
+
+    uri: str
+    #: Seconds up to the next one.
+    duration_s: float
+    offset: int
+    length: int
 
 
 def parse_media_playlist(text: str) -> MediaPlaylist:
@@ -45,12 +57,15 @@ def parse_media_playlist(text: str) -> MediaPlaylist:
         raise ValueError("a playlist starts with #EXTM3U")
     target: int | None = None
     duration: float | None = None
+    init_uri: str | None = None
     segments = []
     for line in lines[1:]:
         if found := re.fullmatch(r"#EXT-X-TARGETDURATION:(\d{1,9})", line):
             target = int(found[1])
         elif found := re.fullmatch(r"#EXTINF:(\d{1,9}(?:\.\d{1,9})?),.*", line):
             duration = float(found[1])
+        elif found := re.fullmatch(r'#EXT-X-MAP:URI="([^"]+)"', line):
+            init_uri = found[1]
         elif line.startswith("#EXTINF"):
             raise ValueError(f"no duration in {line!r}")
         elif not line.startswith("#"):
@@ -63,8 +78,59 @@ def parse_media_playlist(text: str) -> MediaPlaylist:
     if duration is not None:
         raise ValueError("no segment after the last #EXTINF")
     return MediaPlaylist(
-        target_duration_s=target, segments=tuple(segments), ended="#EXT-X-ENDLIST" in lines
+        target_duration_s=target,
+        segments=tuple(segments),
+        ended="#EXT-X-ENDLIST" in lines,
+        init_uri=init_uri,
     )
+
+
+def target_duration(durations_s: Iterable[float]) -> int:
+    """Return the target duration for segments of these durations, at least 1 second.
+
+    RFC 8216 (4.3.3.1) rounds a duration to the nearest integer before it compares.
+    """
+    return max(1, *(int(duration_s + 0.5) for duration_s in durations_s))
+
+
+def write_media_playlist(playlist: MediaPlaylist) -> str:
+    """Return the text of a finished rendition's playlist; pure."""
+    lines = _head(playlist.target_duration_s, playlist.init_uri)
+    for segment in playlist.segments:
+        lines += [f"#EXTINF:{segment.duration_s:.6f},", segment.uri]
+    return _text(lines)
+
+
+def write_iframe_playlist(iframes: Sequence[IFrame], init_uri: str | None) -> str:
+    """Return the text of an I-frame playlist; pure.
+
+    Transport streams need no EXT-X-MAP: their tables stand before a segment's first I-frame
+    (RFC 8216 4.3.3.6).
+    """
+    lines = _head(target_duration(iframe.duration_s for iframe in iframes), init_uri)
+    lines.insert(-1 if init_uri is not None else len(lines), "#EXT-X-I-FRAMES-ONLY")
+    for iframe in iframes:
+        lines += [
+            f"#EXTINF:{iframe.duration_s:.6f},",
+            f"#EXT-X-BYTERANGE:{iframe.length}@{iframe.offset}",
+            iframe.uri,
+        ]
+    return _text(lines)
+
+
+def _head(target_duration_s: int, init_uri: str | None) -> list[str]:
+    lines = [
+        "#EXTM3U",
+        f"#EXT-X-VERSION:{VERSION}",
+        f"#EXT-X-TARGETDURATION:{target_duration_s}",
+        "#EXT-X-MEDIA-SEQUENCE:0",
+        "#EXT-X-PLAYLIST-TYPE:VOD",
+    ]
+    return lines if init_uri is None else [*lines, f'#EXT-X-MAP:URI="{init_uri}"']
+
+
+def _text(lines: list[str]) -> str:
+    return "\n".join([*lines, "#EXT-X-ENDLIST"]) + "\n"
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -81,86 +147,28 @@ def measure_rates(playlist: MediaPlaylist, sizes_bytes: Sequence[int]) -> Rates:
 
     A rendition shorter than half a target duration has no such run: its mean is its peak.
     """
-    total_s = playlist.duration_s
+    return rates_of(
+        [segment.duration_s for segment in playlist.segments],
+        sizes_bytes,
+        playlist.target_duration_s,
+    )
+
+
+def rates_of(
+    durations_s: Sequence[float], sizes_bytes: Sequence[int], target_duration_s: int
+) -> Rates:
+    """Return the rates of segments with these durations and sizes; see `measure_rates`."""
+    total_s = sum(durations_s)
     average = 8 * sum(sizes_bytes) / total_s if total_s > 0 else 0.0
-    shortest, longest = 0.5 * playlist.target_duration_s, 1.5 * playlist.target_duration_s
+    shortest, longest = 0.5 * target_duration_s, 1.5 * target_duration_s
     peak = average
     for start in range(len(sizes_bytes)):
         run_bytes, run_s = 0, 0.0
         for number in range(start, len(sizes_bytes)):
             run_bytes += sizes_bytes[number]
-            run_s += playlist.segments[number].duration_s
+            run_s += durations_s[number]
             if run_s > longest:
                 break
             if run_s >= shortest and run_s > 0:
                 peak = max(peak, 8 * run_bytes / run_s)
     return Rates(peak=round(peak), average=round(average))
-
-
-def avc_codec(segment: bytes) -> str:
-    """Return the RFC 6381 string of the H.264 in a segment's first bytes, e.g. "avc1.640028".
-
-    It is read from the sequence parameter set, which starts every segment of ours. Raises
-    ValueError when there is none.
-    """
-    found = _SPS.search(segment)
-    if found is None:
-        raise ValueError("no H.264 sequence parameter set at the segment's start")
-    return f"avc1.{found[1].hex()}"
-
-
-@dataclass(frozen=True, kw_only=True, slots=True)
-class Variant:
-    """One rung as the master playlist shows it."""
-
-    uri: str
-    width: int
-    height: int
-    frame_rate: float
-    codecs: str
-    rates: Rates
-
-
-@dataclass(frozen=True, kw_only=True, slots=True)
-class AudioTrack:
-    """The sound as the master playlist shows it."""
-
-    uri: str
-    name: str
-    language: str | None
-    codecs: str
-    rates: Rates
-
-
-def write_master(variants: Sequence[Variant], audio: AudioTrack | None) -> str:
-    """Return the master playlist; pure.
-
-    A variant's rates include the sound's, since a player loads both.
-    """
-    lines = ["#EXTM3U", "#EXT-X-VERSION:6", "#EXT-X-INDEPENDENT-SEGMENTS"]
-    if audio is not None:
-        language = f',LANGUAGE="{_quotable(audio.language)}"' if audio.language else ""
-        lines.append(
-            f'#EXT-X-MEDIA:TYPE=AUDIO,GROUP-ID="audio",NAME="{_quotable(audio.name)}"{language}'
-            f',DEFAULT=YES,AUTOSELECT=YES,CHANNELS="2",URI="{_quotable(audio.uri)}"'
-        )
-    for variant in variants:
-        peak, average, codecs = variant.rates.peak, variant.rates.average, variant.codecs
-        if audio is not None:
-            peak, average = peak + audio.rates.peak, average + audio.rates.average
-            codecs = f"{codecs},{audio.codecs}"
-        group = ',AUDIO="audio"' if audio is not None else ""
-        lines += [
-            f"#EXT-X-STREAM-INF:BANDWIDTH={peak},AVERAGE-BANDWIDTH={average}"
-            f',CODECS="{_quotable(codecs)}",RESOLUTION={variant.width}x{variant.height}'
-            f",FRAME-RATE={variant.frame_rate:.3f}{group}",
-            variant.uri,
-        ]
-    return "\n".join(lines) + "\n"
-
-
-def _quotable(text: str) -> str:
-    """Refuse what cannot stand in a quoted string (RFC 8216 4.2); it has no escapes."""
-    if '"' in text or not text.isprintable():
-        raise ValueError(f"{text!r} cannot stand in a playlist attribute")
-    return text

@@ -1,31 +1,37 @@
 """What an encode has left in its folder, checked and measured before anything of it is named.
 
 FFmpeg's exit code 0 says little: it is 0 for a source of which only 59 % could be read, and for
-output of which the disk took only a part.
+output of which the disk took only a part. Every segment is read once, here; playlists, stills and
+the checker work on what was found.
 """
 
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from vworker.errors import ErrorCode, TranscodeError
+from vworker.media.fmp4 import read_fmp4, read_init
 from vworker.media.hls import (
-    AAC_CODEC,
+    IFrame,
     MediaPlaylist,
     Rates,
-    avc_codec,
+    Segment,
     measure_rates,
     parse_media_playlist,
+    rates_of,
+    target_duration,
 )
-from vworker.media.plan import PLAYLIST_NAME, EncodePlan, segment_name
+from vworker.media.plan import PLAYLIST_NAME, EncodePlan
+from vworker.media.segment import Kind, MalformedSegment, SegmentFacts
+from vworker.media.timeline import Span, Still, durations, spans, stills
+from vworker.media.ts import read_ts
 
+IFRAMES_NAME = "iframes.m3u8"
 #: How much shorter than the source's video the output may be: the larger of the two.
 _MISSING_SECONDS = 0.5
 _MISSING_SHARE = 0.01
-_SPS_WITHIN_BYTES = 64 * 1024
-_TS_PACKET_BYTES = 188
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -33,13 +39,47 @@ class RenditionFiles:
     """One rendition on disk: complete, and measured."""
 
     name: str
+    #: Ours, to be published: durations from time stamps.
     playlist: MediaPlaylist
+    #: What is in each segment, in order.
+    segments: tuple[SegmentFacts, ...]
     segments_bytes: int
-    #: Segments and playlist.
-    size_bytes: int
     rates: Rates
     #: RFC 6381 codec string.
     codec: str
+    #: 0 for pictures.
+    channels: int
+    #: Pictures that can be decoded alone; empty for sound.
+    stills: tuple[Still, ...]
+
+    @property
+    def iframes(self) -> tuple[IFrame, ...]:
+        """The stills as an I-frame playlist lists them."""
+        return tuple(
+            IFrame(
+                uri=self.playlist.segments[still.segment].uri,
+                duration_s=round(still.duration_s, 6),
+                offset=still.offset,
+                length=still.length,
+            )
+            for still in self.stills
+        )
+
+    @property
+    def iframe_rates(self) -> Rates:
+        """Rates of the I-frame playlist."""
+        durations_s = [still.duration_s for still in self.stills]
+        sizes = [still.length for still in self.stills]
+        return rates_of(durations_s, sizes, target_duration(durations_s))
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class _Found:
+    """A rendition as FFmpeg listed it, with what is in its segments."""
+
+    listed: MediaPlaylist
+    segments: tuple[SegmentFacts, ...]
+    spans: tuple[Span, ...]
 
 
 def measure_output(plan: EncodePlan, last_lines: Sequence[str]) -> dict[str, RenditionFiles]:
@@ -49,55 +89,82 @@ def measure_output(plan: EncodePlan, last_lines: Sequence[str]) -> dict[str, Ren
 
     Raises `TranscodeError`: source_truncated, encode_failed (final); output_incomplete.
     """
-    sounds = {sound.folder for sound in plan.sounds}
-    measured = {
-        name: _measure(plan.output / name, AAC_CODEC if name in sounds else None)
-        for name in plan.names
-    }
+    frame_s = float(1 / plan.frame_rate)
+    found = {name: _read(plan.output / name, frame_s) for name in plan.names}
+    # One for all, as Apple wants it for sound and pictures (8.2).
+    target = target_duration(
+        duration for rendition in found.values() for duration in durations(rendition.spans)
+    )
+    measured = {name: _measure(name, rendition, target) for name, rendition in found.items()}
     _check_durations(plan, [measured[rung.name] for rung in plan.rungs], last_lines)
     return measured
 
 
-def _measure(folder: Path, codec: str | None) -> RenditionFiles:
-    """Check and measure one rendition; without a `codec` it is read from the first segment."""
+def _read(folder: Path, frame_s: float) -> _Found:
+    listed = _read_playlist(folder)
+    init = None
+    if listed.init_uri is not None:
+        init = read_init(_read_file(folder, listed.init_uri))
+    segments = []
+    for segment in listed.segments:
+        data = _read_file(folder, segment.uri)
+        try:
+            facts = read_ts(data) if init is None else read_fmp4(data, init)
+        except MalformedSegment as error:
+            raise _incomplete(f"{folder.name}/{segment.uri} is cut off: {error}") from error
+        if facts.main_track is None or facts.main_track.codec is None:
+            raise _incomplete(f"{folder.name}/{segment.uri} holds no picture and no sound")
+        segments.append(facts)
+    return _Found(listed=listed, segments=tuple(segments), spans=tuple(spans(segments, frame_s)))
+
+
+def _read_playlist(folder: Path) -> MediaPlaylist:
     path = folder / PLAYLIST_NAME
     try:
-        text = path.read_text()
+        listed = parse_media_playlist(path.read_text())
     except FileNotFoundError:
         raise TranscodeError(
             ErrorCode.ENCODE_FAILED,
             f"Nothing of the video could be decoded for the {folder.name} rendition.",
         ) from None
-    try:
-        playlist = parse_media_playlist(text)
     except ValueError as error:
         raise _incomplete(f"{folder.name}/{path.name}: {error}") from error
-    if not playlist.ended or not playlist.segments:
+    if not listed.ended or not listed.segments:
         raise _incomplete(f"{folder.name}/{path.name} does not list a whole video")
-    sizes = []
-    for number, segment in enumerate(playlist.segments):
-        file = folder / segment_name(number)
-        size = file.stat().st_size if file.is_file() else 0
-        if segment.uri != file.name or size == 0 or size % _TS_PACKET_BYTES:
-            raise _incomplete(f"{folder.name}/{segment.uri} is missing, empty or cut off")
-        sizes.append(size)
-    return RenditionFiles(
-        name=folder.name,
-        playlist=playlist,
-        segments_bytes=sum(sizes),
-        size_bytes=sum(sizes) + path.stat().st_size,
-        rates=measure_rates(playlist, sizes),
-        codec=codec or _video_codec(folder / segment_name(0)),
+    return listed
+
+
+def _read_file(folder: Path, name: str) -> bytes:
+    """Read a file that FFmpeg's playlist names; it must lie in the rendition's own folder."""
+    path = folder / name
+    if path.name != name or not path.is_file():
+        raise _incomplete(f"{folder.name}/{name} is missing")
+    return path.read_bytes()
+
+
+def _measure(name: str, found: _Found, target_duration_s: int) -> RenditionFiles:
+    segments = tuple(
+        Segment(uri=listed.uri, duration_s=round(duration, 6))
+        for listed, duration in zip(found.listed.segments, durations(found.spans), strict=True)
     )
-
-
-def _video_codec(segment: Path) -> str:
-    with segment.open("rb") as file:
-        start = file.read(_SPS_WITHIN_BYTES)
-    try:
-        return avc_codec(start)
-    except ValueError as error:
-        raise _incomplete(f"{segment.parent.name}/{segment.name}: {error}") from error
+    playlist = replace(found.listed, target_duration_s=target_duration_s, segments=segments)
+    sizes = [facts.size_bytes for facts in found.segments]
+    track = found.segments[0].main_track
+    if track is None or track.codec is None:
+        raise _incomplete(f"{name} holds no picture and no sound")
+    keys = tuple(stills(found.segments, found.spans))
+    if track.kind is Kind.VIDEO and not keys:
+        raise _incomplete(f"{name} has no picture that can be decoded alone")
+    return RenditionFiles(
+        name=name,
+        playlist=playlist,
+        segments=found.segments,
+        segments_bytes=sum(sizes),
+        rates=measure_rates(playlist, sizes),
+        codec=track.codec,
+        channels=track.audio.channels if track.audio else 0,
+        stills=keys,
+    )
 
 
 def _check_durations(

@@ -9,7 +9,7 @@ import pytest
 
 from tests.support.api import assert_problem
 from vworker.catalog import new_document
-from vworker.contract import PLAYLIST_CONTENT_TYPE, SEGMENT_CONTENT_TYPE
+from vworker.contract import CONTENT_TYPES, PLAYLIST_CONTENT_TYPE
 from vworker.storage import Storage
 
 SEGMENT = bytes(range(256)) * 40
@@ -23,7 +23,7 @@ async def playable(storage: Storage, videos: Any, tmp_path: Path) -> AsyncIterat
     segment, master = tmp_path / "segment", tmp_path / "master"
     segment.write_bytes(SEGMENT)
     master.write_text("#EXTM3U\n")
-    await storage.upload(segment, f"{committed}/720p/seg_00000.ts", SEGMENT_CONTENT_TYPE)
+    await storage.upload(segment, f"{committed}/720p/seg_00000.ts", CONTENT_TYPES[".ts"])
     await storage.upload(master, f"{committed}/master.m3u8", PLAYLIST_CONTENT_TYPE)
     await storage.upload(master, f"{other}/secret.m3u8", PLAYLIST_CONTENT_TYPE)
     document = new_document("playable", "a.mp4")
@@ -42,7 +42,7 @@ async def test_objects_have_their_types_and_are_open_to_all_sites(http: httpx.As
     assert master.headers["content-type"] == PLAYLIST_CONTENT_TYPE
     segment = await http.get(f"{VIDEO}/720p/seg_00000.ts")
     assert segment.content == SEGMENT
-    assert segment.headers["content-type"] == SEGMENT_CONTENT_TYPE
+    assert segment.headers["content-type"] == CONTENT_TYPES[".ts"]
     assert segment.headers["access-control-allow-origin"] == "*"
     preflight = await http.options(f"{VIDEO}/master.m3u8", headers={"Origin": "https://x.example"})
     assert preflight.status_code == 204

@@ -18,6 +18,9 @@ def completed(**fields: Any) -> dict[str, Any]:
         "playlist": f"{PREFIX}master.m3u8",
         "renditions": [{"name": "360p", "playlist": f"{PREFIX}360p/index.m3u8"}],
         "audio": {"name": "audio", "playlist": f"{PREFIX}audio/index.m3u8"},
+        "audio_tracks": [{"name": "audio", "playlist": f"{PREFIX}audio/index.m3u8"}],
+        "poster": f"{PREFIX}poster.jpg",
+        "storyboard": f"{PREFIX}storyboard/index.vtt",
         "finished_at": datetime(2026, 1, 2, 3, 4, 5, 678_000, UTC),
         **fields,
     }
@@ -31,6 +34,9 @@ def test_keys_of_playlists_become_paths() -> None:
         {"name": "360p", "playlist": "/v1/videos/v1/hls/360p/index.m3u8"}
     ]
     assert video["audio"]["playlist"] == "/v1/videos/v1/hls/audio/index.m3u8"
+    assert video["audio_tracks"] == [video["audio"]]
+    assert video["poster"] == "/v1/videos/v1/hls/poster.jpg"
+    assert video["storyboard"] == "/v1/videos/v1/hls/storyboard/index.vtt"
     assert PREFIX not in str(video)
 
 
@@ -40,6 +46,7 @@ def test_a_new_video_has_every_field() -> None:
     assert video["status"] == "queued"
     assert video["renditions"] == []
     assert video["playlist"] is video["audio"] is video["finished_at"] is None
+    assert video["poster"] is video["storyboard"] is None
 
 
 def test_times_are_rfc_3339_in_utc() -> None:

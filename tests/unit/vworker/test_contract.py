@@ -84,7 +84,7 @@ def test_a_silent_result_survives_too() -> None:
 
 
 def test_a_result_of_a_newer_worker_can_be_read() -> None:
-    assert TranscodeResult.from_json(RESULT.to_json() | {"poster": "x.jpg"}) == RESULT
+    assert TranscodeResult.from_json(RESULT.to_json() | {"trailer": "x.jpg"}) == RESULT
 
 
 @pytest.mark.parametrize(

@@ -1,15 +1,15 @@
 import pytest
 
 from vworker.media.hls import (
-    AudioTrack,
+    IFrame,
     MediaPlaylist,
     Rates,
     Segment,
-    Variant,
-    avc_codec,
     measure_rates,
     parse_media_playlist,
-    write_master,
+    target_duration,
+    write_iframe_playlist,
+    write_media_playlist,
 )
 
 MEDIA = """#EXTM3U
@@ -79,61 +79,50 @@ def test_a_clip_shorter_than_half_a_target_duration_peaks_at_its_mean() -> None:
     assert measure_rates(playlist(1), [100_000]) == Rates(peak=800_000, average=800_000)
 
 
-def test_the_codec_is_read_from_the_parameter_set() -> None:
-    assert avc_codec(b"\x47junk\x00\x00\x00\x01\x67\x64\x00\x28rest") == "avc1.640028"
-
-
-def test_a_segment_without_parameter_set_is_refused() -> None:
-    with pytest.raises(ValueError, match=r"no H\.264 sequence parameter set"):
-        avc_codec(b"\x47" * 1000)
-
-
-def variant() -> Variant:
-    return Variant(
-        uri="720p/index.m3u8",
-        width=1280,
-        height=720,
-        frame_rate=30000 / 1001,
-        codecs="avc1.64001f",
-        rates=Rates(peak=2_000_000, average=1_500_000),
+def test_what_is_written_can_be_read_again() -> None:
+    listed = MediaPlaylist(
+        target_duration_s=6,
+        segments=(Segment(uri="seg_00000.m4s", duration_s=6.006),),
+        ended=True,
+        init_uri="init.mp4",
     )
+    text = write_media_playlist(listed)
+    assert parse_media_playlist(text) == listed
+    assert "#EXT-X-PLAYLIST-TYPE:VOD\n" in text
 
 
-def test_the_master_playlist_with_sound() -> None:
-    audio = AudioTrack(
-        uri="audio/index.m3u8",
-        name="eng",
-        language="eng",
-        codecs="mp4a.40.2",
-        rates=Rates(peak=140_000, average=130_000),
-    )
-    assert write_master([variant()], audio) == (
+@pytest.mark.parametrize(
+    ("durations", "target"), [((6.006, 2.5), 6), ((6.5,), 7), ((0.2,), 1), ((5.9, 6.49), 6)]
+)
+def test_a_target_duration_is_that_of_the_longest_segment_rounded(
+    durations: tuple[float, ...], target: int
+) -> None:
+    assert target_duration(durations) == target
+
+
+def test_an_iframe_playlist_lists_ranges_of_bytes() -> None:
+    iframes = [
+        IFrame(uri="seg_00000.ts", duration_s=2.002, offset=564, length=16544),
+        IFrame(uri="seg_00001.ts", duration_s=1.5, offset=564, length=9024),
+    ]
+    assert write_iframe_playlist(iframes, None) == (
         "#EXTM3U\n"
         "#EXT-X-VERSION:6\n"
-        "#EXT-X-INDEPENDENT-SEGMENTS\n"
-        '#EXT-X-MEDIA:TYPE=AUDIO,GROUP-ID="audio",NAME="eng",LANGUAGE="eng",DEFAULT=YES,'
-        'AUTOSELECT=YES,CHANNELS="2",URI="audio/index.m3u8"\n'
-        "#EXT-X-STREAM-INF:BANDWIDTH=2140000,AVERAGE-BANDWIDTH=1630000,"
-        'CODECS="avc1.64001f,mp4a.40.2",RESOLUTION=1280x720,FRAME-RATE=29.970,AUDIO="audio"\n'
-        "720p/index.m3u8\n"
+        "#EXT-X-TARGETDURATION:2\n"
+        "#EXT-X-MEDIA-SEQUENCE:0\n"
+        "#EXT-X-PLAYLIST-TYPE:VOD\n"
+        "#EXT-X-I-FRAMES-ONLY\n"
+        "#EXTINF:2.002000,\n"
+        "#EXT-X-BYTERANGE:16544@564\n"
+        "seg_00000.ts\n"
+        "#EXTINF:1.500000,\n"
+        "#EXT-X-BYTERANGE:9024@564\n"
+        "seg_00001.ts\n"
+        "#EXT-X-ENDLIST\n"
     )
 
 
-def test_the_master_playlist_without_sound() -> None:
-    assert write_master([variant()], None) == (
-        "#EXTM3U\n"
-        "#EXT-X-VERSION:6\n"
-        "#EXT-X-INDEPENDENT-SEGMENTS\n"
-        "#EXT-X-STREAM-INF:BANDWIDTH=2000000,AVERAGE-BANDWIDTH=1500000,"
-        'CODECS="avc1.64001f",RESOLUTION=1280x720,FRAME-RATE=29.970\n'
-        "720p/index.m3u8\n"
-    )
-
-
-@pytest.mark.parametrize("name", ['x",URI="http://evil', "a\nb", "a\x00"])
-def test_nothing_gets_out_of_a_quoted_attribute(name: str) -> None:
-    track = AudioTrack(
-        uri="a", name=name, language=None, codecs="c", rates=Rates(peak=1, average=1)
-    )
-    with pytest.raises(ValueError, match="cannot stand in a playlist attribute"):
-        write_master([variant()], track)
+def test_an_iframe_playlist_of_fragments_names_their_initialization() -> None:
+    iframe = IFrame(uri="seg_00000.m4s", duration_s=6, offset=24, length=9000)
+    text = write_iframe_playlist([iframe], "init.mp4")
+    assert '#EXT-X-I-FRAMES-ONLY\n#EXT-X-MAP:URI="init.mp4"\n#EXTINF' in text
