@@ -7,6 +7,10 @@ import sys
 from vworker.signals import hold_stop_signals
 
 if __name__ == "__main__":
+    if sys.argv[1:2] == ["check"]:
+        from vworker.check_command import main as check
+
+        sys.exit(check(sys.argv[2:]))
     hold_stop_signals()
     from vworker.command import main
 

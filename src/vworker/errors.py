@@ -39,6 +39,7 @@ class ErrorCode(StrEnum):
     ENCODER_UNAVAILABLE = "encoder_unavailable"
     STALLED = "stalled"
     OUTPUT_INCOMPLETE = "output_incomplete"
+    OUTPUT_INVALID = "output_invalid"
     STORAGE_UNAVAILABLE = "storage_unavailable"
     DISK_FULL = "disk_full"
     WORKER_LOST = "worker_lost"
@@ -136,6 +137,12 @@ ERRORS: Mapping[ErrorCode, ErrorInfo] = {
     ErrorCode.OUTPUT_INCOMPLETE: ErrorInfo(
         cause="The output lacks something that it must have; it was not published.",
         remedy="Look at the worker's log and its disk.",
+        retryable=True,
+    ),
+    # Not the source's fault: an upload is kept, and a worker that was mended can succeed.
+    ErrorCode.OUTPUT_INVALID: ErrorInfo(
+        cause="The output breaks a rule that players rely on; it was not published.",
+        remedy="Report the rules that the error's detail names; check which FFmpeg is in use.",
         retryable=True,
     ),
     ErrorCode.STORAGE_UNAVAILABLE: ErrorInfo(

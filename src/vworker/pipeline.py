@@ -33,6 +33,7 @@ from vworker.publisher import Publisher, withdraw
 from vworker.result import describe, init_sections, write_playlists
 from vworker.storage import Storage
 from vworker.tasks import task_group
+from vworker.verification import verify
 from vworker.workspace import Workspace
 
 logger = logging.getLogger(__name__)
@@ -178,6 +179,7 @@ class _Attempt:
             publisher.collect()
             stills = await make_stills(plan, measured, self.settings)
             playlists = await asyncio.to_thread(write_playlists, plan, measured)
+            await asyncio.to_thread(verify, plan, measured)
         await publisher.publish([*init_sections(measured), *stills, *playlists])
         self.meter.advance(Phase.PUBLISH, 1)
         self.watch.laps["publish"] = time.perf_counter() - encoded

@@ -1,0 +1,157 @@
+"""Playlists as the checker reads them: parsed by the package m3u8, turned into typed records.
+
+The parser is another than the code that wrote the playlists, so that they share no mistake. What it
+drops in silence is looked for in the text.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+import m3u8
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class ListedSegment:
+    """One entry of a media playlist."""
+
+    uri: str
+    duration_s: float
+    #: Offset and length in bytes; None for the whole file.
+    byte_range: tuple[int, int] | None
+    discontinuity: bool
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class MediaListing:
+    """A media playlist, or an I-frame playlist."""
+
+    text: str
+    version: int
+    target_duration_s: float
+    vod: bool
+    ended: bool
+    iframes_only: bool
+    #: URI of the initialization section.
+    init_uri: str | None
+    segments: tuple[ListedSegment, ...]
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class ListedVariant:
+    """An EXT-X-STREAM-INF or EXT-X-I-FRAME-STREAM-INF."""
+
+    uri: str
+    bandwidth: int
+    average_bandwidth: int | None
+    codecs: tuple[str, ...]
+    resolution: tuple[int, int] | None
+    frame_rate: float | None
+    audio: str | None
+    subtitles: str | None
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class ListedMedia:
+    """An EXT-X-MEDIA."""
+
+    kind: str
+    group: str
+    name: str
+    language: str | None
+    default: bool
+    #: None when the rendition is inside the variants' segments.
+    uri: str | None
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class MasterListing:
+    """A master playlist."""
+
+    text: str
+    version: int
+    independent: bool
+    variants: tuple[ListedVariant, ...]
+    iframes: tuple[ListedVariant, ...]
+    media: tuple[ListedMedia, ...]
+
+
+def read_master(text: str) -> MasterListing:
+    """Parse a master playlist. Raises ValueError when it is none."""
+    parsed = _parse(text)
+    if not parsed.is_variant:
+        raise ValueError("it lists no variant")
+    return MasterListing(
+        text=text,
+        version=int(parsed.version or 1),
+        independent=bool(parsed.is_independent_segments),
+        variants=tuple(_variant(item, item.stream_info) for item in parsed.playlists),
+        iframes=tuple(_variant(item, item.iframe_stream_info) for item in parsed.iframe_playlists),
+        media=tuple(
+            ListedMedia(
+                kind=item.type,
+                group=item.group_id or "",
+                name=item.name or "",
+                language=item.language,
+                default=item.default == "YES",
+                uri=item.uri,
+            )
+            for item in parsed.media
+        ),
+    )
+
+
+def _variant(item: Any, info: Any) -> ListedVariant:
+    return ListedVariant(
+        uri=item.uri,
+        bandwidth=int(info.bandwidth or 0),
+        average_bandwidth=info.average_bandwidth and int(info.average_bandwidth),
+        codecs=tuple(part.strip() for part in (info.codecs or "").split(",") if part.strip()),
+        resolution=info.resolution,
+        # An I-frame variant has none, and the parser's record no such attribute.
+        frame_rate=getattr(info, "frame_rate", None),
+        audio=getattr(info, "audio", None),
+        subtitles=getattr(info, "subtitles", None),
+    )
+
+
+def read_media(text: str) -> MediaListing:
+    """Parse a media playlist. Raises ValueError when it is none."""
+    parsed = _parse(text)
+    if parsed.is_variant or parsed.target_duration is None:
+        raise ValueError("it has no EXT-X-TARGETDURATION")
+    maps = [section.uri for section in parsed.segment_map if section]
+    return MediaListing(
+        text=text,
+        version=int(parsed.version or 1),
+        target_duration_s=float(parsed.target_duration),
+        vod=parsed.playlist_type == "vod",
+        ended=bool(parsed.is_endlist),
+        iframes_only=bool(parsed.is_i_frames_only),
+        init_uri=maps[0] if maps else None,
+        segments=tuple(
+            ListedSegment(
+                uri=item.uri,
+                duration_s=float(item.duration or 0),
+                byte_range=_byte_range(item.byterange),
+                discontinuity=bool(item.discontinuity),
+            )
+            for item in parsed.segments
+        ),
+    )
+
+
+def _byte_range(value: str | None) -> tuple[int, int] | None:
+    if not value:
+        return None
+    length, _, offset = value.partition("@")
+    return int(offset or 0), int(length)
+
+
+def _parse(text: str) -> Any:
+    try:
+        return m3u8.loads(text)
+    except (ValueError, KeyError, IndexError, AttributeError, TypeError) as error:
+        # The parser has an exception of its own for some faults and falls over others.
+        raise ValueError(f"it cannot be parsed: {error}") from error

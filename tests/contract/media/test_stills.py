@@ -1,0 +1,73 @@
+import json
+import subprocess
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from tests.support.encoded import Encoded
+from vworker.media.stills import make_stills
+
+STORYBOARD = """WEBVTT
+
+00:00:00.000 --> 00:00:02.000
+sprite_000.jpg#xywh=0,0,160,90
+
+00:00:02.000 --> 00:00:04.000
+sprite_000.jpg#xywh=160,0,160,90
+"""
+
+
+def picture(ffprobe: str, path: Path) -> Any:
+    entries = "stream=codec_name,width,height,color_range"
+    found = subprocess.run(
+        [ffprobe, "-v", "error", "-show_entries", entries, "-of", "json", str(path)],
+        check=True,
+        capture_output=True,
+    )
+    (stream,) = json.loads(found.stdout)["streams"]
+    return stream
+
+
+def mean_colour(ffmpeg: str, path: Path, area: str) -> tuple[int, int, int]:
+    """Return the mean red, green and blue of an area "width:height:x:y"."""
+    found = subprocess.run(
+        [
+            *(ffmpeg, "-v", "error", "-i", str(path), "-vf", f"crop={area},scale=1:1:flags=area"),
+            *("-f", "rawvideo", "-pix_fmt", "rgb24", "-"),
+        ],
+        check=True,
+        capture_output=True,
+    )
+    red, green, blue = found.stdout[:3]
+    return red, green, blue
+
+
+@pytest.mark.parametrize("container", ["ts", "fmp4"])
+async def test_a_poster_and_a_storyboard_are_made(
+    container: str, request: pytest.FixtureRequest, ffmpeg: str, ffprobe: str
+) -> None:
+    encoded: Encoded = request.getfixturevalue(container)
+    output = encoded.plan.output
+    names = await make_stills(encoded.plan, encoded.measured(), encoded.settings)
+
+    assert names == ("poster.jpg", "storyboard/index.vtt", "storyboard/sprite_000.jpg")
+    poster = picture(ffprobe, output / "poster.jpg")
+    assert (poster["codec_name"], poster["width"], poster["height"]) == ("mjpeg", 854, 480)
+    tiles = {"ts": 8, "fmp4": 3}[container]
+    sprite = picture(ffprobe, output / "storyboard" / "sprite_000.jpg")
+    assert (sprite["width"], sprite["height"]) == (160 * tiles, 90)
+    storyboard = (output / "storyboard" / "index.vtt").read_text()
+    assert storyboard.count(" --> ") == tiles
+    if container == "ts":
+        assert storyboard.startswith(STORYBOARD)
+        assert storyboard.endswith("--> 00:00:14.500\nsprite_000.jpg#xywh=1120,0,160,90\n")
+
+
+async def test_tiles_show_what_is_played_at_their_time(ts: Encoded, ffmpeg: str) -> None:
+    await make_stills(ts.plan, ts.measured(), ts.settings)
+    sprite = ts.plan.output / "storyboard" / "sprite_000.jpg"
+    # The clip is red for its first six seconds, then green.
+    colours = [mean_colour(ffmpeg, sprite, f"20:20:{160 * n + 8}:8") for n in range(8)]
+    assert all(red > 200 > 60 > green for red, green, _ in colours[:3])
+    assert all(green > 100 > 60 > red for red, green, _ in colours[3:])
