@@ -9,11 +9,9 @@ that retention has removed meanwhile.
 Invariants. A document's version only grows (documents.py). An entry is acknowledged after
 its documents are written.
 
-Failures. The consumer group shares the work of any number of processes. What one of them
-had read and not acknowledged is claimed by another after `_CLAIM_IDLE_MS`. Missing events
-(trimmed, group destroyed, Redis replaced) leave a gap mark, which stays until some process
-has walked all jobs of the queue and written them. While MongoDB is away nothing is
-acknowledged and memory holds one batch.
+Failures. Any number of processes share the work (subscription.py). Missing events leave a
+gap, until some process has walked all jobs of the queue and written them. While MongoDB is
+away nothing is acknowledged and memory holds one batch.
 
 Does not own: what a document looks like (`project`), and documents of jobs that Redis has
 forgotten; whoever inserted those decides what becomes of them.
@@ -24,13 +22,11 @@ from __future__ import annotations
 import asyncio
 import logging
 import random
-import secrets
 from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from datetime import UTC, datetime
 from typing import Any
 
 from pymongo.errors import PyMongoError
-from redis.exceptions import ResponseError
 
 from vqueue.connection import BLOCK_MARGIN, RedisSource, is_transient, open_client
 from vqueue.documents import Collection, Documents, JobDocument, passes
@@ -40,27 +36,19 @@ from vqueue.job import FINAL_STATES, Job, JobState, job_from_snapshot
 from vqueue.keys import QueueKeys
 from vqueue.record import Snapshot
 from vqueue.scripts import MAX_BATCH, Scripts
+from vqueue.subscription import BLOCK, Entry, Subscription
 
 logger = logging.getLogger(__name__)
 
 #: Fields to set in a job's document; `_id`, `version` and `created_at` are the mirror's own.
 Projection = Callable[[Job], Mapping[str, Any]]
 
-_Entry = tuple[bytes, list[bytes] | None]
-
-#: Events of one batch.
-_BUDGET = 1000
 #: Parts of a batch under way: MongoDB writes one while the next one is read.
 _ABREAST = 2
-#: Seconds of one blocking wait for events.
-_BLOCK = 10.0
 #: Seconds that events gather after the first one of a quiet time, about.
 _GATHER = 0.1
-#: Milliseconds after which a read entry that nobody acknowledged changes hands.
-_CLAIM_IDLE_MS = 30_000
+#: Seconds between two looks for what processes that are gone had read, about.
 _CLAIM_INTERVAL = 15.0
-#: Milliseconds that a process may be silent while it walks the queue.
-_RESYNC_LOCK_MS = 30_000
 #: Seconds until the next try: doubles, up to the longest of its kind.
 _FIRST_PAUSE, _OUTAGE_PAUSE, _LONGEST_PAUSE = 0.1, 2.0, 30.0
 
@@ -123,10 +111,9 @@ class MongoMirror:
         self.keys = QueueKeys(name, prefix)
         self._documents = Documents(collection)
         self._project = project
-        self._group = group
-        self._consumer = secrets.token_hex(5)
-        self._client = open_client(redis, reply_timeout=_BLOCK + BLOCK_MARGIN, connections=2)
+        self._client = open_client(redis, reply_timeout=BLOCK + BLOCK_MARGIN, connections=2)
         self._scripts = Scripts(self._client, self.keys)
+        self._subscription = Subscription(self._client, self._scripts, self.keys, group=group)
         #: Entries that a lost reply or an error left with this consumer.
         self._own_pending = False
         self._abreast = asyncio.Semaphore(_ABREAST)
@@ -158,116 +145,35 @@ class MongoMirror:
 
     async def caught_up(self) -> bool:
         """Tell whether every event so far is in MongoDB, and none was missed."""
-        state = await self._client.execute(
-            "HMGET",
-            self.keys.meta,
-            "n",
-            f"next:{self._group}",
-            f"gap:{self._group}",
-        )
-        if state[1] is None or state[2] is not None or int(state[0] or 0) + 1 != int(state[1]):
-            return False
-        pending = await self._client.execute("XPENDING", self.keys.ev, self._group)
-        return bool(pending[0] == 0)
+        return await self._subscription.is_done()
 
     async def _step(self) -> None:
+        subscription = self._subscription
         if self._own_pending:
-            while entries := await self._read_own_pending():
+            async for entries in subscription.unacknowledged():
                 await self._apply(entries)
             self._own_pending = False
         loop = asyncio.get_running_loop()
         if loop.time() >= self._claim_at:
-            await self._claim_abandoned()
-            self._claim_at = loop.time() + _CLAIM_INTERVAL * random.uniform(0.75, 1.25)  # noqa: S311
-        gap, end, new_entries = await self._scripts.read_events(
-            group=self._group, consumer=self._consumer, budget=_BUDGET
-        )
-        if new_entries:
-            await self._apply(new_entries)
-        if gap and await self._resync_lock():
-            await self._resync(gap)
-        elif not new_entries:
-            await self._wait_for_events(end)
-
-    async def _wait_for_events(self, after: str) -> None:
-        """Sleep until something happens after this id, then a moment longer: events seldom
-        come alone.
-
-        Every process wakes for every burst; the moment bounds what that costs.
-        """
-        reply = await self._client.execute(
-            "XREAD",
-            "COUNT",
-            1,
-            "BLOCK",
-            int(_BLOCK * 1000),
-            "STREAMS",
-            self.keys.ev,
-            after,
-        )
-        if reply:
-            await asyncio.sleep(_GATHER * random.uniform(0.5, 1.5))  # noqa: S311
-
-    async def _read_own_pending(self) -> list[_Entry]:
-        try:
-            reply = await self._client.execute(
-                "XREADGROUP",
-                "GROUP",
-                self._group,
-                self._consumer,
-                "COUNT",
-                20,
-                "STREAMS",
-                self.keys.ev,
-                "0",
-            )
-        except ResponseError as error:
-            if str(error).startswith("NOGROUP"):
-                return []  # Redis came back without its data; read_events makes the group
-            raise
-        entries: list[_Entry] = reply[0][1] if reply else []
-        return entries
-
-    async def _claim_abandoned(self) -> None:
-        """Take over what processes that are gone had read."""
-        cursor = b"0-0"
-        while True:
-            try:
-                cursor, entries, deleted = await self._client.execute(
-                    "XAUTOCLAIM",
-                    self.keys.ev,
-                    self._group,
-                    self._consumer,
-                    _CLAIM_IDLE_MS,
-                    cursor,
-                    "COUNT",
-                    20,
-                )
-            except ResponseError as error:
-                if str(error).startswith("NOGROUP"):
-                    return  # read_events makes the group
-                raise
-            if deleted:
-                await self._mark_gap(deleted[-1])
-            if entries:
+            async for entries in subscription.abandoned():
                 await self._apply(entries)
-            if cursor == b"0-0":
-                return
-
-    async def _mark_gap(self, entry_id: bytes) -> None:
-        """Note that an entry was trimmed while it was pending: look at all jobs."""
-        await self._client.execute("HSET", self.keys.meta, f"gap:{self._group}", entry_id)
+            self._claim_at = loop.time() + _CLAIM_INTERVAL * random.uniform(0.75, 1.25)  # noqa: S311
+        gap, end, new_entries = await subscription.read()
+        await self._apply(new_entries)
+        if gap and await subscription.lock_resync():
+            await self._resync(gap)
+        elif not new_entries and await subscription.wait(end):
+            # Events seldom come alone, and every process wakes for every burst: a moment
+            # longer bounds what that costs.
+            await asyncio.sleep(_GATHER * random.uniform(0.5, 1.5))  # noqa: S311
 
     # -- writing -----------------------------------------------------------------------
 
-    async def _apply(self, entries: Sequence[_Entry] | Sequence[tuple[bytes, list[bytes]]]) -> None:
+    async def _apply(self, entries: Sequence[Entry]) -> None:
         """Write the jobs that these entries name, then acknowledge the entries."""
         final_events: dict[str, JobEvent] = {}
         job_ids: dict[str, None] = {}
         for entry_id, fields in entries:
-            if fields is None:
-                await self._mark_gap(entry_id)
-                continue
             version = version_of(*map(int, entry_id.split(b"-")))
             for raw_id in fields[4::2]:
                 job_id = raw_id.decode()
@@ -283,12 +189,7 @@ class MongoMirror:
                     group.create_task(self._write_jobs(part, final_events))
         except ExceptionGroup as failed:
             raise failed.exceptions[0] from failed  # all of the entries are done again
-        await self._client.execute(
-            "XACK",
-            self.keys.ev,
-            self._group,
-            *(entry_id for entry_id, _ in entries),
-        )
+        await self._subscription.acknowledge(entries)
 
     async def _write_jobs(
         self, job_ids: Sequence[str], final_events: Mapping[str, JobEvent]
@@ -337,17 +238,6 @@ class MongoMirror:
 
     # -- resynchronising ---------------------------------------------------------------
 
-    async def _resync_lock(self) -> bool:
-        """Take or prolong the right to walk the queue; False when another one has it."""
-        key = f"{self.keys.prefix}resync:{self._group}"
-        taken = await self._client.execute("SET", key, self._consumer, "NX", "PX", _RESYNC_LOCK_MS)
-        if taken:
-            return True
-        if await self._client.execute("GET", key) != self._consumer.encode():
-            return False
-        await self._client.execute("PEXPIRE", key, _RESYNC_LOCK_MS)
-        return True
-
     async def _resync(self, gap: str) -> None:
         """Write every job of the queue. Safe beside live events, because of the guard."""
         logger.info("mirror of %s reads all jobs: it lacks events before %s", self.name, gap)
@@ -356,9 +246,8 @@ class MongoMirror:
             for start in range(0, len(ids), MAX_BATCH):
                 await self._write_jobs(ids[start : start + MAX_BATCH], {})
             count += len(ids)
-            await self._resync_lock()
-        await self._scripts.close_gap(group=self._group, gap=gap)
-        await self._client.execute("DEL", f"{self.keys.prefix}resync:{self._group}")
+            await self._subscription.lock_resync()
+        await self._subscription.close_gap(gap)
         logger.info("mirror of %s: %d jobs read again", self.name, count)
 
     async def _all_job_ids(self) -> AsyncIterator[list[str]]:

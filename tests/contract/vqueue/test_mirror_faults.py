@@ -10,6 +10,7 @@ from pathlib import Path
 import pytest
 
 import vqueue.mirror
+import vqueue.subscription
 from devstack import Mongod, Valkey
 from tests.contract.vqueue.mirrored import Mirrored, mirrored
 from tests.support.driver import fsync_always, settle
@@ -23,9 +24,9 @@ async def pair(
     redis_url: str, queue_name: str, mongodb_uri: str, monkeypatch: pytest.MonkeyPatch
 ) -> AsyncIterator[Mirrored]:
     """A queue and an empty collection; what a dead mirror had read changes hands soon."""
-    monkeypatch.setattr(vqueue.mirror, "_CLAIM_IDLE_MS", 100)
+    monkeypatch.setattr(vqueue.subscription, "_CLAIM_IDLE_MS", 100)
     monkeypatch.setattr(vqueue.mirror, "_CLAIM_INTERVAL", 0.1)
-    monkeypatch.setattr(vqueue.mirror, "_BLOCK", 0.2)
+    monkeypatch.setattr(vqueue.subscription, "BLOCK", 0.2)
     async with mirrored(redis_url, queue_name, mongodb_uri) as pair:
         yield pair
 
@@ -69,9 +70,10 @@ _MIRROR_PROCESS = """
 import asyncio, sys
 from motor.motor_asyncio import AsyncIOMotorClient
 import vqueue.mirror
+import vqueue.subscription
 
 # killed in the middle of reading all jobs, it must not keep the others waiting
-vqueue.mirror._RESYNC_LOCK_MS = 1000
+vqueue.subscription._RESYNC_LOCK_MS = 1000
 
 async def main(name, redis_url, mongodb_uri):
     jobs = AsyncIOMotorClient(mongodb_uri).get_default_database()["jobs"]
