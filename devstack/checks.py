@@ -8,6 +8,7 @@ import contextlib
 import json
 import re
 import subprocess
+import sys
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -21,6 +22,8 @@ _TOLERANCE_S = 0.25
 MASTER_NAME = "master.m3u8"
 _QUOTED_URI = re.compile(r'URI="([^"]+)"')
 _EXTINF = re.compile(r"#EXTINF:([0-9.]+)")
+#: Renditions that are not decoded from the first byte to the last.
+_ONLY_IFRAMES = "#EXT-X-I-FRAME-STREAM-INF"
 
 
 class OutputWrong(Exception):
@@ -79,7 +82,8 @@ def check_output(folder: Path, *, source: Path, env: Mapping[str, str]) -> list[
     rendition must decode completely, and a picture must last as long as that of `source`.
     `env` names FFMPEG and FFPROBE. Raises OutputWrong.
     """
-    uris = _uris(_playlist(folder / MASTER_NAME))
+    lines = _playlist(folder / MASTER_NAME)
+    uris = _uris([line for line in lines if not line.startswith(_ONLY_IFRAMES)])
     renditions = [_check_rendition(folder, uri, env) for uri in uris]
     pictures = [rendition for rendition in renditions if rendition.resolution]
     if not pictures:
@@ -92,6 +96,18 @@ def check_output(folder: Path, *, source: Path, env: Mapping[str, str]) -> list[
                 f"the source's picture {expected_s:.2f} s"
             )
     return renditions
+
+
+def check_rules(master_url: str) -> str:
+    """Test a video over HTTP against the rules of HLS, and give the verdict in a line.
+
+    Raises OutputWrong with the whole report when a rule is broken that must be kept.
+    """
+    command = [sys.executable, "-m", "vworker", "check", master_url]
+    ended = subprocess.run(command, capture_output=True, text=True, check=False)
+    if ended.returncode != 0:
+        raise OutputWrong(f"{master_url} breaks a rule:\n{ended.stdout}{ended.stderr}")
+    return ended.stdout.splitlines()[-1]
 
 
 def _playlist(path: Path) -> list[str]:

@@ -9,7 +9,14 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 
 from devstack import clip
-from devstack.checks import MASTER_NAME, OutputWrong, Rendition, check_output, download
+from devstack.checks import (
+    MASTER_NAME,
+    OutputWrong,
+    Rendition,
+    check_output,
+    check_rules,
+    download,
+)
 from devstack.daemons import Daemons
 from devstack.process import log_tail
 from devstack.stack import Stack
@@ -51,9 +58,12 @@ def run(folder: Path, video: Path | None) -> None:
         output = download(system.env, f"videos/{video_id}/", Path(scratch))
         renditions = check_output(output, source=video, env=system.env)
         _check_playback(system.daemons, video_id, (output / MASTER_NAME).read_bytes())
+        master_url = f"{system.daemons.api.url}{_playback_path(video_id)}"
+        verdict = check_rules(master_url)
         _print_renditions(renditions)
-        print(f"\nvideo     {system.daemons.api.url}/v1/videos/{video_id}")
-        print(f"playlist  {system.daemons.api.url}{_playback_path(video_id)}")
+        print(f"\nrules     {verdict}: python -m vworker check {master_url}")
+        print(f"video     {system.daemons.api.url}/v1/videos/{video_id}")
+        print(f"playlist  {master_url}")
         print(f"S3        s3://{system.env['S3_BUCKET']}/{output.relative_to(scratch)}/")
         print(f"logs      {system.daemons.log_path('vapi')}  {system.daemons.log_path('vworker')}")
     print(

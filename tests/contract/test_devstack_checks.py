@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from devstack import Stack
-from devstack.checks import MASTER_NAME, OutputWrong, check_output
+from devstack.checks import MASTER_NAME, OutputWrong, check_output, check_rules
 
 SECONDS = 4
 
@@ -42,6 +42,7 @@ def published(tmp_path_factory: pytest.TempPathFactory, ffmpeg: str) -> Path:
         "#EXTM3U\n"
         '#EXT-X-MEDIA:TYPE=AUDIO,GROUP-ID="aud",NAME="sound",URI="audio/index.m3u8"\n'
         '#EXT-X-STREAM-INF:BANDWIDTH=100000,AUDIO="aud"\n180p/index.m3u8\n'
+        '#EXT-X-I-FRAME-STREAM-INF:BANDWIDTH=50000,URI="180p/iframes.m3u8"\n'
     )
     return folder
 
@@ -120,3 +121,8 @@ def test_damaged_output_is_refused(
     damage(output)
     with pytest.raises(OutputWrong, match=complaint):
         check_output(output, source=published / "source.mp4", env=stack.ffmpeg)
+
+
+def test_a_video_that_breaks_the_rules_is_refused_with_the_report(output: Path) -> None:
+    with pytest.raises(OutputWrong, match=r"(?s)breaks a rule:.*BROKEN apple-9.14"):
+        check_rules(str(output / MASTER_NAME))

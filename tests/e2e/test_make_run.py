@@ -53,6 +53,7 @@ def test_run_sends_a_video_through_and_shows_its_renditions(
         assert [name, picture] in rows
     assert ["360p", "640x360"] in rows
     assert ["audio", "sound"] in rows
+    assert "rules are kept; 0 are broken that must not be" in ended.stdout
     assert "All is well" in ended.stdout
 
 
