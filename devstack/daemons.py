@@ -33,6 +33,8 @@ class Daemons:
         self.api = ApiClient(LOOPBACK, port)
         self._environ = {
             "WORKER_SHUTDOWN_GRACE": "5",
+            # also on a machine that can confine nothing
+            "WORKER_SANDBOX": "prefer",
             **os.environ,
             **env,
             "VAPI_HOST": LOOPBACK,

@@ -13,6 +13,7 @@ import pytest
 
 from devstack import Stack
 from tests.support.stack import S3Settings, fresh_database, start_s3
+from vworker.sandbox import Sandbox, open_sandbox
 
 
 @pytest.fixture(scope="session")
@@ -65,3 +66,15 @@ def ffmpeg(stack: Stack) -> str:
 def ffprobe(stack: Stack) -> str:
     """The path of ffprobe."""
     return stack.ffmpeg["FFPROBE"]
+
+
+@pytest.fixture(scope="session")
+def sandbox(ffmpeg: str, ffprobe: str) -> Sandbox:
+    """The best sandbox that works on this machine."""
+    return open_sandbox("prefer", ffmpeg=ffmpeg, ffprobe=ffprobe)
+
+
+@pytest.fixture(scope="session")
+def bare(ffmpeg: str, ffprobe: str) -> Sandbox:
+    """The lowest level, in which a script that stands for FFmpeg can do what it likes."""
+    return open_sandbox("rlimits", ffmpeg=ffmpeg, ffprobe=ffprobe)

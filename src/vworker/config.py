@@ -14,6 +14,12 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from vworker.backends import Backends, ConfigError, read_variable
+from vworker.containment_config import (
+    SandboxSettings,
+    load_sandbox,
+    load_source_limits,
+    load_stall_timeout,
+)
 from vworker.encoding_config import load_encodings
 from vworker.media.encoding import PRESETS
 from vworker.media.settings import MediaSettings
@@ -41,6 +47,8 @@ class WorkerSettings:
     #: Seconds to wait for the backends at the start.
     start_timeout: float
     log_level: str
+    #: What `media.sandbox` is opened from when the worker starts.
+    sandbox: SandboxSettings
     media: MediaSettings
 
 
@@ -69,6 +77,11 @@ def build_parser() -> argparse.ArgumentParser:
         ),
         ("--start-timeout", "WORKER_START_TIMEOUT", "seconds to wait for the backends (30)"),
         ("--preset", "WORKER_PRESET", "x264 preset (veryfast)"),
+        (
+            "--sandbox",
+            "WORKER_SANDBOX",
+            "require, prefer, bubblewrap, landlock or rlimits (require)",
+        ),
         ("--log-level", "WORKER_LOG_LEVEL", "debug, info, warning or error (info)"),
     )
     for flag, variable, text in flags:
@@ -115,11 +128,14 @@ def load_settings(arguments: argparse.Namespace, environ: Mapping[str, str]) -> 
         shutdown_grace=number("WORKER_SHUTDOWN_GRACE", "25", low=0),
         start_timeout=number("WORKER_START_TIMEOUT", "30", low=0),
         log_level=choice("WORKER_LOG_LEVEL", "info", _LOG_LEVELS),
+        sandbox=load_sandbox(text),
         media=MediaSettings(
             ffmpeg=_program(environ, "FFMPEG", "ffmpeg"),
             ffprobe=_program(environ, "FFPROBE", "ffprobe"),
             encoding=encoding,
             profiles=profiles,
+            source_limits=load_source_limits(text),
+            stall_timeout_s=load_stall_timeout(text),
             encoder_threads=int(number("WORKER_ENCODER_THREADS", "0", low=0, whole=True)),
         ),
     )

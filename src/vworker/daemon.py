@@ -7,6 +7,7 @@ they are handed back without an attempt spent. The second one hands them back at
 from __future__ import annotations
 
 import asyncio
+import dataclasses
 import logging
 import time
 from collections.abc import Awaitable, Callable, Sequence
@@ -23,7 +24,9 @@ from vworker.config import WorkerSettings
 from vworker.contract import MAX_STALLED, QUEUE_NAME, failed_retention
 from vworker.errors import StorageError
 from vworker.handler import TranscodeHandler
+from vworker.media.settings import MediaSettings
 from vworker.redrive import Redriver
+from vworker.sandbox import Level
 from vworker.signals import on_stop_signal
 from vworker.storage import Storage
 from vworker.workspace import Workspace
@@ -46,10 +49,12 @@ class BackendUnavailable(Exception):
 async def run_worker(settings: WorkerSettings, *, consumer: str | None = None) -> None:
     """Work until SIGTERM or SIGINT.
 
-    Raises ConfigError for a scratch folder that cannot be used, BackendUnavailable when a
-    backend cannot be used within `settings.start_timeout`.
+    Raises ConfigError for a scratch folder that cannot be used and when FFmpeg cannot be confined
+    as the settings ask, BackendUnavailable when a backend cannot be used within
+    `settings.start_timeout`.
     """
     stop = _StopSignals()
+    media = await _confined(settings)
     backends = settings.backends
     try:
         workspace = Workspace(settings.temp_dir).__enter__()
@@ -73,7 +78,7 @@ async def run_worker(settings: WorkerSettings, *, consumer: str | None = None) -
                     return
             worker = Worker(
                 QUEUE_NAME,
-                TranscodeHandler(storage=storage, workspace=workspace, media=settings.media),
+                TranscodeHandler(storage=storage, workspace=workspace, media=media),
                 backends.redis_url,
                 concurrency=settings.concurrency,
                 lock_duration=settings.lock_duration,
@@ -88,6 +93,23 @@ async def run_worker(settings: WorkerSettings, *, consumer: str | None = None) -
     finally:
         mongo.close()
         workspace.__exit__(None, None, None)
+
+
+async def _confined(settings: WorkerSettings) -> MediaSettings:
+    """Open the sandbox that FFmpeg is to run in, and say which one it is."""
+    media = settings.media
+    sandbox = await asyncio.to_thread(
+        settings.sandbox.open, ffmpeg=media.ffmpeg, ffprobe=media.ffprobe
+    )
+    bare = sandbox.level is Level.RLIMITS
+    logger.log(
+        logging.WARNING if bare else logging.INFO,
+        "FFmpeg runs in the sandbox %s%s",
+        sandbox,
+        ": it can read all that this user can, and use the network" if bare else "",
+        extra={"action": "sandbox", "sandbox": str(sandbox.level)},
+    )
+    return dataclasses.replace(media, sandbox=sandbox)
 
 
 async def _work(

@@ -20,6 +20,7 @@ from vworker.errors import TranscodeError
 from vworker.media.encoding import Encoding
 from vworker.media.settings import MediaSettings
 from vworker.pipeline import transcode
+from vworker.sandbox import Sandbox
 from vworker.storage import Storage
 from vworker.workspace import Workspace
 
@@ -112,7 +113,12 @@ async def _ignore(percent: int) -> None:
 
 @pytest.fixture
 def bench(
-    storage: Storage, workspace: Workspace, ffmpeg: str, ffprobe: str, tmp_path: Path
+    storage: Storage,
+    workspace: Workspace,
+    ffmpeg: str,
+    ffprobe: str,
+    sandbox: Sandbox,
+    tmp_path: Path,
 ) -> Bench:
     """The pipeline with the fastest preset."""
     return Bench(
@@ -121,6 +127,7 @@ def bench(
         settings=MediaSettings(
             ffmpeg=ffmpeg,
             ffprobe=ffprobe,
+            sandbox=sandbox,
             encoding=Encoding(preset="ultrafast"),
         ),
         scratch_root=tmp_path / "scratch",

@@ -15,6 +15,7 @@ from vworker.contract import JOB_NAME, TranscodeRequest, output_prefix, upload_k
 from vworker.handler import TranscodeHandler
 from vworker.media.encoding import Encoding
 from vworker.media.settings import MediaSettings
+from vworker.sandbox import Sandbox
 from vworker.storage import Storage
 from vworker.workspace import Workspace
 
@@ -66,6 +67,7 @@ async def bench(
     workspace: Workspace,
     ffmpeg: str,
     ffprobe: str,
+    sandbox: Sandbox,
 ) -> AsyncIterator[Bench]:
     async with Queue(queue_name, redis_url) as queue:
         yield Bench(
@@ -74,7 +76,10 @@ async def bench(
             storage=storage,
             workspace=workspace,
             media=MediaSettings(
-                ffmpeg=ffmpeg, ffprobe=ffprobe, encoding=Encoding(preset="ultrafast")
+                ffmpeg=ffmpeg,
+                ffprobe=ffprobe,
+                sandbox=sandbox,
+                encoding=Encoding(preset="ultrafast"),
             ),
         )
     await check_invariants(redis_url, queue_name)

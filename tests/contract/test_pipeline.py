@@ -20,8 +20,10 @@ from vworker.contract import (
 )
 from vworker.errors import ErrorCode, TranscodeError
 from vworker.media.encoding import Encoding
+from vworker.media.limits import SourceLimits
 from vworker.media.settings import MediaSettings
 from vworker.pipeline import transcode
+from vworker.sandbox import Sandbox
 from vworker.storage import Storage, StorageSettings
 from vworker.workspace import Workspace
 
@@ -85,10 +87,10 @@ class Job:
 
 
 @pytest.fixture
-def settings(ffmpeg: str, ffprobe: str) -> MediaSettings:
+def settings(ffmpeg: str, ffprobe: str, sandbox: Sandbox) -> MediaSettings:
     """One keyframe and one segment a second, at the fastest preset."""
     encoding = Encoding(preset="ultrafast", segment_s=1, keyframe_s=1)
-    return MediaSettings(ffmpeg=ffmpeg, ffprobe=ffprobe, encoding=encoding)
+    return MediaSettings(ffmpeg=ffmpeg, ffprobe=ffprobe, sandbox=sandbox, encoding=encoding)
 
 
 @pytest.fixture
@@ -312,6 +314,7 @@ async def test_what_the_report_raises_ends_the_attempt_and_is_passed_on(
     ("script", "code", "retryable"),
     [
         ("kill -KILL $$", ErrorCode.ENCODER_KILLED, True),
+        ("kill -SEGV $$", ErrorCode.ENCODER_CRASHED, True),
         ("trap '' TERM; while :; do sleep 1; done", ErrorCode.STALLED, True),
         ("echo 'av_write: No space left on device' >&2; exit 1", ErrorCode.DISK_FULL, True),
         ("exit 255", ErrorCode.ENCODER_KILLED, True),
@@ -320,13 +323,21 @@ async def test_what_the_report_raises_ends_the_attempt_and_is_passed_on(
     ],
 )
 async def test_an_encoder_that_ends_badly_is_classified(
-    job: Job, clips: Clips, tmp_path: Path, script: str, code: ErrorCode, retryable: bool
+    job: Job,
+    clips: Clips,
+    bare: Sandbox,
+    tmp_path: Path,
+    script: str,
+    code: ErrorCode,
+    retryable: bool,
 ) -> None:
     before = children()
     encoder = tmp_path / "encoder"
     encoder.write_text(f"#!/bin/sh\n{script}\n")
     encoder.chmod(0o755)
-    job.settings = replace(job.settings, ffmpeg=str(encoder), stall_timeout_s=0.3, stop_grace_s=0.2)
+    job.settings = replace(
+        job.settings, ffmpeg=str(encoder), sandbox=bare, stall_timeout_s=0.3, stop_grace_s=0.2
+    )
     with pytest.raises(TranscodeError) as failure:
         await job.run(clips.silent())
     assert failure.value.code is code
@@ -360,7 +371,7 @@ async def test_an_ffmpeg_that_is_asked_to_end_from_outside_can_be_tried_again(
 
 
 async def test_an_encoder_that_makes_progress_may_take_longer_than_the_watchdog(
-    job: Job, clips: Clips, tmp_path: Path
+    job: Job, clips: Clips, bare: Sandbox, tmp_path: Path
 ) -> None:
     encoder = tmp_path / "encoder"
     encoder.write_text(
@@ -369,10 +380,50 @@ async def test_an_encoder_that_makes_progress_may_take_longer_than_the_watchdog(
         "exit 69\n"
     )
     encoder.chmod(0o755)
-    job.settings = replace(job.settings, ffmpeg=str(encoder), stall_timeout_s=1.5)
+    job.settings = replace(job.settings, ffmpeg=str(encoder), sandbox=bare, stall_timeout_s=1.5)
     with pytest.raises(TranscodeError) as failure:
         await job.run(clips.silent())
     assert failure.value.code is ErrorCode.ENCODE_FAILED
+
+
+async def test_an_encode_that_takes_too_long_for_its_source_is_stopped(
+    job: Job, clips: Clips
+) -> None:
+    before = children()
+    limits = SourceLimits(time_base_s=0.5, time_factor=0.01)
+    job.settings = replace(job.settings, source_limits=limits)
+    with pytest.raises(TranscodeError) as failure:
+        await job.run(clips.long())
+    assert failure.value.code is ErrorCode.TIME_LIMIT
+    assert not failure.value.retryable
+    assert children() == before
+    assert await job.keys() == []
+    assert job.scratch_files() == []
+
+
+@pytest.mark.parametrize(
+    "limits",
+    [
+        SourceLimits(max_pixels=320 * 240),
+        SourceLimits(max_duration_s=2),
+        SourceLimits(max_frame_rate=20),
+        SourceLimits(max_streams=1),
+    ],
+)
+async def test_a_source_over_a_limit_is_refused_before_the_encode(
+    job: Job, clips: Clips, limits: SourceLimits
+) -> None:
+    job.settings = replace(job.settings, source_limits=limits, ffmpeg="/no/encoder")
+    with pytest.raises(TranscodeError) as failure:
+        await job.run(clips.full_hd())
+    assert failure.value.code is ErrorCode.SOURCE_OVER_LIMIT
+
+
+async def test_without_a_sandbox_nothing_is_started(job: Job, clips: Clips) -> None:
+    job.settings = replace(job.settings, sandbox=None)
+    with pytest.raises(TranscodeError, match="sandbox is not set") as failure:
+        await job.run(clips.silent())
+    assert failure.value.code is ErrorCode.ENCODER_UNAVAILABLE
 
 
 async def test_a_source_that_the_disk_cannot_hold_is_not_begun(job: Job, clips: Clips) -> None:

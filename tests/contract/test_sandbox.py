@@ -14,26 +14,15 @@ from typing import Any
 import pytest
 
 from tests.support import captive
+from tests.support.levels import CONTAINING
 from vworker.sandbox import Access, Level, Limits, Sandbox, SandboxUnavailable, open_sandbox
-from vworker.sandbox.landlock import landlock_version
 from vworker.sandbox.program import needed_files
 
 PYTHON = str(Path(sys.executable).resolve())
 MIB = 1024**2
 
 
-def levels_of_this_kernel() -> list[Level]:
-    """Which levels must work here, asked of the kernel without our code."""
-    namespaces = ["unshare", "--user", "--pid", "--net", "--ipc", "--uts", "--fork", "true"]
-    allowed = subprocess.run(namespaces, capture_output=True, check=False).returncode == 0
-    found = [Level.BUBBLEWRAP] if allowed else []
-    return [*found, Level.LANDLOCK] if landlock_version() else found
-
-
-LEVELS = levels_of_this_kernel()
-
-
-@pytest.fixture(params=LEVELS)
+@pytest.fixture(params=CONTAINING)
 def level(request: pytest.FixtureRequest) -> Level:
     assert isinstance(request.param, Level)
     return request.param
@@ -196,7 +185,7 @@ def test_threads_are_allowed(sandbox: Sandbox, cell: Cell) -> None:
 
 def test_the_best_level_is_taken(ffmpeg: str, ffprobe: str) -> None:
     taken = open_sandbox("prefer", ffmpeg=ffmpeg, ffprobe=ffprobe)
-    assert taken.level is [*LEVELS, Level.RLIMITS][0]
+    assert taken.level is [*CONTAINING, Level.RLIMITS][0]
 
 
 def test_where_bubblewrap_does_not_work_the_next_level_is_taken(
@@ -204,7 +193,7 @@ def test_where_bubblewrap_does_not_work_the_next_level_is_taken(
 ) -> None:
     monkeypatch.setattr("vworker.sandbox.choice.installed_bwraps", lambda: (Path("/bin/false"),))
     taken = open_sandbox("prefer", ffmpeg=ffmpeg, ffprobe=ffprobe)
-    rest = [level for level in LEVELS if level is not Level.BUBBLEWRAP]
+    rest = [level for level in CONTAINING if level is not Level.BUBBLEWRAP]
     assert taken.level is [*rest, Level.RLIMITS][0]
 
 

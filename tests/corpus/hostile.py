@@ -11,6 +11,7 @@ from vworker.errors import ErrorCode
 #: What stands for a file and an address that nobody may read or reach, until a test puts its own.
 CANARY_FILE, CANARY_URL = "/canary-file", "http://canary-url"
 _NO_VIDEO = Bad(code=ErrorCode.NOT_A_VIDEO)
+_TOO_LARGE = Bad(code=ErrorCode.SOURCE_OVER_LIMIT)
 _NO_PICTURE = Bad(code=ErrorCode.NO_VIDEO_STREAM)
 _TRUNCATED = Bad(code=ErrorCode.SOURCE_TRUNCATED, words="incomplete")
 _HLS = "#EXTM3U\n#EXT-X-TARGETDURATION:3\n#EXTINF:3,\n{}\n#EXT-X-ENDLIST\n"
@@ -135,8 +136,8 @@ CASES = [
         make=_flipped,
         expected=Good(rungs=P360, seconds=3, sounds=(None,)),
     ),
-    Case(name="huge_frame", make=lambda m: _wide_gif(m, 15_000), expected=_NO_PICTURE),
-    Case(name="largest_frame", make=lambda m: _wide_gif(m, 65_535), expected=_NO_PICTURE),
+    Case(name="huge_frame", make=lambda m: _wide_gif(m, 15_000), expected=_TOO_LARGE),
+    Case(name="largest_frame", make=lambda m: _wide_gif(m, 65_535), expected=_TOO_LARGE),
     _picture("photograph", "mjpeg"),
     _picture("bitmap", "bmp"),
     _sound("song", "m4a", "-c:a", "aac"),

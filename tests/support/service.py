@@ -29,6 +29,7 @@ class Service:
             "PATH": os.environ["PATH"],
             "WORKER_TEMP_DIR": str(folder / "scratch"),
             "WORKER_PRESET": "ultrafast",
+            "WORKER_SANDBOX": "prefer",
             # the leases of a killed host run out within a test
             "WORKER_LOCK_DURATION": "2",
             **environ,

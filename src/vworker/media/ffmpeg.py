@@ -12,6 +12,7 @@ import asyncio
 from collections.abc import Callable
 
 from vworker.errors import ErrorCode, TranscodeError
+from vworker.media.diagnosis import diagnose
 from vworker.media.encoding import SegmentType
 from vworker.media.filters import filter_graph
 from vworker.media.loudness import Loudness
@@ -25,14 +26,11 @@ from vworker.media.plan import (
     segment_pattern,
 )
 from vworker.media.probe import input_limits
-from vworker.media.process import Exit, run_child
+from vworker.media.process import run_child
 from vworker.media.progress import Progress, ProgressParser
 from vworker.media.settings import MediaSettings
 from vworker.media.tone_map import cube, needs_cube
-
-#: Exit codes of an FFmpeg that caught SIGTERM or SIGINT: up to three times, and more often. Which
-#: one it was, it tells at log level info only.
-_ENDED_BY_SIGNAL = {255, 123}
+from vworker.sandbox import Access
 
 
 def command_line(
@@ -46,7 +44,7 @@ def command_line(
         *("-hide_banner", "-nostdin", "-y", "-loglevel", "warning"),
         # Progress as key=value lines, twice a second; each is also the cue to look for segments.
         *("-progress", "pipe:1", "-stats_period", "0.5"),
-        *input_limits(),
+        *input_limits(settings.source_limits),
         *("-i", f"file:{SOURCE_NAME}"),
         # Decode once, scale in a cascade.
         *("-filter_complex", filter_graph(plan, loudness)),
@@ -141,9 +139,11 @@ async def encode(
     (`prepare_folders`).
 
     Not safe to repeat in the same folder. Cancelling ends FFmpeg first. Raises `TranscodeError`:
-    encode_failed (final); encoder_killed, encoder_unavailable, stalled, disk_full.
+    encode_failed, time_limit (final); stalled, and what `diagnose` finds.
     """
     loop = asyncio.get_running_loop()
+    known_s = plan.duration_s or plan.info.container_duration_s
+    time_limit_s = settings.source_limits.time_limit_s(known_s)
     parser = ProgressParser()
     last: Progress | None = None
     try:
@@ -159,37 +159,27 @@ async def encode(
 
             ended = await run_child(
                 command_line(plan, settings, loudness),
-                cwd=plan.scratch,
+                access=Access(folder=plan.scratch, reads=(SOURCE_NAME,), writes=(OUTPUT_NAME,)),
+                timeout_s=time_limit_s,
                 on_output=follow,
-                grace_s=settings.stop_grace_s,
+                settings=settings,
             )
     except TimeoutError:
+        if not watchdog.expired():
+            raise TranscodeError(
+                ErrorCode.TIME_LIMIT,
+                f"The encode did not end within {time_limit_s:.0f} seconds and was stopped.",
+            ) from None
         raise TranscodeError(
             ErrorCode.STALLED,
             f"The encoder made no progress for {settings.stall_timeout_s:g} seconds and was "
             "stopped.",
         ) from None
     if ended.code != 0:
-        raise _failed(ended)
+        raise diagnose(
+            ended,
+            otherwise=ErrorCode.ENCODE_FAILED,
+            message="The video could not be transcoded: the encoder gave up on it "
+            f"(exit code {ended.code}).",
+        )
     return ended.last_lines
-
-
-def _failed(ended: Exit) -> TranscodeError:
-    if ended.code < 0 or ended.code in _ENDED_BY_SIGNAL:
-        cause = f"signal {-ended.code}" if ended.code < 0 else f"exit code {ended.code}"
-        return TranscodeError(
-            ErrorCode.ENCODER_KILLED,
-            f"The encoder was ended from outside ({cause}).",
-            detail=ended.last_lines,
-        )
-    if any("No space left on device" in line for line in ended.last_lines):
-        return TranscodeError(
-            ErrorCode.DISK_FULL,
-            "The worker's disk ran full during the encode.",
-            detail=ended.last_lines,
-        )
-    return TranscodeError(
-        ErrorCode.ENCODE_FAILED,
-        f"The video could not be transcoded: the encoder gave up on it (exit code {ended.code}).",
-        detail=ended.last_lines,
-    )

@@ -7,7 +7,6 @@ Two passes, since one pass has to guess what comes: it pumps. With what the firs
 
 from __future__ import annotations
 
-import asyncio
 import json
 import logging
 from collections.abc import Sequence
@@ -18,6 +17,7 @@ from vworker.media.plan import SOURCE_NAME, EncodePlan, Sound
 from vworker.media.probe import input_limits
 from vworker.media.process import run_child
 from vworker.media.settings import MediaSettings
+from vworker.sandbox import Access
 
 logger = logging.getLogger(__name__)
 
@@ -63,17 +63,20 @@ async def _measure(plan: EncodePlan, sound: Sound, settings: MediaSettings) -> L
     argv = [
         settings.ffmpeg,
         *("-hide_banner", "-nostdin", "-nostats", "-loglevel", "info"),
-        *input_limits(),
+        *input_limits(settings.source_limits),
         *("-i", f"file:{SOURCE_NAME}"),
         *("-map", f"0:{sound.stream.index}", "-vn", "-sn", "-dn", "-ac", "2"),
         *("-af", f"loudnorm=TP={_TRUE_PEAK}:LRA={_RANGE}:print_format=json", "-f", "null", "-"),
     ]
     allowed_s = settings.stall_timeout_s * (1 + (plan.duration_s or 0) / 600)
     try:
-        async with asyncio.timeout(allowed_s):
-            ended = await run_child(
-                argv, cwd=plan.scratch, on_output=lambda _: None, grace_s=settings.stop_grace_s
-            )
+        ended = await run_child(
+            argv,
+            access=Access(folder=plan.scratch, reads=(SOURCE_NAME,)),
+            timeout_s=allowed_s,
+            on_output=lambda _: None,
+            settings=settings,
+        )
     except TimeoutError:
         logger.warning(
             "the loudness of %s was not measured within %g s",

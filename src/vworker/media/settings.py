@@ -7,6 +7,8 @@ from dataclasses import dataclass, field
 
 from vworker.errors import InvalidPayload
 from vworker.media.encoding import Encoding
+from vworker.media.limits import SourceLimits
+from vworker.sandbox import Sandbox
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -16,6 +18,9 @@ class MediaSettings:
     #: Paths, or names to be found on the PATH.
     ffmpeg: str = "ffmpeg"
     ffprobe: str = "ffprobe"
+    #: What the programs run in; without one none is started.
+    sandbox: Sandbox | None = None
+    source_limits: SourceLimits = field(default_factory=SourceLimits)
     #: How a job that names no profile is encoded.
     encoding: Encoding = field(default_factory=Encoding)
     #: What a job may name instead.

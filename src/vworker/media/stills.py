@@ -20,6 +20,7 @@ from vworker.media.process import run_child
 from vworker.media.segment import Container
 from vworker.media.settings import MediaSettings
 from vworker.media.timeline import Still
+from vworker.sandbox import Access
 
 POSTER_NAME = "poster.jpg"
 STORYBOARD_FOLDER = "storyboard"
@@ -63,13 +64,17 @@ async def make_stills(
     await asyncio.to_thread(_write_pictures, plan, _STORYBOARD_INPUT, smallest, tiles)
     (plan.output / STORYBOARD_NAME).write_text(write_storyboard(tiles, grid))
     try:
-        async with asyncio.timeout(settings.stall_timeout_s):
-            ended = await run_child(
-                command_line(settings.ffmpeg, grid),
-                cwd=plan.scratch,
-                on_output=lambda _: None,
-                grace_s=settings.stop_grace_s,
-            )
+        ended = await run_child(
+            command_line(settings.ffmpeg, grid),
+            access=Access(
+                folder=plan.scratch,
+                reads=(_POSTER_INPUT, _STORYBOARD_INPUT),
+                writes=(OUTPUT_NAME,),
+            ),
+            timeout_s=settings.stall_timeout_s,
+            on_output=lambda _: None,
+            settings=settings,
+        )
     except TimeoutError:
         raise TranscodeError(
             ErrorCode.STALLED,

@@ -72,11 +72,11 @@ def _refusal(sandbox: Sandbox, ffmpeg: Path, ffprobe: Path) -> str | None:
         return "there is no seccomp filter for this processor"
     if sandbox.level is Level.LANDLOCK and landlock_version() == 0:
         return "this kernel has no Landlock, or it is switched off"
-    with tempfile.TemporaryDirectory(prefix="vworker-probe-") as folder:
-        try:
+    try:
+        with tempfile.TemporaryDirectory(prefix="vworker-probe-") as folder:
             return _tried(sandbox, ffmpeg, ffprobe, Path(folder))
-        except (OSError, subprocess.SubprocessError) as error:
-            return str(error)
+    except (OSError, subprocess.SubprocessError) as error:
+        return str(error)
 
 
 def _tried(sandbox: Sandbox, ffmpeg: Path, ffprobe: Path, folder: Path) -> str | None:

@@ -11,11 +11,12 @@ from tests.support.encoded import Encoded, encode_clip
 from tests.support.published import Published
 from vworker.media.encoding import Encoding, SegmentType
 from vworker.media.settings import MediaSettings
+from vworker.sandbox import Sandbox
 
 
 @pytest.fixture(scope="session")
-def media_settings(ffmpeg: str, ffprobe: str) -> MediaSettings:
-    return MediaSettings(ffmpeg=ffmpeg, ffprobe=ffprobe)
+def media_settings(ffmpeg: str, ffprobe: str, sandbox: Sandbox) -> MediaSettings:
+    return MediaSettings(ffmpeg=ffmpeg, ffprobe=ffprobe, sandbox=sandbox)
 
 
 def _encode(clips: Clips, scratch: Path, settings: MediaSettings, segments: SegmentType) -> Encoded:

@@ -166,6 +166,7 @@ def test_passwords_stay_out_of_representations() -> None:
 def test_every_variable_is_documented_and_every_documented_one_exists() -> None:
     sources = [
         ROOT / "src/vworker/config.py",
+        ROOT / "src/vworker/containment_config.py",
         ROOT / "src/vworker/encoding_config.py",
         ROOT / "src/vworker/backends.py",
         ROOT / "src/vapi/config.py",

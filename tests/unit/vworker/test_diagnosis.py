@@ -1,0 +1,73 @@
+import signal
+
+import pytest
+
+from vworker.errors import ErrorCode
+from vworker.media.diagnosis import diagnose
+from vworker.media.process import Exit
+
+
+def code_of(exit_code: int, *lines: str) -> ErrorCode:
+    ended = Exit(code=exit_code, last_lines=lines)
+    error = diagnose(ended, otherwise=ErrorCode.ENCODE_FAILED, message="It gave up.")
+    assert error.detail == lines
+    return error.code
+
+
+@pytest.mark.parametrize(
+    ("exit_code", "code"),
+    [
+        (-signal.SIGKILL, ErrorCode.ENCODER_KILLED),
+        (-signal.SIGTERM, ErrorCode.ENCODER_KILLED),
+        (255, ErrorCode.ENCODER_KILLED),
+        (123, ErrorCode.ENCODER_KILLED),
+        (-signal.SIGSEGV, ErrorCode.ENCODER_CRASHED),
+        (-signal.SIGABRT, ErrorCode.ENCODER_CRASHED),
+        (-signal.SIGSYS, ErrorCode.ENCODER_CRASHED),
+        (-signal.SIGXCPU, ErrorCode.TIME_LIMIT),
+        (-signal.SIGXFSZ, ErrorCode.RESOURCE_LIMIT),
+        (69, ErrorCode.ENCODE_FAILED),
+    ],
+)
+def test_an_exit_code_tells(exit_code: int, code: ErrorCode) -> None:
+    assert code_of(exit_code) is code
+
+
+@pytest.mark.parametrize(
+    ("line", "code"),
+    [
+        ("[out#0/hls] Error writing trailer: No space left on device", ErrorCode.DISK_FULL),
+        ("av_interleaved_write_frame(): Disk quota exceeded", ErrorCode.DISK_FULL),
+        ("[out#0/mpegts] Error muxing a packet: File too large", ErrorCode.RESOURCE_LIMIT),
+        ("x264 [error]: malloc of size 12116928 failed", ErrorCode.RESOURCE_LIMIT),
+        ("source.bin: Cannot allocate memory", ErrorCode.RESOURCE_LIMIT),
+        ("[mov,mp4 @ 0x1] moov atom not found", ErrorCode.SOURCE_TRUNCATED),
+        (
+            "Picture size 9000x9000 exceeds specified max pixel count 1, see the documentation",
+            ErrorCode.SOURCE_OVER_LIMIT,
+        ),
+        (
+            "Number of streams exceeds max_streams parameter (64), see the documentation",
+            ErrorCode.SOURCE_OVER_LIMIT,
+        ),
+        ("Decoding requested, but no decoder found for: vvc", ErrorCode.UNSUPPORTED_CODEC),
+        (
+            "[av1] Your platform doesn't support hardware accelerated AV1 decoding.",
+            ErrorCode.UNSUPPORTED_CODEC,
+        ),
+        ("Unknown encoder 'libx264'", ErrorCode.ENCODER_UNAVAILABLE),
+        (
+            "bwrap: Creating new namespace failed: No space left on device",
+            ErrorCode.ENCODER_UNAVAILABLE,
+        ),
+        ("cannot apply the Landlock rules: Operation not permitted", ErrorCode.ENCODER_UNAVAILABLE),
+        ("Invalid data found when processing input", ErrorCode.ENCODE_FAILED),
+    ],
+)
+def test_a_line_tells(line: str, code: ErrorCode) -> None:
+    assert code_of(1, "before", line, "Conversion failed!") is code
+
+
+def test_too_many_streams_is_told_though_ffmpeg_goes_on_to_speak_of_memory() -> None:
+    lines = ("Number of streams exceeds max_streams parameter (64)", "many.mp4: Out of memory")
+    assert code_of(244, *lines) is ErrorCode.SOURCE_OVER_LIMIT
