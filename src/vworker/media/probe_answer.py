@@ -77,6 +77,7 @@ def _is_moving_picture(stream: Mapping[str, Any]) -> bool:
 def _video(stream: Mapping[str, Any], begin_s: float) -> VideoStream:
     width = max(1, round(integer(stream, "width") * _pixel_aspect(stream)))
     height = integer(stream, "height")
+    start_s = _start(stream, begin_s)
     if _is_turned(stream):
         width, height = height, width
     return VideoStream(
@@ -85,8 +86,8 @@ def _video(stream: Mapping[str, Any], begin_s: float) -> VideoStream:
         width=width,
         height=height,
         frame_rate=_frame_rate(stream),
-        duration_s=_stream_duration(stream),
-        start_s=_start(stream, begin_s),
+        duration_s=_stream_duration(stream, start_s),
+        start_s=start_s,
         interlaced=stream.get("field_order") in _INTERLACED,
         alpha=_ALPHA.match(text(stream, "pix_fmt") or "") is not None,
         colour=_colour(stream),
@@ -191,8 +192,12 @@ def _frame_rate(stream: Mapping[str, Any]) -> Fraction | None:
     return base or mean
 
 
-def _stream_duration(stream: Mapping[str, Any]) -> float | None:
-    """Return the stream's duration; Matroska has it in a tag (HH:MM:SS.fraction)."""
+def _stream_duration(stream: Mapping[str, Any], start_s: float) -> float | None:
+    """Return the stream's duration; Matroska has it in a tag (HH:MM:SS.fraction).
+
+    FFmpeg writes the end of the stream into that tag, mkvmerge its length: the shorter reading is
+    the one that rejects no good file.
+    """
     told = seconds(stream.get("duration"))
     if told is not None:
         return told
@@ -201,4 +206,4 @@ def _stream_duration(stream: Mapping[str, Any]) -> float | None:
     if found is None:
         return None
     hours, minutes, rest = found.groups()
-    return seconds(int(hours) * 3600 + int(minutes) * 60 + float(rest))
+    return seconds(int(hours) * 3600 + int(minutes) * 60 + float(rest) - start_s)

@@ -117,6 +117,10 @@ def test_the_frame_rate_is_the_exact_one_unless_it_is_far_off(
         ({"duration": "-5"}, None),
         ({"duration": "1e999"}, None),
         ({"duration": None, "tags": {"DURATION": "01:02:03.500000000"}}, 3723.5),
+        (
+            {"duration": None, "start_time": "23.5", "tags": {"DURATION": "01:02:03.500000000"}},
+            3700.0,
+        ),
         ({"duration": None, "tags": {"DURATION": "soon"}}, None),
     ],
 )
