@@ -78,8 +78,7 @@ def command_line(
     argv += [
         # Packets that may wait while a late stream of a badly interleaved source turns up.
         *("-max_muxing_queue_size", "1024"),
-        # The sounds have no end of their own (see `filter_graph`).
-        *(("-shortest",) if plan.sounds else ()),
+        *(_end_with_pictures() if plan.sounds else ()),
         # HLS with whole-list playlists that are written at the end.
         *("-f", "hls", "-hls_time", str(encoding.segment_s)),
         *("-hls_playlist_type", "vod", "-hls_list_size", "0"),
@@ -95,6 +94,15 @@ def command_line(
         argv += ["-map", f"0:{track.stream.index}", "-map_metadata", "-1", "-c:s", "webvtt"]
         argv += ["-f", "webvtt", whole_subtitles(track)]
     return argv
+
+
+def _end_with_pictures() -> list[str]:
+    """End the sounds with the pictures: they have no end of their own (see `filter_graph`).
+
+    Every frame of the second that may wait for a late sound lies in memory unpacked: 190 MB in
+    1080p at 60 fps. FFmpeg's own ten seconds would be ten times that.
+    """
+    return ["-shortest", "-shortest_buf_duration", "1"]
 
 
 def whole_subtitles(track: Subtitles) -> str:
