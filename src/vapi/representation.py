@@ -45,6 +45,7 @@ def video_json(document: Document) -> dict[str, Any]:
         "renditions": [_playable(item, document) for item in document.get("renditions") or ()],
         "audio": None if audio is None else _playable(audio, document),
         "audio_tracks": [_playable(item, document) for item in document.get("audio_tracks") or ()],
+        "subtitles": [_playable(item, document) for item in document.get("subtitles") or ()],
         "playlist": playlist,
         **{name: _file_url(document, name) for name in ("poster", "storyboard")},
         "links": {"self": path, "events": f"{path}/events", "playlist": playlist},

@@ -35,6 +35,7 @@ _FROM_RESULT = (
     "renditions",
     "audio",
     "audio_tracks",
+    "subtitles",
     "playlist",
     "poster",
     "storyboard",

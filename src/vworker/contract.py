@@ -187,6 +187,33 @@ class AudioRendition:
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True, slots=True)
+class SubtitleRendition:
+    """One published WebVTT track."""
+
+    name: str
+    #: BCP 47 tag; None when the source names none.
+    language: str | None
+    #: Whether it holds only what a viewer of this language cannot understand.
+    forced: bool
+    segments: int
+    size_bytes: int
+    playlist: str
+
+    @classmethod
+    def from_json(cls, data: object) -> Self:
+        """Read one subtitle rendition of a result."""
+        fields = Fields("subtitle rendition", data)
+        return cls(
+            name=fields.text("name"),
+            language=fields.text("language") if fields.has("language") else None,
+            forced=fields.truth("forced"),
+            segments=fields.integer("segments"),
+            size_bytes=fields.integer("size_bytes"),
+            playlist=fields.text("playlist"),
+        )
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True, slots=True)
 class SourceSummary:
     """What the probe found in the source."""
 
@@ -260,11 +287,13 @@ class TranscodeResult:
     storyboard: str | None = None
     #: All sounds in the source's order, `audio` among them.
     audio_tracks: tuple[AudioRendition, ...] = ()
+    #: WebVTT renditions in the source's order.
+    subtitles: tuple[SubtitleRendition, ...] = ()
 
     def to_json(self) -> dict[str, Any]:
         """Return the result as plain dicts and lists."""
         data = dataclasses.asdict(self)
-        data |= {name: list(data[name]) for name in ("renditions", "audio_tracks")}
+        data |= {name: list(data[name]) for name in ("renditions", "audio_tracks", "subtitles")}
         return data
 
     @classmethod
@@ -283,6 +312,10 @@ class TranscodeResult:
             audio_tracks=tuple(
                 AudioRendition.from_json(item)
                 for item in (fields.array("audio_tracks") if fields.has("audio_tracks") else ())
+            ),
+            subtitles=tuple(
+                SubtitleRendition.from_json(item)
+                for item in (fields.array("subtitles") if fields.has("subtitles") else ())
             ),
         )
 

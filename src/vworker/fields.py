@@ -64,6 +64,13 @@ class Fields:
             raise self._wrong(name, "a number of at least 0", value)
         return float(value)
 
+    def truth(self, name: str) -> bool:
+        """Return a field that is true or false."""
+        value = self._required(name)
+        if not isinstance(value, bool):
+            raise self._wrong(name, "true or false", value)
+        return value
+
     def nested(self, name: str) -> object:
         """Return a field of any shape, for the reader of that shape to check."""
         return self._required(name)

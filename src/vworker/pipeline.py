@@ -28,6 +28,7 @@ from vworker.media.progress import Progress
 from vworker.media.settings import MediaSettings
 from vworker.media.source import SourceInfo
 from vworker.media.stills import make_stills
+from vworker.media.subtitles import write_subtitles
 from vworker.meter import Meter, Phase, Report
 from vworker.publisher import Publisher, withdraw
 from vworker.result import describe, init_sections, write_playlists
@@ -178,7 +179,10 @@ class _Attempt:
             self.meter.advance(Phase.PUBLISH, 0)
             publisher.collect()
             stills = await make_stills(plan, measured, self.settings)
-            playlists = await asyncio.to_thread(write_playlists, plan, measured)
+            pictures = measured[plan.rungs[0].name]
+            subtitles = await asyncio.to_thread(write_subtitles, plan, pictures)
+            publisher.start(name for files in subtitles for name in files.names)
+            playlists = await asyncio.to_thread(write_playlists, plan, measured, subtitles)
             await asyncio.to_thread(verify, plan, measured)
         await publisher.publish([*init_sections(measured), *stills, *playlists])
         self.meter.advance(Phase.PUBLISH, 1)
@@ -186,6 +190,7 @@ class _Attempt:
         return describe(
             plan,
             measured,
+            subtitles,
             prefix=self.prefix,
             source_bytes=source_bytes,
             published_bytes=publisher.published_bytes,

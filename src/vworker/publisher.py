@@ -63,9 +63,14 @@ class Publisher:
         """
         for name, number in self._collected.items():
             while (path := self._folder / name / segment_name(number, self._segments)).exists():
-                self._group.create_task(self._upload(f"{name}/{path.name}"))
+                self.start([f"{name}/{path.name}"])
                 number += 1
             self._collected[name] = number
+
+    def start(self, names: Iterable[str]) -> None:
+        """Start the upload of finished files of the folder, beside those of the segments."""
+        for name in names:
+            self._group.create_task(self._upload(name))
 
     async def publish(self, names: Iterable[str]) -> None:
         """Upload files of the folder one after another, in that order.

@@ -2,25 +2,31 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 
 from vworker.contract import (
     AudioRendition,
     PhaseTimings,
     Rendition,
     SourceSummary,
+    SubtitleRendition,
     TranscodeResult,
 )
 from vworker.media.hls import write_iframe_playlist, write_media_playlist
-from vworker.media.master import AudioTrack, Variant, write_master
+from vworker.media.master import AudioTrack, SubtitleTrack, Variant, write_master
 from vworker.media.output import IFRAMES_NAME, RenditionFiles
 from vworker.media.plan import PLAYLIST_NAME, EncodePlan, Sound
 from vworker.media.stills import POSTER_NAME, STORYBOARD_NAME
+from vworker.media.subtitles import SubtitleFiles
 
 MASTER_NAME = "master.m3u8"
 
 
-def write_playlists(plan: EncodePlan, measured: Mapping[str, RenditionFiles]) -> tuple[str, ...]:
+def write_playlists(
+    plan: EncodePlan,
+    measured: Mapping[str, RenditionFiles],
+    subtitles: Sequence[SubtitleFiles] = (),
+) -> tuple[str, ...]:
     """Write all playlists into the output folder, in place of FFmpeg's; safe to repeat.
 
     Return their names there, the master playlist's last.
@@ -32,13 +38,17 @@ def write_playlists(plan: EncodePlan, measured: Mapping[str, RenditionFiles]) ->
             texts[f"{name}/{IFRAMES_NAME}"] = write_iframe_playlist(
                 files.iframes, files.playlist.init_uri
             )
-    texts[MASTER_NAME] = master_playlist(plan, measured)
+    texts[MASTER_NAME] = master_playlist(plan, measured, subtitles)
     for name, text in texts.items():
         (plan.output / name).write_text(text)
-    return tuple(texts)
+    return (*(f"{files.track.folder}/{PLAYLIST_NAME}" for files in subtitles), *texts)
 
 
-def master_playlist(plan: EncodePlan, measured: Mapping[str, RenditionFiles]) -> str:
+def master_playlist(
+    plan: EncodePlan,
+    measured: Mapping[str, RenditionFiles],
+    subtitles: Sequence[SubtitleFiles] = (),
+) -> str:
     """Return the master playlist's text; its URIs are relative to the attempt's prefix."""
     variants = [
         Variant(
@@ -65,7 +75,18 @@ def master_playlist(plan: EncodePlan, measured: Mapping[str, RenditionFiles]) ->
         )
         for sound in plan.sounds
     ]
-    return write_master(variants, tracks)
+    texts = [
+        SubtitleTrack(
+            uri=f"{files.track.folder}/{PLAYLIST_NAME}",
+            name=files.track.name,
+            language=files.track.language,
+            default=files.track.default,
+            forced=files.track.forced,
+            rates=files.rates,
+        )
+        for files in subtitles
+    ]
+    return write_master(variants, tracks, texts)
 
 
 def init_sections(measured: Mapping[str, RenditionFiles]) -> list[str]:
@@ -80,6 +101,7 @@ def init_sections(measured: Mapping[str, RenditionFiles]) -> list[str]:
 def describe(
     plan: EncodePlan,
     measured: Mapping[str, RenditionFiles],
+    subtitles: Sequence[SubtitleFiles],
     *,
     prefix: str,
     source_bytes: int,
@@ -113,6 +135,7 @@ def describe(
         renditions=tuple(renditions),
         audio=defaults[0] if defaults else None,
         audio_tracks=tracks,
+        subtitles=tuple(_subtitle_rendition(files, prefix) for files in subtitles),
         source=SourceSummary(
             size_bytes=source_bytes,
             container=plan.info.container,
@@ -141,4 +164,15 @@ def _audio_rendition(sound: Sound, files: RenditionFiles, prefix: str) -> AudioR
         size_bytes=files.segments_bytes,
         duration_s=files.playlist.duration_s,
         playlist=f"{prefix}{sound.folder}/{PLAYLIST_NAME}",
+    )
+
+
+def _subtitle_rendition(files: SubtitleFiles, prefix: str) -> SubtitleRendition:
+    return SubtitleRendition(
+        name=files.track.name,
+        language=files.track.language,
+        forced=files.track.forced,
+        segments=len(files.playlist.segments),
+        size_bytes=files.size_bytes,
+        playlist=f"{prefix}{files.track.folder}/{PLAYLIST_NAME}",
     )

@@ -173,8 +173,14 @@ async def _check_renditions(
         low, high = expected.brightness
         largest = folder / f"{result.renditions[0].name}.ts"
         assert low <= _brightness(bench.settings.ffmpeg, largest) <= high
-    folders = {key.partition("/")[0] for key in await bench.keys()}
-    assert len([name for name in folders if name.startswith("audio")]) == len(expected.sounds)
+    assert tuple(sound.language for sound in result.audio_tracks) == expected.sounds
+    for sound in result.audio_tracks:
+        # one packet of AAC is 21 ms, and the encoder puts one in front
+        assert sound.duration_s == pytest.approx(result.renditions[0].duration_s, abs=0.1)
+    assert tuple(track.language for track in result.subtitles) == expected.subtitles
+    for track in result.subtitles:
+        text = await bench.text(track.playlist.removeprefix(bench.prefix))
+        assert "seg_00000.vtt" in text
 
 
 def _check_picture(settings: MediaSettings, segment: Path, size: tuple[int, int]) -> None:

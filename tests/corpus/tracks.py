@@ -7,11 +7,17 @@ from tests.corpus.material import AAC, H264, P360, joined, picture, plain, tone
 
 HOSTILE = "-i $(touch canary) `touch canary`\n%d'\":;,[v0]\\"
 SRT = "1\n00:00:00,100 --> 00:00:00,900\nHello <i>world</i>\n"
-ASS = (
-    "[Script Info]\nScriptType: v4.00+\n[V4+ Styles]\nFormat: Name, Fontname\n"
-    "Style: Default,Arial\n[Events]\nFormat: Layer, Start, End, Style, Text\n"
-    "Dialogue: 0,0:00:00.10,0:00:00.90,Default,{\\b1}bold{\\b0}\n"
-)
+ASS = """[Script Info]
+ScriptType: v4.00+
+
+[V4+ Styles]
+Format: Name, Fontname, Fontsize
+Style: Default,Arial,16
+
+[Events]
+Format: Layer, Start, End, Style, Name, MarginL, MarginR, MarginV, Effect, Text
+Dialogue: 0,0:00:00.10,0:00:00.90,Default,,0,0,0,,{\\b1}bold{\\b0} {\\pos(1,2)}words
+"""
 
 
 def _made(name: str, expected: Good, *arguments: str) -> Case:

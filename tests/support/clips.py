@@ -41,6 +41,21 @@ class Clips:
         """322x182, below the smallest rung, with sound."""
         return self._made("small.mp4", *_picture("322x182"), *_SOUND, *_ENCODE)
 
+    def quiet(self) -> Path:
+        """640x360, 25 fps, 3 s, with a sound of -41 LUFS."""
+        soft = ("-af", "volume=-20dB")
+        return self._made("quiet.mp4", *_picture("640x360", rate=25), *_SOUND, *soft, *_ENCODE)
+
+    def subtitled(self) -> Path:
+        """640x360, 25 fps, 3 s, with two cues of German subtitles."""
+        cues = (
+            b"1\n00:00:00,500 --> 00:00:01,000\nhello <i>world</i>\n\n"
+            b"2\n00:00:01,500 --> 00:00:02,500\nover the boundary\n"
+        )
+        texts = ("-i", str(self.holding("cues.srt", cues)), "-c:s", "srt")
+        tag = ("-metadata:s:s:0", "language=ger")
+        return self._made("subtitled.mkv", *_picture("640x360", rate=25), *texts, *_ENCODE, *tag)
+
     def phone(self) -> Path:
         """Stored as 1280x720 and to be shown turned by 90 degrees, as phones record."""
         upright = self._made("wide.mp4", *_picture("1280x720"), *_SOUND, *_ENCODE)

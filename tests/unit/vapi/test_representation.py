@@ -19,6 +19,7 @@ def completed(**fields: Any) -> dict[str, Any]:
         "renditions": [{"name": "360p", "playlist": f"{PREFIX}360p/index.m3u8"}],
         "audio": {"name": "audio", "playlist": f"{PREFIX}audio/index.m3u8"},
         "audio_tracks": [{"name": "audio", "playlist": f"{PREFIX}audio/index.m3u8"}],
+        "subtitles": [{"name": "German", "playlist": f"{PREFIX}subtitles/index.m3u8"}],
         "poster": f"{PREFIX}poster.jpg",
         "storyboard": f"{PREFIX}storyboard/index.vtt",
         "finished_at": datetime(2026, 1, 2, 3, 4, 5, 678_000, UTC),
@@ -35,6 +36,7 @@ def test_keys_of_playlists_become_paths() -> None:
     ]
     assert video["audio"]["playlist"] == "/v1/videos/v1/hls/audio/index.m3u8"
     assert video["audio_tracks"] == [video["audio"]]
+    assert video["subtitles"][0]["playlist"] == "/v1/videos/v1/hls/subtitles/index.m3u8"
     assert video["poster"] == "/v1/videos/v1/hls/poster.jpg"
     assert video["storyboard"] == "/v1/videos/v1/hls/storyboard/index.vtt"
     assert PREFIX not in str(video)
