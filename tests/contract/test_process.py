@@ -67,8 +67,10 @@ async def test_a_child_sees_no_secret_of_the_worker(
 
 
 async def test_a_signal_that_ended_the_child_is_told(sandbox: Sandbox, tmp_path: Path) -> None:
+    before = children()
+
     def end(_: bytes) -> None:
-        os.kill(innermost(), signal.SIGKILL)
+        os.kill(innermost(before), signal.SIGKILL)
 
     ended = await run(sandbox, tmp_path, "sh", "-c", DEAF, on_output=end)
     assert ended.code == -signal.SIGKILL
@@ -84,6 +86,7 @@ async def test_a_missing_program_is_named(sandbox: Sandbox, tmp_path: Path) -> N
 async def test_a_cancelled_child_is_gone_when_the_call_returns(
     sandbox: Sandbox, tmp_path: Path, script: str
 ) -> None:
+    before = children()
     ready = asyncio.Event()
     call = asyncio.create_task(
         run(
@@ -95,7 +98,7 @@ async def test_a_cancelled_child_is_gone_when_the_call_returns(
         )
     )
     await ready.wait()
-    pid = innermost()
+    pid = innermost(before)
     call.cancel()
     with pytest.raises(asyncio.CancelledError):
         await call
@@ -222,7 +225,7 @@ def test_last_lines_are_bounded_and_readable() -> None:
     assert last.lines() == ("x" * 500, "frame 1", "frame 2", "\N{REPLACEMENT CHARACTER}" * 2)
 
 
-def innermost() -> int:
-    """The pid of the program that this process runs, below what watches over it."""
-    (child,) = children()
+def innermost(others: set[int]) -> int:
+    """The pid of the program that runs beside `others`, below what watches over it."""
+    (child,) = children() - others
     return process_tree(child)[-1]
