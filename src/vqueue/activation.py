@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from vqueue.codec import encode
@@ -13,6 +14,17 @@ from vqueue.record import Settlement, TakenJob, fence_of, settlement
 if TYPE_CHECKING:
     from vqueue.outcome import Outcome
     from vqueue.reports import Reports
+
+
+@dataclass(frozen=True, slots=True)
+class Take:
+    """What the jobs of one take have in common."""
+
+    queue_name: str
+    consumer: str
+    #: The server's clock in ms.
+    taken_ms: int
+    reports: Reports
 
 
 class Activation:
@@ -29,40 +41,38 @@ class Activation:
     lines_logged = 0
     #: Set once the finish call has what there is to say; nothing is reported after it.
     settled = False
-    task: asyncio.Task[None] | None = None
+    #: Where the handler runs, while it does.
+    task: asyncio.Task[Any] | None = None
+    #: Whether that task was cancelled for this job.
+    cancelled = False
 
-    def __init__(
-        self,
-        taken: TakenJob,
-        *,
-        queue_name: str,
-        consumer: str,
-        started_ms: int,
-        reports: Reports,
-    ) -> None:
-        self._taken = taken
+    def __init__(self, taken: TakenJob, take: Take) -> None:
         self.token = taken.token
-        self.consumer = consumer
-        #: The server's clock at the take, handed back when the job is finished.
-        self.started_ms = started_ms
-        self.reports = reports
-        self.job = job_from_taken(
-            taken,
-            queue_name=queue_name,
-            consumer=consumer,
-            now_ms=started_ms,
-            reporter=self,
+        self._taken = taken
+        self._take = take
+        #: The second is what is wrong with the payload, None for nothing.
+        self.job, self.payload_error = job_from_taken(
+            taken, take.queue_name, take.consumer, take.taken_ms
         )
-        self.job_id = self.job.id
+        self.job._reporter = self
+
+    @property
+    def job_id(self) -> str:
+        """The job's id."""
+        return self.job.id
 
     def settle(self, outcome: Outcome) -> Settlement:
         """Return how finish.lua is to settle the job; nothing is reported after it."""
         self.settled = True
+        # the two would keep each other alive until the collector finds them
+        self.job._reporter = None
+        if self.last_progress:
+            self._take.reports.forget(self)
         return settlement(
             self._taken,
             outcome,
-            consumer=self.consumer.encode(),
-            started_ms=self.started_ms,
+            consumer=self._take.consumer,
+            started_ms=self._take.taken_ms,
             progress=self.last_progress,
             unsent=self.pending_progress or b"",
         )
@@ -72,32 +82,35 @@ class Activation:
         if self.lost:
             return
         self.lost = True
-        if self.task is not None:
-            self.task.cancel(f"lease of job {self.job_id} lost")
+        self._cancel(f"lease of job {self.job_id} lost")
 
     def hand_back(self) -> None:
         """Cancel the handler; its job goes back to the line. Safe to repeat."""
         if self.lost or self.handing_back:
             return
         self.handing_back = True
-        if self.task is not None:
-            self.task.cancel("worker is closing")
+        self._cancel("worker is closing")
+
+    def _cancel(self, why: str) -> None:
+        if self.task is not None and not self.cancelled:
+            self.cancelled = True
+            self.task.cancel(why)
 
     def lease_lost(self) -> LeaseLost:
         """Return the error that a late call gets."""
-        return LeaseLost(self.job_id, fence=fence_of(self.token), consumer=self.consumer)
+        return LeaseLost(self.job_id, fence=fence_of(self.token), consumer=self._take.consumer)
 
     async def update_progress(self, value: Any) -> None:
         """See Job.update_progress."""
         if self.lost:
             raise self.lease_lost()
-        self.last_progress = encode(value, what=f"progress of job {self.job_id}")
+        self.last_progress = encode(value, "progress of job %s", self.job_id)
         self.pending_progress = self.last_progress
-        self.reports.progress_changed(self)
+        self._take.reports.progress_changed(self)
 
     async def log(self, line: str) -> None:
         """See Job.log."""
         if self.lost:
             raise self.lease_lost()
         self.lines_logged += 1
-        await self.reports.log(self, self.lines_logged, line)
+        await self._take.reports.log(self, self.lines_logged, line)

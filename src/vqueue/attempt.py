@@ -9,9 +9,8 @@ from typing import Any
 
 from vqueue.activation import Activation
 from vqueue.errors import InvalidOption
-from vqueue.job import Job, decode_payload
+from vqueue.job import Job
 from vqueue.outcome import Outcome, OutcomePolicy
-from vqueue.record import TakenJob
 
 logger = logging.getLogger(__name__)
 
@@ -19,7 +18,7 @@ Handler = Callable[[Job], Awaitable[Any]]
 
 
 async def run_attempt(
-    handler: Handler, policy: OutcomePolicy, activation: Activation, taken: TakenJob
+    handler: Handler, policy: OutcomePolicy, activation: Activation
 ) -> Outcome | None:
     """Run the handler; return how the job is to be settled.
 
@@ -29,7 +28,8 @@ async def run_attempt(
     job = activation.job
     outcome: Outcome | None = None
     try:
-        decode_payload(job, taken)
+        if activation.payload_error is not None:
+            raise activation.payload_error
         result = await handler(job)
         try:
             outcome = policy.succeeded(job, result)

@@ -9,16 +9,17 @@ import orjson
 from vqueue.errors import InvalidOption
 
 
-def encode(value: Any, *, what: str) -> bytes:
+def encode(value: Any, what: str, *of: str) -> bytes:
     """Encode a value as JSON.
 
-    Raises InvalidOption, naming `what`, for values that JSON cannot hold.
+    Raises InvalidOption for values that JSON cannot hold; the message names `what`, a format
+    that is filled in with `of`.
     """
     try:
         return orjson.dumps(value)
     except TypeError as error:
         raise InvalidOption(
-            f"{what} cannot be encoded as JSON ({error}); use dict, list, str, int, float, "
+            f"{what % of} cannot be encoded as JSON ({error}); use dict, list, str, int, float, "
             "bool, None, or types that orjson knows"
         ) from error
 

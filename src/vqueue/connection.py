@@ -1,7 +1,7 @@
 """Connections to Redis: who connects, how a command travels, how long a call may take.
 
 The driver connects: it knows URLs, TLS, credentials and the handshake. From there on a
-command is packed and its reply parsed by hiredis, on the driver's own streams; the
+command is packed and its reply parsed by hiredis, on the driver's own transport; the
 driver's way around that costs five times as much per call. Nothing is sent twice here:
 scripts.py repeats calls, because each script is made to be repeated.
 """
@@ -9,7 +9,7 @@ scripts.py repeats calls, because each script is made to be repeated.
 from __future__ import annotations
 
 import asyncio
-import builtins
+from collections import deque
 from typing import Any
 
 import hiredis
@@ -43,12 +43,6 @@ REPLY_TIMEOUT = 5.0
 #: Seconds that a blocking read may take longer than it asked for.
 BLOCK_MARGIN = 5.0
 
-#: Connections of one client; further calls wait for a free one.
-_CONNECTIONS = 16
-_READ_BYTES = 1 << 16
-#: Bytes that may wait for the socket before a call waits for them to leave.
-_WRITE_AHEAD = 1 << 16
-
 #: Settings taken over from a client's pool: where the server is and how to be let in.
 #: Time-outs, decoding, retries and the driver's internal objects are not.
 _TAKEN_OVER = (
@@ -66,49 +60,117 @@ _TAKEN_OVER = (
 _NOT_YET = object()
 
 
-class _Wire:
-    """One connection: a command out, a reply in, one at a time."""
+class _Wire(asyncio.Protocol):
+    """One connection: commands out, replies in, in the same order.
 
-    def __init__(self, connection: AbstractConnection) -> None:
+    The driver makes the connection; from then on its transport reports here.
+    """
+
+    def __init__(self, connection: AbstractConnection, reply_timeout: float) -> None:
         self._connection = connection
-        # the driver has no public name for the streams of a connection
-        self._reader: asyncio.StreamReader = connection._reader  # type: ignore[assignment]
-        self._writer: asyncio.StreamWriter = connection._writer  # type: ignore[assignment]
+        self._reply_timeout = reply_timeout
+        self._loop = asyncio.get_running_loop()
         self._replies = hiredis.Reader(
             protocolError=InvalidResponse,
             replyError=connection._parser.parse_error,
             notEnoughData=_NOT_YET,
         )
+        #: Calls without a reply yet, each with the time at which it has waited too long.
+        self._calls: deque[tuple[asyncio.Future[Any], float]] = deque()
+        self._watch: asyncio.TimerHandle | None = None
+        self._may_write: asyncio.Future[None] | None = None
+        self._closing = False
+        self._closed = self._loop.create_future()
+        # the driver has no public name for the streams of a connection
+        writer: asyncio.StreamWriter = connection._writer  # type: ignore[assignment]
+        self._transport = writer.transport
+        self._transport.set_protocol(self)
 
     @property
     def is_closed(self) -> bool:
-        """Whether the server has closed the connection meanwhile."""
-        return self._reader.at_eof() or self._writer.is_closing()
+        """Whether nothing can be sent any more."""
+        return self._closing or self._transport.is_closing()
 
     async def call(self, args: tuple[Argument, ...]) -> Any:
         """Send a command and return its reply; an error reply is returned, too."""
-        self._writer.write(hiredis.pack_command(args))  # type: ignore[arg-type]
-        if self._writer.transport.get_write_buffer_size() > _WRITE_AHEAD:
-            await self._writer.drain()
-        while (reply := self._replies.gets()) is _NOT_YET:
-            data = await self._reader.read(_READ_BYTES)
-            if not data:
-                raise ConnectionError("the server closed the connection")
-            self._replies.feed(data)
-        return reply
+        while self._may_write is not None:
+            await asyncio.shield(self._may_write)
+        call: asyncio.Future[Any] = self._loop.create_future()
+        self._calls.append((call, self._loop.time() + self._reply_timeout))
+        self._transport.write(hiredis.pack_command(args))  # type: ignore[arg-type]
+        if self._watch is None:
+            self._watch = self._loop.call_later(self._reply_timeout, self._look_for_late_replies)
+        return await call
+
+    def data_received(self, data: bytes) -> None:
+        """Hand replies to the calls that wait for them."""
+        self._replies.feed(data)
+        try:
+            while (reply := self._replies.gets()) is not _NOT_YET:
+                call, _ = self._calls.popleft()
+                if not call.done():
+                    call.set_result(reply)
+        except (InvalidResponse, IndexError) as error:
+            self._fail(ConnectionError(f"the server sent what is no reply: {error!r}"))
+        if self._closing and not self._calls:
+            self._transport.close()
+
+    def _look_for_late_replies(self) -> None:
+        self._watch = None
+        if not self._calls:
+            return
+        _, deadline = self._calls[0]
+        if self._loop.time() >= deadline:
+            self._fail(TimeoutError(f"no reply within {self._reply_timeout:g} s"))
+        else:
+            self._watch = self._loop.call_at(deadline, self._look_for_late_replies)
+
+    def _fail(self, error: Exception) -> None:
+        """End the connection: a reply that may still come must not be read by anyone."""
+        self._transport.abort()
+        while self._calls:
+            call, _ = self._calls.popleft()
+            if not call.done():
+                call.set_exception(error)
+
+    def pause_writing(self) -> None:
+        """Keep further calls until the socket has taken what is there."""
+        self._may_write = self._loop.create_future()
+
+    def resume_writing(self) -> None:
+        """Let calls go on."""
+        if self._may_write is not None and not self._may_write.done():
+            self._may_write.set_result(None)
+        self._may_write = None
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        """Tell the calls that wait."""
+        self._fail(ConnectionError(f"the connection broke off: {exc or 'closed by the server'}"))
+        self.resume_writing()
+        if self._watch is not None:
+            self._watch.cancel()
+        self._connection._close()  # type: ignore[no-untyped-call]
+        if not self._closed.done():
+            self._closed.set_result(None)
 
     def abort(self) -> None:
-        """Close without waiting: an answer that may still come must not be read by anyone."""
-        self._writer.transport.abort()
-        self._connection._close()  # type: ignore[no-untyped-call]
+        """Close without waiting for replies."""
+        self._fail(ConnectionError("the connection was closed"))
 
     async def close(self) -> None:
-        """Close in order."""
-        await self._connection.disconnect()
+        """Close when the calls that are under way have been answered."""
+        self._closing = True
+        if not self._calls:
+            self._transport.close()
+        await asyncio.shield(self._closed)
 
 
 class Client:
-    """Connections to one server, made when they are needed, at most `connections`."""
+    """Sends commands to one server, over connections that are made when they are needed.
+
+    Commands that do not block share one connection, on which they are sent without waiting
+    for each other's replies. With `blocking` each call has a connection for itself.
+    """
 
     def __init__(
         self,
@@ -116,13 +178,15 @@ class Client:
         settings: dict[str, Any],
         *,
         reply_timeout: float,
-        connections: int,
+        blocking: bool,
     ) -> None:
         self._connection_class = connection_class
         self._settings = settings
         self._reply_timeout = reply_timeout
+        self._blocking = blocking
+        #: Connections that a call may use: at most one unless `blocking`.
         self._idle: list[_Wire] = []
-        self._slots = asyncio.Semaphore(connections)
+        self._connecting = asyncio.Lock()
         self._closed = False
 
     async def execute(self, *args: Argument) -> Any:
@@ -130,37 +194,44 @@ class Client:
 
         Raises the driver's errors: ResponseError and its kinds for an error reply,
         ConnectionError, and TimeoutError when no reply comes in time; then the command may
-        have been carried out. Safe to cancel.
+        have been carried out. Safe to cancel: a blocking command ends with its connection, the
+        reply to another one is dropped.
         """
-        async with self._slots:
-            wire = await self._open_wire()
-            answered = False
-            try:
-                async with asyncio.timeout(self._reply_timeout):
-                    reply = await wire.call(args)
-                answered = True
-            except builtins.TimeoutError:
-                raise TimeoutError(f"no reply within {self._reply_timeout:g} s") from None
-            except OSError as error:
-                raise ConnectionError(f"the connection broke off: {error}") from error
-            finally:
-                if answered and not self._closed:
-                    self._idle.append(wire)
-                else:
-                    wire.abort()
+        reply = await (self._call_alone(args) if self._blocking else self._call(args))
         if isinstance(reply, Exception):
             raise reply
         return reply
 
-    async def _open_wire(self) -> _Wire:
-        while self._idle:
-            wire = self._idle.pop()
-            if not wire.is_closed:
-                return wire
-            wire.abort()
-        return await self._connect()
+    async def _call(self, args: tuple[Argument, ...]) -> Any:
+        wire = self._idle[-1] if self._idle else None
+        if wire is None or wire.is_closed:
+            wire = await self._shared_wire()
+        return await wire.call(args)
+
+    async def _shared_wire(self) -> _Wire:
+        async with self._connecting:
+            if not self._idle or self._idle[-1].is_closed:
+                self._idle = [await self._connect()]
+            return self._idle[-1]
+
+    async def _call_alone(self, args: tuple[Argument, ...]) -> Any:
+        while self._idle and self._idle[-1].is_closed:
+            self._idle.pop()
+        wire = self._idle.pop() if self._idle else await self._connect()
+        answered = False
+        try:
+            reply = await wire.call(args)
+            answered = True
+            return reply
+        finally:
+            if answered and not self._closed:
+                self._idle.append(wire)
+            else:
+                wire.abort()
 
     async def _connect(self) -> _Wire:
+        if self._closed:
+            raise ConnectionError("the client is closed")
         connection = self._connection_class(**self._settings)
         task = asyncio.current_task()
         asked_before = task.cancelling() if task else 0
@@ -174,10 +245,10 @@ class Client:
         except BaseException:
             connection._close()  # type: ignore[no-untyped-call]
             raise
-        return _Wire(connection)
+        return _Wire(connection, self._reply_timeout)
 
     async def aclose(self) -> None:
-        """Close the connections; calls that are under way are not waited for."""
+        """Close the connections when the calls that are under way have been answered."""
         self._closed = True
         while self._idle:
             await self._idle.pop().close()
@@ -188,7 +259,7 @@ def open_client(
     *,
     reply_timeout: float = REPLY_TIMEOUT,
     connect_timeout: float = 5.0,
-    connections: int = _CONNECTIONS,
+    blocking: bool = False,
 ) -> Client:
     """Return a client of our own for a URL, or for the server that a client is bound to.
 
@@ -220,9 +291,7 @@ def open_client(
         "socket_connect_timeout": connect_timeout,
         "retry": Retry(NoBackoff(), 0),
     }
-    return Client(
-        pool.connection_class, settings, reply_timeout=reply_timeout, connections=connections
-    )
+    return Client(pool.connection_class, settings, reply_timeout=reply_timeout, blocking=blocking)
 
 
 #: Errors after which the same call may be sent again: the server is away, starting,

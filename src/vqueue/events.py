@@ -141,7 +141,7 @@ class QueueEvents:
         self.keys = QueueKeys(name, prefix)
         #: Position of the last event that was handed out; None before the start.
         self.last_event_id = last_event_id
-        self._client = open_client(redis, reply_timeout=_BLOCK + BLOCK_MARGIN, connections=1)
+        self._client = open_client(redis, reply_timeout=_BLOCK + BLOCK_MARGIN, blocking=True)
         #: Entry after which the next read starts, and the number that must come next.
         self._entry: str | None = None
         self._expected: int | None = None

@@ -6,6 +6,7 @@ import os
 import time
 from collections.abc import Mapping
 from enum import StrEnum
+from functools import lru_cache
 from types import MappingProxyType
 from typing import Any, Protocol
 
@@ -55,12 +56,33 @@ LEGAL_TRANSITIONS: dict[JobState | None, frozenset[JobState | None]] = {
 }
 
 
+class _RandomDigits:
+    """Random hex digits for ids, asked for in bulk: the system call costs as much as the rest."""
+
+    _DIGITS = 19
+
+    def __init__(self) -> None:
+        self._left: list[str] = []
+        # a child process must not go on with its parent's
+        os.register_at_fork(after_in_child=self._left.clear)
+
+    def take(self) -> str:
+        """Return 19 digits that nobody else gets."""
+        if not self._left:
+            digits = os.urandom(256 * 10).hex()
+            self._left += [digits[i : i + self._DIGITS] for i in range(0, len(digits), 20)]
+        return self._left.pop()
+
+
+_random_digits = _RandomDigits()
+
+
 def new_job_id() -> str:
     """Make a job id that sorts by time: a UUIDv7 (RFC 9562, 5.7) as 32 hex digits."""
-    value = int(time.time() * 1000) << 80 | int.from_bytes(os.urandom(10))
-    value = value & ~(0xF << 76) | 0x7 << 76
-    value = value & ~(0x3 << 62) | 0x2 << 62
-    return f"{value:032x}"
+    digits = _random_digits.take()
+    milliseconds = int(time.time() * 1000)
+    variant = "89ab"[int(digits[0], 16) & 3]
+    return f"{milliseconds:012x}7{digits[1:4]}{variant}{digits[4:]}"
 
 
 class Reporter(Protocol):
@@ -108,11 +130,9 @@ class Job:
     delay_until: float | None = None
     #: The worker process that holds the job; with `fence` unique for this activation.
     consumer: str | None = None
-    #: Number of this activation; grows with each one of the queue. Put it into every
-    #: name and guarded update that must not survive the loss of the lease.
-    fence: int | None = None
     _options: Mapping[str, Any] = MappingProxyType({})
     _reporter: Reporter | None = None
+    _token: bytes | None = None
 
     # Defaults are the class's: an object sets what differs, which is little, and quick.
     def __init__(self, *, id: str, name: str, data: Any, queue_name: str) -> None:
@@ -121,6 +141,14 @@ class Job:
         #: The payload, decoded from JSON.
         self.data = data
         self.queue_name = queue_name
+
+    @property
+    def fence(self) -> int | None:
+        """Number of an active job's activation; grows with each one of the queue.
+
+        Put it into every name and guarded update that must not survive the loss of the lease.
+        """
+        return fence_of(self._token) if self._token is not None else None
 
     @property
     def attempts(self) -> int:
@@ -177,64 +205,63 @@ def _decoded(raw: bytes) -> Any:
 
 
 def job_from_taken(
-    taken: TakenJob, *, queue_name: str, consumer: str, now_ms: int, reporter: Reporter
-) -> Job:
-    """Build the active job that a handler gets, its payload still to be decoded."""
-    record = Record.parse(taken.record)
-    job = Job(
-        id=taken.id.decode(),
-        name=_name(record.name),
-        data=None,
-        queue_name=queue_name,
-    )
-    job.state = JobState.ACTIVE
-    job.timestamp = record.added_ms / 1000
-    job.priority = record.priority
-    job.attempts_made = record.made
-    job.stalled_count = record.stalls
-    job.attempts_started = record.begun + 1
-    job.processed_on = now_ms / 1000
-    job.consumer = consumer
-    job.fence = fence_of(taken.token)
-    job._reporter = reporter
-    return job
+    taken: TakenJob, queue_name: str, consumer: str, taken_ms: int
+) -> tuple[Job, UnrecoverableError | None]:
+    """Build the active job that a handler gets.
 
-
-def _name(raw: bytes) -> str:
-    name: str = decode(raw)
-    return name
-
-
-def decode_payload(job: Job, taken: TakenJob) -> None:
-    """Decode what a producer wrote: options, data, progress.
-
-    Apart from `job_from_taken`, so that a producer's broken JSON fails its own job only.
-    Raises UnrecoverableError for it.
+    A job of whose payload something is not JSON comes with the error that is to end it: it
+    must not cost its neighbours anything.
     """
     record = Record.parse(taken.record)
+    job = Job(id=taken.id.decode(), name="", data=None, queue_name=queue_name)
+    job.state = JobState.ACTIVE
+    job.processed_on = taken_ms / 1000
+    job.consumer = consumer
+    job._token = taken.token
+    if record.history_line:
+        history = record.history
+        job.priority = history.priority
+        job.attempts_made = history.made
+        job.attempts_started = history.begun + 1
+        job.stalled_count = history.stalls
+        job.timestamp = history.added_ms / 1000
+    else:
+        job.attempts_started = 1
+        job.timestamp = int(taken.token.partition(b"-")[0]) / 1000
     try:
+        job.name = _decode_name(record.name)
+        job.data = decode(record.data)
         if record.options:
             job._options = decode(record.options)
-        job.data = decode(record.data)
         if record.progress:
             job.progress = decode(record.progress)
     except ValueError as error:
-        raise UnrecoverableError(f"job {job.id}: its payload is not JSON: {error}") from error
+        return job, UnrecoverableError(f"job {job.id}: its payload is not JSON: {error}")
+    return job, None
+
+
+@lru_cache(maxsize=256)
+def _decode_name(raw: bytes) -> str:
+    name: str = decode(raw)
+    return name
 
 
 def job_from_snapshot(job_id: str, snapshot: Snapshot, *, queue_name: str) -> Job:
     """Build a job from what snapshot.lua answered."""
     record = Record.parse(snapshot.record)
-    job = Job(id=job_id, name=_name(record.name), data=_decoded(record.data), queue_name=queue_name)
+    job = Job(
+        id=job_id, name=_decode_name(record.name), data=_decoded(record.data), queue_name=queue_name
+    )
     job.state = JobState(snapshot.state)
     job._options = _decoded(record.options) or {}
-    job.timestamp = _seconds(record.added_ms)
-    job.priority = record.priority
-    job.attempts_made = record.made
-    job.attempts_started = record.begun
-    job.stalled_count = record.stalls
+    history = record.history
+    job.timestamp = _seconds(history.added_ms)
+    job.priority = history.priority
+    job.attempts_made = history.made
+    job.attempts_started = history.begun
+    job.stalled_count = history.stalls
     job.progress = _decoded(snapshot.progress or record.progress)
-    job.processed_on = _seconds(record.started_ms)
+    job.processed_on = _seconds(history.started_ms)
     if job.state is JobState.COMPLETED:
         job.returnvalue = _decoded(record.value)
     else:
@@ -246,8 +273,8 @@ def job_from_snapshot(job_id: str, snapshot: Snapshot, *, queue_name: str) -> Jo
         job.delay_until = snapshot.at_ms / 1000
     if job.state is JobState.ACTIVE:
         job.consumer = snapshot.consumer
-        job.fence = fence_of(record.place)
+        job._token = record.place
         job.attempts_started += 1
-    elif record.ended_by:
-        job.consumer = record.ended_by.rpartition(b":")[2].decode()
+    elif history.ended_by:
+        job.consumer = history.ended_by.rpartition(b":")[2].decode()
     return job

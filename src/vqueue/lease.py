@@ -16,7 +16,7 @@ import contextlib
 import logging
 import threading
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 
 from vqueue.connection import RedisSource, open_client
 from vqueue.errors import QueueUnavailable
@@ -63,9 +63,9 @@ class LeaseKeeper:
         self._loop = asyncio.new_event_loop()
         self._thread.start()
 
-    def hold(self, token: bytes, since: float) -> None:
-        """Renew this lease, which started no earlier than `since` (time.monotonic)."""
-        self._held[token] = since
+    def hold(self, tokens: Iterable[bytes], since: float) -> None:
+        """Renew these leases, which started no earlier than `since` (time.monotonic)."""
+        self._held.update(dict.fromkeys(tokens, since))
 
     def drop(self, token: bytes) -> None:
         """Stop renewing: the job was settled, or is lost. Safe to repeat."""
@@ -89,9 +89,7 @@ class LeaseKeeper:
     async def _renew_until_stopped(self) -> None:
         # a reply must not take so long that the self-cancellation comes too late
         timeout = min(5.0, max(0.05, self._lease * 0.2))
-        client = open_client(
-            self._redis, reply_timeout=timeout, connect_timeout=timeout, connections=1
-        )
+        client = open_client(self._redis, reply_timeout=timeout, connect_timeout=timeout)
         scripts = Scripts(client, self._keys)
         try:
             while not self._stopping.is_set():

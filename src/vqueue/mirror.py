@@ -111,7 +111,7 @@ class MongoMirror:
         self.keys = QueueKeys(name, prefix)
         self._documents = Documents(collection)
         self._project = project
-        self._client = open_client(redis, reply_timeout=BLOCK + BLOCK_MARGIN, connections=2)
+        self._client = open_client(redis, reply_timeout=BLOCK + BLOCK_MARGIN, blocking=True)
         self._scripts = Scripts(self._client, self.keys)
         self._subscription = Subscription(self._client, self._scripts, self.keys, group=group)
         #: Entries that a lost reply or an error left with this consumer.

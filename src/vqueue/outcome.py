@@ -48,7 +48,7 @@ class OutcomePolicy:
         Raises InvalidOption for a result that JSON cannot hold.
         """
         rule = job._options.get("remove_on_complete") or self.remove_on_complete
-        value = encode(result, what=f"result of job {job.id}")
+        value = encode(result, "result of job %s", job.id)
         return Outcome(kind="completed", value=value, rule=rule)
 
     async def raised(self, job: Job, error: BaseException) -> Outcome:
@@ -58,7 +58,7 @@ class OutcomePolicy:
         """
         reason = (str(error) or type(error).__name__)[:_REASON_LIMIT]
         # a lone surrogate (from a file name, say) is not valid UTF-8
-        value = encode(reason.encode(errors="replace").decode(), what="failed reason")
+        value = encode(reason.encode(errors="replace").decode(), "failed reason")
         stack = "".join(traceback.format_exception(error))[-_STACK_LIMIT:]
         stack = stack.encode(errors="replace").decode()
         if not isinstance(error, UnrecoverableError) and job.attempts_made + 1 < job.attempts:

@@ -64,18 +64,28 @@ def fence_of(token: bytes) -> int:
     return int(ms) << 20 | int(seq)
 
 
-class Record(NamedTuple):
-    """The lines of a record, read. JSON is left as it is; b"" where there is nothing."""
+class History(NamedTuple):
+    """The second line of a record."""
 
-    place: bytes
     priority: int
+    #: Attempts that have ended.
     made: int
+    #: Attempts that were started and not handed back.
     begun: int
     stalls: int
+    #: When the last attempt that has ended was started; 0 for never.
     started_ms: int
     added_ms: int
     #: <token>:<consumer> of the activation that was the last to end.
     ended_by: bytes
+
+
+class Record(NamedTuple):
+    """The lines of a record. JSON is left as it is; b"" where there is nothing."""
+
+    place: bytes
+    #: Empty for a job that stands where it was added to `ready`.
+    history_line: bytes
     name: bytes
     options: bytes
     data: bytes
@@ -86,33 +96,22 @@ class Record(NamedTuple):
 
     @classmethod
     def parse(cls, raw: bytes) -> Record:
-        """Read a record. Raises ValueError for what is none."""
+        """Read a record. Raises TypeError for one with more lines."""
         lines = raw.split(b"\n")
-        lines += [b""] * (8 - len(lines))
-        place, history, name, options, data, progress, value, stack = lines
-        if history:
-            priority, made, begun, stalls, started, added, ended_by = history.split(b" ", 6)
-        else:
-            # it stands where it was added: the entry's id tells when
-            priority = made = begun = stalls = started = b"0"
-            added, ended_by = place.partition(b"-")[0], b""
-        return cls(
-            place=place,
-            priority=int(priority),
-            made=int(made),
-            begun=int(begun),
-            stalls=int(stalls),
-            started_ms=int(started),
-            added_ms=int(added),
-            ended_by=ended_by,
-            name=name,
-            options=options,
-            data=data,
-            progress=progress,
-            value=value,
-            stack=stack,
-        )
+        return cls(*lines, *_NO_LINES[len(lines) :])
 
+    @property
+    def history(self) -> History:
+        """What has become of the job so far. Raises ValueError when it cannot be read."""
+        if not self.history_line:
+            added_ms = int(self.place.partition(b"-")[0])
+            return History(0, 0, 0, 0, 0, added_ms, b"")
+        *numbers, ended_by = self.history_line.split(b" ", 6)
+        priority, made, begun, stalls, started_ms, added_ms = map(int, numbers)
+        return History(priority, made, begun, stalls, started_ms, added_ms, ended_by)
+
+
+_NO_LINES = (b"",) * 8
 
 #: First line of a record by what becomes of the job; finish.lua knows the others.
 _PLACES = {"completed": b"c", "failed": b"f", "delayed": b"d", "waiting": b""}
@@ -122,7 +121,7 @@ def settlement(
     taken: TakenJob,
     outcome: Outcome,
     *,
-    consumer: bytes,
+    consumer: str,
     started_ms: int,
     progress: bytes = b"",
     unsent: bytes = b"",
@@ -134,27 +133,27 @@ def settlement(
     """
     _, token, raw = taken
     kind, value, stack, rule = outcome
-    place = _PLACES[kind]
     if raw.startswith(b"\n\n", len(token)):
         # the first attempt of a job that stands where it was added
-        made = begun = 1
+        attempts = b"1 1 "
+        history = b"0 1 1 0 "
         added, _, _ = token.partition(b"-")
-        new = b"%b\n0 1 1 0 %d %b %b:%b\n%b\n%b\n%b" % (
-            *(place, started_ms, added, token, consumer),
-            *(raw[len(token) + 2 :], progress, value),
-        )
+        rest = raw[len(token) + 2 :]
     else:
-        old = Record.parse(raw)
+        record = Record.parse(raw)
+        old = record.history
         made, begun = old.made + 1, old.begun + 1
-        new = b"%b\n%d %d %d %d %d %d %b:%b\n%b\n%b\n%b\n%b\n%b" % (
-            *(place, old.priority, made, begun, old.stalls, started_ms, old.added_ms),
-            *(token, consumer, old.name, old.options, old.data),
-            *(progress or old.progress, value),
-        )
+        attempts = b"%d %d " % (made, begun)
+        history = b"%d %d %d %d " % (old.priority, made, begun, old.stalls)
+        added = b"%d" % old.added_ms
+        rest = b"\n".join((record.name, record.options, record.data))
+        progress = progress or record.progress
+    started = b"%d" % started_ms
+    by = b"".join((started, b" ", added, b" ", token, b":", consumer.encode()))
+    new = b"\n".join((_PLACES[kind], history + by, rest, progress, value))
     if stack:
-        new += b"\n" + encode(stack, what="stack trace")
-    if kind in ("completed", "failed"):
-        detail = b"%d %d %d %b" % (made, begun, started_ms, value)
-    else:
-        detail = b"active"
+        new += b"\n" + encode(stack, "stack trace")
+    detail = b"active"
+    if kind == "completed" or kind == "failed":
+        detail = b"".join((attempts, started, b" ", value))
     return Settlement(kind, rule, taken.id, token, new, detail, unsent)

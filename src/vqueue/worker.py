@@ -18,8 +18,8 @@ from typing import Self
 
 from redis.exceptions import RedisError
 
-from vqueue.activation import Activation
-from vqueue.attempt import Handler, run_attempt
+from vqueue.activation import Activation, Take
+from vqueue.attempt import Handler
 from vqueue.connection import BLOCK_MARGIN, RedisSource, is_transient, open_client
 from vqueue.duties import Repair, Sweep, run_duty
 from vqueue.errors import InvalidOption, QueueUnavailable
@@ -29,9 +29,10 @@ from vqueue.keys import QueueKeys, check_name
 from vqueue.lease import LeaseKeeper
 from vqueue.options import KEEP_ALL, Retention, Seconds, to_ms
 from vqueue.outcome import BackoffStrategy, Outcome, OutcomePolicy
-from vqueue.record import Settlement, TakenJob
+from vqueue.record import Settlement
 from vqueue.reports import Reports
 from vqueue.scripts import MAX_BATCH, Scripts, Taken
+from vqueue.slots import Slots
 
 logger = logging.getLogger(__name__)
 
@@ -89,7 +90,7 @@ class Worker:
         self._handler = handler
         self._client = open_client(redis)
         self._blocking_client = open_client(
-            redis, reply_timeout=IDLE_BLOCK + BLOCK_MARGIN, connections=1
+            redis, reply_timeout=IDLE_BLOCK + BLOCK_MARGIN, blocking=True
         )
         self._scripts = Scripts(self._client, self.keys)
         self._policy = OutcomePolicy(
@@ -120,10 +121,9 @@ class Worker:
         self._any_ended = asyncio.Event()
         self._slot_free = asyncio.Event()
         self._hand_outs = HandOuts()
-        self._settling = asyncio.Semaphore(2)
         #: Jobs of one finish call: with many slots two calls share them.
         self._batch = min(MAX_BATCH, max(_SMALL_BATCH, -(-concurrency // 2)))
-        self._jobs: asyncio.TaskGroup | None = None
+        self._slots: Slots | None = None
         self._fetcher_block: asyncio.Timeout | None = None
         self._started = False
         self._closing = asyncio.Event()
@@ -163,10 +163,12 @@ class Worker:
             loops = [
                 background.create_task(self._reports.run()),
                 *(background.create_task(run_duty(duty)) for duty in self._duties),
-                background.create_task(self._settle_ended()),
+                *(background.create_task(self._settle_ended()) for _ in range(2)),
             ]
-            async with asyncio.TaskGroup() as self._jobs:
+            async with asyncio.TaskGroup() as jobs:
+                self._slots = Slots(jobs, self._handler, self._policy, self._job_ended)
                 await self._fetch()
+                self._slots.close()
             # every handler has ended, so every job is settled or in self._ended
             while self._running:
                 self._slot_free.clear()
@@ -307,25 +309,15 @@ class Worker:
             self._fetcher_block = None
 
     def _start(self, taken: Taken, *, since: float) -> None:
-        assert self._jobs is not None  # noqa: S101 - set before anything is taken
-        for taken_job in taken.jobs:
-            activation = Activation(
-                taken_job,
-                queue_name=self.name,
-                consumer=self.consumer,
-                started_ms=taken.now_ms,
-                reports=self._reports,
-            )
-            self._running[activation.token] = activation
-            self._lease.hold(activation.token, since)
-            activation.task = self._jobs.create_task(
-                self._run_job(activation, taken_job), name=f"vqueue-job-{activation.job_id}"
-            )
+        assert self._slots is not None  # noqa: S101 - set before anything is taken
+        take = Take(self.name, self.consumer, taken.now_ms, self._reports)
+        activations = [Activation(job, take) for job in taken.jobs]
+        by_token = {activation.token: activation for activation in activations}
+        self._running.update(by_token)
+        self._lease.hold(by_token, since)
+        self._slots.start(activations)
 
-    # -- running -----------------------------------------------------------------------
-
-    async def _run_job(self, activation: Activation, taken_job: TakenJob) -> None:
-        outcome = await run_attempt(self._handler, self._policy, activation, taken_job)
+    def _job_ended(self, activation: Activation, outcome: Outcome | None) -> None:
         self._ended.append((activation, outcome))
         self._any_ended.set()
 
@@ -338,21 +330,16 @@ class Worker:
     # -- settling ----------------------------------------------------------------------
 
     async def _settle_ended(self) -> None:
-        async with asyncio.TaskGroup() as calls:
-            while True:
-                await self._any_ended.wait()
+        """Settle jobs as they end. Two of these run: one waits for a reply of Redis, while the
+        other handles the one that it has got."""
+        while True:
+            if not self._ended:
                 self._any_ended.clear()
-                while self._ended:
-                    await self._settling.acquire()
-                    batch = self._ended[: self._batch]
-                    del self._ended[: self._batch]
-                    calls.create_task(self._settle(batch))
-
-    async def _settle(self, batch: list[tuple[Activation, Outcome | None]]) -> None:
-        try:
+                await self._any_ended.wait()
+                continue
+            batch = self._ended[: self._batch]
+            del self._ended[: self._batch]
             await self._settle_batch(batch)
-        finally:
-            self._settling.release()
 
     async def _settle_batch(self, batch: list[tuple[Activation, Outcome | None]]) -> None:
         back = [(a.job_id, a.token) for a, outcome in batch if outcome is None and not a.lost]
@@ -362,7 +349,7 @@ class Worker:
             except QueueUnavailable as error:
                 logger.warning("jobs not handed back, their leases will run out: %s", error)
         # made once: what they carry, the last progress, must be in every try
-        finished = [(a, self._settlement(a, outcome)) for a, outcome in batch if outcome]
+        finished = [(a, a.settle(outcome)) for a, outcome in batch if outcome]
         pause = 0.05
         while finished := [(a, settlement) for a, settlement in finished if not a.lost]:
             try:
@@ -380,10 +367,6 @@ class Worker:
             self._lease.drop(activation.token)
             self._running.pop(activation.token, None)
         self._slot_free.set()
-
-    def _settlement(self, activation: Activation, outcome: Outcome) -> Settlement:
-        self._reports.forget(activation)
-        return activation.settle(outcome)
 
     async def _finish(self, finished: Sequence[tuple[Activation, Settlement]]) -> None:
         await self._hand_outs.begin()

@@ -36,7 +36,7 @@ def settle(
     return settlement(
         job,
         Outcome(kind=outcome, value=value, rule=rule),
-        consumer=consumer.encode(),
+        consumer=consumer,
         started_ms=1,
         progress=progress,
         unsent=progress,
@@ -171,6 +171,6 @@ async def fsync_always(redis_url: str) -> None:
     With everysec it may hold changes back while an fsync takes long: a test that kills the
     server would then depend on how busy the disk is.
     """
-    client = open_client(redis_url, connections=1)
+    client = open_client(redis_url)
     await client.execute("CONFIG", "SET", "appendfsync", "always")
     await client.aclose()

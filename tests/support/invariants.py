@@ -160,10 +160,11 @@ def _check_records(dump: QueueDump, places: dict[str, list[tuple[str, str]]]) ->
         place = record.place.decode()
         if place != (token or letters[state]):
             yield f"job {job_id} is {_listed(places[job_id])} and its record says {place}"
-        if record.made + record.stalls != record.begun:
+        history = record.history
+        if history.made + history.stalls != history.begun:
             yield (
-                f"job {job_id} has begun {record.begun} attempts, which are not "
-                f"{record.made} made and {record.stalls} stalled"
+                f"job {job_id} has begun {history.begun} attempts, which are not "
+                f"{history.made} made and {history.stalls} stalled"
             )
         if not record.name or not record.data:
             yield f"job {job_id} has no name or no data"
@@ -171,8 +172,8 @@ def _check_records(dump: QueueDump, places: dict[str, list[tuple[str, str]]]) ->
             yield f"job {job_id} is {state} without a value"
         if state == "prioritized":
             priority = int(dump.zsets["prioritized"][job_id] // _PRIORITY)
-            if priority != record.priority:
-                yield f"job {job_id} stands at priority {priority}, not {record.priority}"
+            if priority != history.priority:
+                yield f"job {job_id} stands at priority {priority}, not {history.priority}"
 
 
 def _check_counts(dump: QueueDump, places: dict[str, list[tuple[str, str]]]) -> Iterator[str]:

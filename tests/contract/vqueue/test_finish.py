@@ -135,7 +135,7 @@ async def test_counters_and_values_of_the_attempts_are_kept(driver: Driver) -> N
     snapshot = await driver.snapshot("job")
     assert snapshot is not None
     record = Record.parse(snapshot.record)
-    assert (record.made, record.begun, record.value) == (2, 2, b'"done"')
+    assert (record.history[1:3], record.value) == ((2, 2), b'"done"')
 
 
 async def test_a_retried_job_keeps_its_priority(driver: Driver) -> None:

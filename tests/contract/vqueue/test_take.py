@@ -80,10 +80,10 @@ async def test_a_taken_job_brings_what_was_added(driver: Driver) -> None:
     await driver.add("job", data=b'{"a":1}', options=b'{"attempts":3}', place="4")
     job = await driver.take_one()
     record = Record.parse(job.record)
-    assert (record.name, record.data, record.priority) == (b'"task"', b'{"a":1}', 4)
+    assert (record.name, record.data, record.history.priority) == (b'"task"', b'{"a":1}', 4)
     assert (record.options, record.progress) == (b'{"attempts":3}', b"")
-    assert (record.made, record.begun, record.stalls) == (0, 0, 0)
-    assert record.added_ms > 0
+    assert record.history[1:5] == (0, 0, 0, 0)
+    assert record.history.added_ms > 0
 
 
 async def due_at_once(driver: Driver, names: list[str]) -> None:
