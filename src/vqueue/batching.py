@@ -1,7 +1,7 @@
 """Batching without delay: calls made in one turn of the event loop travel together.
 
-No timer: a batch leaves in the next turn, or when the batch before it has been answered.
-One call alone leaves at once.
+No timer: a batch leaves in the next turn, or when one before it has been answered. One call
+alone leaves at once.
 """
 
 from __future__ import annotations
@@ -13,13 +13,17 @@ from typing import Generic, TypeVar
 Item = TypeVar("Item")
 Reply = TypeVar("Reply")
 
+#: Items for which one batch is better than two halves.
+_SMALL_BATCH = 32
+
 
 class Batcher(Generic[Item, Reply]):
-    """Collects items and sends them in order, one batch in flight.
+    """Collects items and sends them in order, at most `at_once` batches under way.
 
-    `send` gets at most `max_items` items (fewer when their sizes add up to more than
-    `max_bytes`) and answers one reply per item. An error of `send` is raised to each
-    caller of that batch.
+    With two the server works on one while the answers to the other are handled. `send`
+    gets at most `max_items` items (fewer when their sizes add up to more than `max_bytes`)
+    and answers one reply per item. An error of `send` is raised to each caller of that
+    batch.
     """
 
     def __init__(
@@ -28,33 +32,45 @@ class Batcher(Generic[Item, Reply]):
         *,
         max_items: int,
         max_bytes: int = 1 << 20,
+        at_once: int = 1,
     ) -> None:
         self._send = send
         self._max_items = max_items
         self._max_bytes = max_bytes
+        self._at_once = at_once
         self._waiting: list[tuple[Item, int, asyncio.Future[Reply]]] = []
-        self._sender: asyncio.Task[None] | None = None
+        self._senders: set[asyncio.Task[None]] = set()
+        #: Whether a sender was started that has not looked at what waits.
+        self._is_starting = False
 
     async def submit(self, item: Item, *, size_bytes: int = 0) -> Reply:
         """Send one item with the next batch and return its reply.
 
         A cancelled caller does not call its item back: it may be sent all the same.
         """
-        loop = asyncio.get_running_loop()
-        future: asyncio.Future[Reply] = loop.create_future()
+        future: asyncio.Future[Reply] = asyncio.get_running_loop().create_future()
         self._waiting.append((item, size_bytes, future))
-        if self._sender is None:
-            self._sender = loop.create_task(self._send_all())
+        if not self._is_starting and len(self._senders) < self._at_once:
+            self._start_sender()
         return await future
 
     async def drain(self) -> None:
         """Wait until everything submitted so far has been answered."""
-        if self._sender is not None:
-            await asyncio.wait([self._sender])
+        while self._senders:
+            await asyncio.wait(self._senders)
+
+    def _start_sender(self) -> None:
+        self._is_starting = True
+        sender = asyncio.get_running_loop().create_task(self._send_waiting())
+        self._senders.add(sender)
+        sender.add_done_callback(self._senders.discard)
 
     def _next_batch(self) -> list[tuple[Item, int, asyncio.Future[Reply]]]:
+        most = len(self._waiting)
+        if most > _SMALL_BATCH:
+            most = -(-most // (1 + self._at_once - len(self._senders)))
         count = size = 0
-        for _, size_bytes, _ in self._waiting[: self._max_items]:
+        for _, size_bytes, _ in self._waiting[: min(most, self._max_items)]:
             size += size_bytes
             if count and size > self._max_bytes:
                 break
@@ -63,24 +79,24 @@ class Batcher(Generic[Item, Reply]):
         del self._waiting[:count]
         return batch
 
-    async def _send_all(self) -> None:
-        try:
-            while self._waiting:
-                batch = self._next_batch()
-                try:
-                    replies = await self._send([item for item, _, _ in batch])
-                except Exception as error:
-                    # each caller gets it; one that was cancelled does not want it
-                    for _, _, future in batch:
-                        if not future.done():
-                            future.set_exception(error)
-                except BaseException:
-                    for _, _, future in batch:
-                        future.cancel()
-                    raise
-                else:
-                    for (_, _, future), reply in zip(batch, replies, strict=True):
-                        if not future.done():
-                            future.set_result(reply)
-        finally:
-            self._sender = None
+    async def _send_waiting(self) -> None:
+        self._is_starting = False
+        while self._waiting:
+            batch = self._next_batch()
+            if self._waiting and not self._is_starting and len(self._senders) < self._at_once:
+                self._start_sender()
+            try:
+                replies = await self._send([item for item, _, _ in batch])
+            except Exception as error:
+                # each caller gets it; one that was cancelled does not want it
+                for _, _, future in batch:
+                    if not future.done():
+                        future.set_exception(error)
+            except BaseException:
+                for _, _, future in batch:
+                    future.cancel()
+                raise
+            else:
+                for (_, _, future), reply in zip(batch, replies, strict=True):
+                    if not future.done():
+                        future.set_result(reply)

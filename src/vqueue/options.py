@@ -10,6 +10,7 @@ from dataclasses import dataclass, field
 from datetime import timedelta
 from typing import Any
 
+from vqueue.codec import encode
 from vqueue.errors import InvalidOption
 
 #: The largest priority; 1 is the most urgent one, 0 (no priority) goes before all.
@@ -160,13 +161,16 @@ class JobOptions:
     max_stalled: int | None = None
     #: Made by __post_init__: the options that a worker needs, as stored.
     wire: dict[str, Any] = field(init=False, repr=False, compare=False)
+    #: The same as JSON, b"" for none.
+    encoded: bytes = field(init=False, repr=False, compare=False)
+    #: Delay in ms, and '0', 'lifo' or the priority.
+    settings: tuple[int, str] = field(init=False, repr=False, compare=False)
 
     def __post_init__(self) -> None:
         _check_count(self.attempts, what="attempts", low=1)
         _check_count(self.priority, what="priority", low=0, high=MAX_PRIORITY)
         if self.lifo and self.priority:
             raise InvalidOption("lifo and priority exclude each other: choose one of them")
-        to_ms(self.delay, what="delay")
         wire: dict[str, Any] = {}
         if self.attempts != 1:
             wire["attempts"] = self.attempts
@@ -183,6 +187,9 @@ class JobOptions:
             _check_count(self.max_stalled, what="max_stalled", low=0)
             wire["max_stalled"] = self.max_stalled
         object.__setattr__(self, "wire", wire)
+        object.__setattr__(self, "encoded", encode(wire, "job options") if wire else b"")
+        place = "lifo" if self.lifo else str(self.priority)
+        object.__setattr__(self, "settings", (to_ms(self.delay, what="delay"), place))
 
 
 #: Shared by the many jobs that have none of their own.

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+import asyncio
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass, fields
+from functools import lru_cache
 from types import TracebackType
 from typing import Any, Self
 
@@ -56,7 +58,9 @@ class Queue:
             redis, reply_timeout=reply_timeout, connect_timeout=reply_timeout
         )
         self._scripts = Scripts(self._client, self.keys, repeat_for=repeat_for)
-        self._adds: Batcher[NewRecord, int] = Batcher(self._send_adds, max_items=MAX_BATCH)
+        self._adds: Batcher[NewRecord, int] = Batcher(
+            self._send_adds, max_items=MAX_BATCH, at_once=2
+        )
 
     async def _send_adds(self, jobs: Sequence[NewRecord]) -> list[int]:
         return await self._scripts.add(jobs=jobs)
@@ -73,59 +77,67 @@ class Queue:
 
     async def _add(self, new: NewJob) -> Job:
         job, args = self._prepare(new)
-        status = await self._adds.submit(args, size_bytes=len(args.rest))
-        job.is_duplicate = status == 0
+        if await self._adds.submit(args, size_bytes=len(args.rest)) == 0:
+            job.is_duplicate = True
         return job
 
     async def add_bulk(self, jobs: Iterable[NewJob]) -> list[Job]:
-        """Add jobs in their order, 250 (or 1 MB of data) to a call.
+        """Add jobs in their order, 250 (or 1 MB of data) to a call, two calls under way.
 
         All are checked before the first one is sent. Each call is atomic, the whole is
-        not: after an error a prefix may have been added. Repeat it with the same
-        `job_id`s and nothing is added twice. Raises as `add`.
+        not: after an error some may have been added, and when the connection breaks a
+        later call may come before an earlier one. Repeat it with the same `job_id`s and
+        nothing is added twice. Raises as `add`.
         """
         prepared = [self._prepare(job) for job in jobs]
         added: list[Job] = []
-        batch: list[tuple[Job, NewRecord]] = []
-        size = 0
-        for job, args in prepared:
-            if batch and (len(batch) == MAX_BATCH or size + len(args.rest) > 1 << 20):
-                added += await self._add_batch(batch)
-                batch, size = [], 0
-            batch.append((job, args))
-            size += len(args.rest)
-        if batch:
-            added += await self._add_batch(batch)
+        under_way: asyncio.Task[list[Job]] | None = None
+        try:
+            for batch in _batches(prepared):
+                before, under_way = under_way, asyncio.create_task(self._add_batch(batch))
+                await asyncio.sleep(0)  # it is sent while the one before is worked on
+                if before is not None:
+                    added += await before
+            if under_way is not None:
+                added += await under_way
+        finally:
+            # after an error, or a cancellation, the other call ends before this one does
+            if under_way is not None and not under_way.done():
+                under_way.cancel()
+                await asyncio.wait([under_way])
         return added
 
     async def _add_batch(self, batch: Sequence[tuple[Job, NewRecord]]) -> list[Job]:
-        statuses = await self._scripts.add(jobs=[args for _, args in batch])
-        for (job, _), status in zip(batch, statuses, strict=True):
-            job.is_duplicate = status == 0
-        return [job for job, _ in batch]
+        statuses = await self._scripts.add(jobs=[record for _, record in batch])
+        jobs = [job for job, _ in batch]
+        for job, status in zip(jobs, statuses, strict=True):
+            if status == 0:
+                job.is_duplicate = True
+        return jobs
 
     def _prepare(self, new: NewJob) -> tuple[Job, NewRecord]:
-        options = new.options
-        if not isinstance(new.name, str) or not new.name:
-            raise InvalidOption(f"job name must be a string that is not empty, not {new.name!r}")
+        name, options = new.name, new.options
+        if not isinstance(name, str) or not name:
+            raise InvalidOption(f"job name must be a string that is not empty, not {name!r}")
         if options.job_id is None:
             job_id = new_job_id()
         else:
             job_id = check_name(options.job_id, what="job id")
-        data = encode(new.data, what=f"data of job {new.name!r}")
-        delay_ms = to_ms(options.delay, what="delay") if options.delay else 0
-        job = Job(id=job_id, name=new.name, data=new.data, queue_name=self.name)
-        if options.wire:
+        data = encode(new.data, "data of job %r", name)
+        job = Job(id=job_id, name=name, data=new.data, queue_name=self.name)
+        if options is DEFAULT_OPTIONS:
+            settings = (0, "0", name)
+        else:
+            delay_ms, place = options.settings
+            settings = (delay_ms, place, name)
             job._options = options.wire
-        if options.priority:
             job.priority = options.priority
-            job.state = JobState.PRIORITIZED
-        if delay_ms:
-            job.state = JobState.DELAYED
-        wire = encode(options.wire, what="job options") if options.wire else b""
-        rest = b"%b\n%b\n%b" % (encode(new.name, what="job name"), wire, data)
-        place = "lifo" if options.lifo else str(options.priority)
-        return job, NewRecord(job_id, rest, (delay_ms, place, new.name))
+            if options.priority:
+                job.state = JobState.PRIORITIZED
+            if delay_ms:
+                job.state = JobState.DELAYED
+        rest = b"%b\n%b\n%b" % (_encode_name(name), options.encoded, data)
+        return job, NewRecord(job_id, rest, settings)
 
     async def get_job(self, job_id: str) -> Job | None:
         """Return a snapshot of a job, None when the queue does not know it."""
@@ -209,13 +221,32 @@ class Queue:
         await self.close()
 
 
+def _batches(
+    prepared: Sequence[tuple[Job, NewRecord]],
+) -> Iterator[Sequence[tuple[Job, NewRecord]]]:
+    """Cut jobs into what one call takes: 250 jobs, or 1 MB of data."""
+    start = size = 0
+    for end, (_, record) in enumerate(prepared):
+        if end > start and (end - start == MAX_BATCH or size + len(record.rest) > 1 << 20):
+            yield prepared[start:end]
+            start, size = end, 0
+        size += len(record.rest)
+    if prepared:
+        yield prepared[start:]
+
+
+@lru_cache(maxsize=256)
+def _encode_name(name: str) -> bytes:
+    return encode(name, "job name")
+
+
 def _job_options(options: dict[str, Any]) -> JobOptions:
     if not options:
         return DEFAULT_OPTIONS
     try:
         return JobOptions(**options)
     except TypeError:
-        known = sorted(name for name in JobOptions.__slots__ if name != "wire")
+        known = sorted(field.name for field in fields(JobOptions) if field.init)
         unknown = sorted(set(options) - set(known))
         if not unknown:
             raise
