@@ -13,6 +13,7 @@ CANARY_FILE, CANARY_URL = "/canary-file", "http://canary-url"
 _NO_VIDEO = Bad(code=ErrorCode.NOT_A_VIDEO)
 _TOO_LARGE = Bad(code=ErrorCode.SOURCE_OVER_LIMIT)
 _NO_PICTURE = Bad(code=ErrorCode.NO_VIDEO_STREAM)
+_OVER_LIMIT = Bad(code=ErrorCode.SOURCE_OVER_LIMIT)
 _TRUNCATED = Bad(code=ErrorCode.SOURCE_TRUNCATED, words="incomplete")
 _HLS = "#EXTM3U\n#EXT-X-TARGETDURATION:3\n#EXTINF:3,\n{}\n#EXT-X-ENDLIST\n"
 _DASH = (
@@ -67,6 +68,11 @@ def _wide_gif(maker: Maker, pixels: int) -> Path:
 def _too_many_streams(maker: Maker) -> Path:
     maps = ["-map", "0:v", *["-map", "1:a"] * 80]
     return maker.run("crowd.mkv", *picture("64x64"), *tone(), *maps, *H264, "-c:a", "pcm_u8")
+
+
+def _long(maker: Maker) -> Path:
+    """A picture every fifteen minutes, for thirty hours."""
+    return maker.run("long.mkv", *picture("64x64", "1/900", 108_000), *H264)
 
 
 def _picture(name: str, codec: str) -> Case:
@@ -138,6 +144,8 @@ CASES = [
     ),
     Case(name="huge_frame", make=lambda m: _wide_gif(m, 15_000), expected=_TOO_LARGE),
     Case(name="largest_frame", make=lambda m: _wide_gif(m, 65_535), expected=_TOO_LARGE),
+    Case(name="too_many_streams", make=_too_many_streams, expected=_OVER_LIMIT),
+    Case(name="thirty_hours_in_little", make=_long, expected=_OVER_LIMIT),
     _picture("photograph", "mjpeg"),
     _picture("bitmap", "bmp"),
     _sound("song", "m4a", "-c:a", "aac"),

@@ -99,6 +99,11 @@ def diagnose(ended: Exit, *, otherwise: ErrorCode, message: str) -> TranscodeErr
     return failure(otherwise, message)
 
 
+def left_out_streams(last_lines: Sequence[str]) -> bool:
+    """Whether ffprobe said that the file has more streams than it was to read."""
+    return any("exceeds max_streams" in line for line in last_lines)
+
+
 def met_limit(last_lines: Sequence[str]) -> bool:
     """Whether ffprobe said that it left something out because of `input_limits`."""
     return any(_OVER_LIMIT.search(line) for line in last_lines)

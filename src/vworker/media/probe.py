@@ -9,10 +9,10 @@ import json
 from pathlib import Path
 
 from vworker.errors import ErrorCode, TranscodeError
-from vworker.media.diagnosis import diagnose, met_limit
+from vworker.media.diagnosis import diagnose, left_out_streams, met_limit
 from vworker.media.limits import SourceLimits
 from vworker.media.probe_answer import read_probe
-from vworker.media.process import run_child
+from vworker.media.process import Exit, run_child
 from vworker.media.settings import MediaSettings
 from vworker.media.source import SourceInfo
 from vworker.sandbox import Access
@@ -91,11 +91,19 @@ async def probe(path: Path, settings: MediaSettings) -> SourceInfo:
     except TranscodeError as error:
         if not met_limit(ended.last_lines):
             raise
-        raise TranscodeError(
-            ErrorCode.SOURCE_OVER_LIMIT,
-            f"The video has pictures of more than {settings.source_limits.max_pixels} pixels, or "
-            f"more than {settings.source_limits.max_streams} streams.",
-            detail=ended.last_lines,
-        ) from error
+        raise _over_limit(ended, settings) from error
+    if left_out_streams(ended.last_lines):
+        # Matroska's reader loses its place where it stops, and finds a broken file behind.
+        raise _over_limit(ended, settings)
     settings.source_limits.check(info)
     return info
+
+
+def _over_limit(ended: Exit, settings: MediaSettings) -> TranscodeError:
+    limits = settings.source_limits
+    return TranscodeError(
+        ErrorCode.SOURCE_OVER_LIMIT,
+        f"The video has pictures of more than {limits.max_pixels} pixels, or more than "
+        f"{limits.max_streams} streams.",
+        detail=ended.last_lines,
+    )

@@ -61,7 +61,6 @@ def read_probe(answer: object) -> SourceInfo:
         sounds=tuple(_sounds(streams, begin_s)),
         subtitles=tuple(_subtitle(s) for s in subtitles if _codec(s) in _TEXT_SUBTITLES),
         bitmap_subtitles=tuple(_codec(s) for s in subtitles if _codec(s) not in _TEXT_SUBTITLES),
-        stream_count=len(streams),
     )
 
 

@@ -95,8 +95,6 @@ class SourceInfo:
     subtitles: tuple[SubtitleStream, ...] = ()
     #: Codecs of subtitle tracks that are pictures, and so cannot become WebVTT.
     bitmap_subtitles: tuple[str, ...] = ()
-    #: Streams of every kind; FFmpeg stops counting at its own limit.
-    stream_count: int = 1
 
     @property
     def audio(self) -> AudioStream | None:
