@@ -17,7 +17,7 @@ from starlette.types import Receive, Scope, Send
 from vapi.config import ApiSettings, settings_from_environment
 from vapi.duties import running_duties
 from vapi.events import video_events
-from vapi.health import livez, readyz
+from vapi.health import healthz, livez, readyz
 from vapi.playback import OpenToAllSites, play
 from vapi.problems import HANDLERS
 from vapi.services import Services, open_services
@@ -38,6 +38,7 @@ _ROUTES = [
     ),
     Route("/livez", livez, methods=["GET"]),
     Route("/readyz", readyz, methods=["GET"]),
+    Route("/healthz", healthz, methods=["GET"]),
 ]
 
 

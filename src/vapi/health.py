@@ -6,6 +6,7 @@ import asyncio
 import logging
 from collections.abc import Awaitable
 from http import HTTPStatus
+from importlib.metadata import version
 
 from pymongo.errors import PyMongoError
 from redis.exceptions import RedisError
@@ -13,7 +14,8 @@ from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 
 from vapi.problems import RETRY_AFTER, Problem
-from vapi.services import services_of
+from vapi.representation import utc_text
+from vapi.services import answer_deadline, answer_of, services_of
 from vworker.errors import StorageError
 
 logger = logging.getLogger(__name__)
@@ -46,6 +48,28 @@ async def readyz(request: Request) -> Response:
             members={"checks": states},
         )
     return JSONResponse({"status": "ready", "checks": states})
+
+
+async def healthz(request: Request) -> Response:
+    """Tell of the versions that run here, and of the workers and their sandboxes."""
+    async with answer_of("MongoDB", answer_deadline()):
+        workers = await services_of(request).presence.workers()
+    return JSONResponse(
+        {
+            "version": version("vqueue"),
+            "workers": [
+                {
+                    "name": worker["_id"],
+                    "sandbox": worker["sandbox"],
+                    "concurrency": worker["concurrency"],
+                    "version": worker["version"],
+                    "started_at": utc_text(worker["started_at"]),
+                    "seen_at": utc_text(worker["seen_at"]),
+                }
+                for worker in workers
+            ],
+        }
+    )
 
 
 async def _check(name: str, answer: Awaitable[None]) -> str:

@@ -39,7 +39,7 @@ def video_json(document: Document) -> dict[str, Any]:
     path = video_path(video_id)
     playlist = playlist_url(document)
     video = {"id": video_id, **{name: document.get(name) for name in _PLAIN}}
-    video |= {name: _time(document.get(name)) for name in _TIMES}
+    video |= {name: utc_text(document.get(name)) for name in _TIMES}
     audio = document.get("audio")
     video |= {
         "renditions": [_playable(item, document) for item in document.get("renditions") or ()],
@@ -94,7 +94,7 @@ def _hls_url(key: str, document: Document) -> str:
     return f"{video_path(document['_id'])}/hls/{quote(key.removeprefix(prefix))}"
 
 
-def _time(value: datetime | None) -> str | None:
+def utc_text(value: datetime | None) -> str | None:
     """Return UTC in RFC 3339 with milliseconds, which is what MongoDB keeps."""
     if value is None:
         return None

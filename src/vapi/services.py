@@ -24,6 +24,7 @@ from vapi.problems import unavailable
 from vqueue import Queue
 from vworker.catalog import Catalog, open_client
 from vworker.contract import QUEUE_NAME
+from vworker.presence import Presence
 from vworker.storage import Storage
 
 logger = logging.getLogger(__name__)
@@ -59,6 +60,7 @@ class Services:
     settings: ApiSettings
     queue: Queue
     catalog: Catalog
+    presence: Presence
     storage: Storage
     live: LiveStates
 
@@ -95,6 +97,7 @@ async def open_services(settings: ApiSettings) -> AsyncIterator[Services]:
                 settings=settings,
                 queue=queue,
                 catalog=Catalog(mongo),
+                presence=Presence(mongo),
                 storage=storage,
                 live=LiveStates(QUEUE_NAME, backends.redis_url),
             )

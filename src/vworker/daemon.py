@@ -16,7 +16,7 @@ from pymongo.errors import PyMongoError
 from redis.exceptions import RedisError
 
 from vqueue import Queue, QueueUnavailable, Worker
-from vqueue.duties import run_duty
+from vqueue.duties import Duty, run_duty
 from vqueue.mirror import MongoMirror
 from vworker.backends import ConfigError, mask_credentials
 from vworker.catalog import Catalog, open_client, project
@@ -25,6 +25,7 @@ from vworker.contract import MAX_STALLED, QUEUE_NAME, failed_retention
 from vworker.errors import StorageError
 from vworker.handler import TranscodeHandler
 from vworker.media.settings import MediaSettings
+from vworker.presence import Presence, SignsOfLife, WorkerRecord
 from vworker.redrive import Redriver
 from vworker.sandbox import Level
 from vworker.signals import on_stop_signal
@@ -89,7 +90,17 @@ async def run_worker(settings: WorkerSettings, *, consumer: str | None = None) -
             mirror = MongoMirror(
                 QUEUE_NAME, backends.redis_url, catalog.collection, project=project
             )
-            await _work(worker, mirror, Redriver(queue, catalog, mirror), settings, stop)
+            signs = SignsOfLife(
+                Presence(mongo),
+                WorkerRecord(
+                    name=worker.consumer,
+                    sandbox=str(media.sandbox.level) if media.sandbox else "none",
+                    concurrency=settings.concurrency,
+                ),
+            )
+            duties = (Redriver(queue, catalog, mirror), signs)
+            async with signs.shown():
+                await _work(worker, mirror, duties, settings, stop)
     finally:
         mongo.close()
         workspace.__exit__(None, None, None)
@@ -115,7 +126,7 @@ async def _confined(settings: WorkerSettings) -> MediaSettings:
 async def _work(
     worker: Worker,
     mirror: MongoMirror,
-    redriver: Redriver,
+    duties: Sequence[Duty],
     settings: WorkerSettings,
     stop: _StopSignals,
 ) -> None:
@@ -127,14 +138,14 @@ async def _work(
         extra={"action": "ready"},
     )
     async with asyncio.TaskGroup() as group:
-        duties = [
+        tasks = [
             group.create_task(mirror.run()),
-            group.create_task(run_duty(redriver)),
+            *(group.create_task(run_duty(duty)) for duty in duties),
             group.create_task(_close_on_signals(worker, settings.shutdown_grace, stop)),
         ]
         await worker.run()
-        for duty in duties:
-            duty.cancel()
+        for task in tasks:
+            task.cancel()
     logger.info("worker %s has ended", worker.consumer, extra={"action": "ended"})
 
 

@@ -2,6 +2,7 @@
 
 import asyncio
 import json
+import signal
 from pathlib import Path
 
 import pytest
@@ -11,6 +12,7 @@ from tests.support.service import Service
 from vqueue import Queue
 from vworker.contract import JOB_NAME, TranscodeRequest, job_options
 from vworker.media.hls import parse_media_playlist
+from vworker.sandbox import Sandbox
 
 
 async def test_an_uploaded_video_becomes_four_playable_renditions(
@@ -45,6 +47,26 @@ async def test_an_uploaded_video_becomes_four_playable_renditions(
     assert document["started_at"] <= document["finished_at"]
     assert await service.videos.count_documents({}) == 1
     assert service.scratch_files() == []
+
+
+async def test_health_shows_a_worker_and_its_sandbox_as_long_as_it_works(
+    service: Service, sandbox: Sandbox
+) -> None:
+    await service.start_api()
+    worker = await service.start_worker()
+    (shown,) = (await service.http.get("/healthz")).json()["workers"]
+    worker.signal(signal.SIGTERM)
+    assert await asyncio.to_thread(worker.wait, 30) == 0
+
+    assert shown["sandbox"] == sandbox.level
+    assert f"FFmpeg runs in the sandbox {sandbox.level}" in service.log("worker")
+    assert (await service.http.get("/healthz")).json()["workers"] == []
+
+
+async def test_a_worker_that_cannot_confine_ffmpeg_does_not_start(service: Service) -> None:
+    worker = service.start("worker", "vworker", WORKER_SANDBOX="require", FFPROBE="/bin/false")
+    assert await asyncio.to_thread(worker.wait, 30) == 78
+    assert "set WORKER_SANDBOX=rlimits" in service.log("worker")
 
 
 async def test_events_tell_progress_that_never_falls_and_the_end(

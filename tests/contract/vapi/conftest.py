@@ -14,6 +14,7 @@ from tests.support.stack import S3Settings, fresh_database
 from vqueue import Queue
 from vworker.catalog import Catalog, open_client
 from vworker.contract import QUEUE_NAME
+from vworker.presence import Presence
 
 
 @pytest.fixture(scope="module")
@@ -63,3 +64,11 @@ async def queue(api_environ: dict[str, str]) -> AsyncIterator[Queue]:
     """The queue that the API adds to."""
     async with Queue(QUEUE_NAME, api_environ["REDIS_URL"]) as queue:
         yield queue
+
+
+@pytest.fixture
+def presence(api_environ: dict[str, str]) -> Iterator[Presence]:
+    """The record of workers that the API tells of."""
+    client = open_client(api_environ["MONGODB_URI"], server_selection_timeout=5)
+    yield Presence(client)
+    client.close()

@@ -115,7 +115,8 @@ async def test_a_crowd_that_waits_for_mongodb_gets_its_503_in_time(
     video_id = (await submitted(http)).json()["id"]
     video = f"/v1/videos/{video_id}"
     await take_away(mongo_server, "hung")
-    paths = ["/v1/videos", video, f"{video}/events", f"{video}/hls/master.m3u8", "/readyz"]
+    paths = ["/v1/videos", video, f"{video}/events", f"{video}/hls/master.m3u8"]
+    paths += ["/readyz", "/healthz"]
     await assert_crowd_is_refused(http, paths)
     await bring_back(mongo_server, "hung")
     await recovered(http)

@@ -9,6 +9,7 @@ import pytest
 
 from tests.support.api import assert_problem
 from vworker.catalog import new_document
+from vworker.presence import Presence, WorkerRecord
 
 NOON = datetime(2026, 11, 25, 12, tzinfo=UTC)
 
@@ -67,6 +68,25 @@ async def test_a_method_that_is_not_possible_is_a_problem_document(http: httpx.A
     answer = await http.delete("/v1/videos/absent")
     assert_problem(answer, 405)
     assert "GET" in answer.headers["allow"]
+
+
+async def test_health_tells_of_the_workers_and_their_sandboxes(
+    http: httpx.AsyncClient, presence: Presence
+) -> None:
+    record = WorkerRecord(name="w1", sandbox="landlock", concurrency=3)
+    await presence.announce(record)
+    first = (await http.get("/healthz")).json()
+    await presence.announce(record)
+    second = (await http.get("/healthz")).json()
+    await presence.leave("w1")
+
+    (worker,) = first["workers"]
+    assert (worker["name"], worker["sandbox"], worker["concurrency"]) == ("w1", "landlock", 3)
+    assert first["version"] == worker["version"]
+    (again,) = second["workers"]
+    assert again["started_at"] == worker["started_at"]
+    assert again["seen_at"] >= worker["seen_at"]
+    assert (await http.get("/healthz")).json()["workers"] == []
 
 
 async def test_health_tells_that_all_is_there(http: httpx.AsyncClient) -> None:
