@@ -119,6 +119,8 @@ def load_settings(arguments: argparse.Namespace, environ: Mapping[str, str]) -> 
 
     preset = choice("WORKER_PRESET", "veryfast", PRESETS)
     encoding, profiles = load_encodings(preset, text)
+    automatic = text("WORKER_ENCODER_THREADS", "auto") == "auto"
+    threads = None if automatic else number("WORKER_ENCODER_THREADS", "auto", low=0, whole=True)
     return WorkerSettings(
         backends=Backends.from_environ(environ),
         concurrency=int(number("WORKER_CONCURRENCY", "2", low=1, whole=True)),
@@ -136,7 +138,7 @@ def load_settings(arguments: argparse.Namespace, environ: Mapping[str, str]) -> 
             profiles=profiles,
             source_limits=load_source_limits(text),
             stall_timeout_s=load_stall_timeout(text),
-            encoder_threads=int(number("WORKER_ENCODER_THREADS", "0", low=0, whole=True)),
+            encoder_threads=None if threads is None else int(threads),
         ),
     )
 

@@ -9,6 +9,7 @@ from __future__ import annotations
 import asyncio
 import dataclasses
 import logging
+import os
 import time
 from collections.abc import Awaitable, Callable, Sequence
 
@@ -22,8 +23,9 @@ from vworker.backends import ConfigError, mask_credentials
 from vworker.catalog import Catalog, open_client, project
 from vworker.config import WorkerSettings
 from vworker.contract import MAX_STALLED, QUEUE_NAME, failed_retention
-from vworker.errors import StorageError
+from vworker.errors import StorageError, TranscodeError
 from vworker.handler import TranscodeHandler
+from vworker.media.capabilities import ask_ffmpeg
 from vworker.media.settings import MediaSettings
 from vworker.presence import Presence, SignsOfLife, WorkerRecord
 from vworker.redrive import Redriver
@@ -50,12 +52,12 @@ class BackendUnavailable(Exception):
 async def run_worker(settings: WorkerSettings, *, consumer: str | None = None) -> None:
     """Work until SIGTERM or SIGINT.
 
-    Raises ConfigError for a scratch folder that cannot be used and when FFmpeg cannot be confined
-    as the settings ask, BackendUnavailable when a backend cannot be used within
+    Raises ConfigError for a scratch folder that cannot be used, and when FFmpeg cannot be confined
+    as the settings ask or lacks a part, BackendUnavailable when a backend cannot be used within
     `settings.start_timeout`.
     """
     stop = _StopSignals()
-    media = await _confined(settings)
+    media = await _suited(await _confined(settings), settings)
     backends = settings.backends
     try:
         workspace = Workspace(settings.temp_dir).__enter__()
@@ -121,6 +123,35 @@ async def _confined(settings: WorkerSettings) -> MediaSettings:
         extra={"action": "sandbox", "sandbox": str(sandbox.level)},
     )
     return dataclasses.replace(media, sandbox=sandbox)
+
+
+async def _suited(media: MediaSettings, settings: WorkerSettings) -> MediaSettings:
+    """Ask FFmpeg what it can do, say what follows, and choose what was left to the worker."""
+    try:
+        found = await ask_ffmpeg(media)
+    except (TranscodeError, TimeoutError) as error:
+        raise ConfigError(
+            f"FFMPEG={media.ffmpeg} does not answer: {error or 'no answer in time'}; "
+            "run it with -version as this user"
+        ) from error
+    if found.missing:
+        raise ConfigError(
+            f"FFMPEG={media.ffmpeg} lacks {', '.join(found.missing)}: install a full build"
+        )
+    jobs, cores = settings.concurrency * settings.processes, len(os.sched_getaffinity(0))
+    threads = media.encoder_threads
+    if threads is None:
+        threads = found.threads_per_encoder(jobs=jobs, cores=cores)
+    logger.info(
+        "FFmpeg %s; %s for each encoder, with %d jobs on %d cores%s",
+        found.version,
+        f"{threads} threads" if threads else "as many threads as x264 chooses",
+        jobs,
+        cores,
+        "" if found.decodes_av1 else "; it cannot decode AV1",
+        extra={"action": "ffmpeg"},
+    )
+    return dataclasses.replace(media, encoder_threads=threads)
 
 
 async def _work(

@@ -25,9 +25,8 @@ class MediaSettings:
     encoding: Encoding = field(default_factory=Encoding)
     #: What a job may name instead.
     profiles: Mapping[str, Encoding] = field(default_factory=dict)
-    #: Threads of each rung's encoder; 0 lets x264 choose, as a worker with the host to itself
-    #: wants it.
-    encoder_threads: int = 0
+    #: Threads of each rung's encoder; 0 lets x264 choose, None the worker at its start.
+    encoder_threads: int | None = None
     #: Seconds without any progress of FFmpeg after which it is killed.
     stall_timeout_s: float = 120.0
     #: Seconds that a probe may take.

@@ -1,0 +1,85 @@
+"""What the FFmpeg at hand can do, asked once at a worker's start."""
+
+from __future__ import annotations
+
+import re
+import tempfile
+from dataclasses import dataclass
+from pathlib import Path
+
+from vworker.media.process import run_child
+from vworker.media.settings import MediaSettings
+from vworker.sandbox import Access
+
+_FILTERS = {"aresample", "apad", "bwdif", "fps", "loudnorm", "lut3d", "scale", "setparams", "split"}
+_ENCODERS = {"aac", "libx264", "mjpeg", "webvtt"}
+#: Decoders that need no graphics card for AV1; FFmpeg's own one does.
+_AV1_DECODERS = {"libdav1d", "libaom-av1", "libgav1"}
+#: Of FFmpeg 7.0, the first whose program runs its encoders side by side.
+_PARALLEL_SINCE = 61
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Capabilities:
+    """What matters of a build of FFmpeg."""
+
+    #: As the build calls itself, e.g. "n8.1.2".
+    version: str
+    #: Filters and encoders that every encode may need, and that the build lacks.
+    missing: tuple[str, ...]
+    #: Whether AV1 can be decoded; without it such a source fails as unsupported_codec.
+    decodes_av1: bool
+    #: Whether the encoders of several rungs run side by side, each in a thread of its own.
+    parallel_encoders: bool
+
+    def threads_per_encoder(self, *, jobs: int, cores: int) -> int:
+        """Return how many threads x264 should get per rung; 0 lets it choose.
+
+        As many jobs as cores keep all of them busy with one thread per rung, which takes 8 % less
+        CPU time and 25 % less memory (`benchmarks/encoder_threads.py`); with fewer jobs the largest
+        rung would be the only one left to wait for. Before 7.0 one thread means one for all rungs.
+        """
+        return 1 if self.parallel_encoders and jobs >= cores else 0
+
+
+async def ask_ffmpeg(settings: MediaSettings) -> Capabilities:
+    """Ask the worker's FFmpeg what it can do. Safe to repeat.
+
+    Raises `TranscodeError` (encoder_unavailable) and TimeoutError when it does not answer.
+    """
+    with tempfile.TemporaryDirectory() as folder:
+        answers = [
+            await _ask(settings, Path(folder), question)
+            for question in ("-version", "-filters", "-encoders", "-decoders")
+        ]
+    return read_capabilities(*answers)
+
+
+async def _ask(settings: MediaSettings, folder: Path, question: str) -> str:
+    answer = bytearray()
+    await run_child(
+        [settings.ffmpeg, "-hide_banner", question],
+        access=Access(folder=folder),
+        timeout_s=settings.probe_timeout_s,
+        on_output=answer.extend,
+        settings=settings,
+    )
+    return answer.decode(errors="replace")
+
+
+def read_capabilities(version: str, filters: str, encoders: str, decoders: str) -> Capabilities:
+    """Read FFmpeg's answers to -version, -filters, -encoders and -decoders; pure."""
+    named = re.search(r"^ffmpeg version (\S+)", version, re.MULTILINE)
+    library = re.search(r"^libavcodec +(\d+)\.", version, re.MULTILINE)
+    missing = (_FILTERS - _names(filters)) | (_ENCODERS - _names(encoders))
+    return Capabilities(
+        version=named[1] if named else "of unknown version",
+        missing=tuple(sorted(missing)),
+        decodes_av1=not _AV1_DECODERS.isdisjoint(_names(decoders)),
+        parallel_encoders=library is not None and int(library[1]) >= _PARALLEL_SINCE,
+    )
+
+
+def _names(listing: str) -> set[str]:
+    """Return the second word of every line: the first one is a row of letters and dots."""
+    return set(re.findall(r"^ *[A-Z.]{2,6} +([\w-]+)", listing, re.MULTILINE))

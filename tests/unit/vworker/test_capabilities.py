@@ -1,0 +1,66 @@
+import pytest
+
+from vworker.media.capabilities import Capabilities, read_capabilities
+
+VERSION = (
+    "ffmpeg version n8.1.2 Copyright (c)\nlibavutil      60. 26.102\nlibavcodec     62. 28.102\n"
+)
+NAMES = ("aresample", "apad", "bwdif", "fps", "loudnorm", "lut3d", "scale", "setparams", "split")
+FILTERS = "Filters:\n  T.. = Timeline support\n" + "".join(
+    f" .S {name:16} V->V       Words\n" for name in NAMES
+)
+ENCODERS = "Encoders:\n ------\n" + "".join(
+    f" V....D {name:20} Words\n" for name in ("aac", "libx264", "mjpeg", "webvtt")
+)
+DECODERS = " V....D av1                  Words\n V..... libdav1d             Words\n"
+
+
+def read(
+    version: str = VERSION,
+    filters: str = FILTERS,
+    encoders: str = ENCODERS,
+    decoders: str = DECODERS,
+) -> Capabilities:
+    return read_capabilities(version, filters, encoders, decoders)
+
+
+def test_a_full_build_lacks_nothing() -> None:
+    assert read() == Capabilities(
+        version="n8.1.2", missing=(), decodes_av1=True, parallel_encoders=True
+    )
+
+
+def test_what_is_missing_is_named() -> None:
+    found = read(filters=FILTERS.replace("lut3d", "lut"), encoders=ENCODERS.replace("libx264", "x"))
+    assert found.missing == ("libx264", "lut3d")
+
+
+def test_av1_needs_a_decoder_that_works_without_a_graphics_card() -> None:
+    assert not read(decoders=DECODERS.replace("libdav1d", "libdavs2")).decodes_av1
+
+
+@pytest.mark.parametrize(
+    ("version", "parallel"), [("59. 37.100", False), ("60. 31.102", False), ("61.  3.100", True)]
+)
+def test_encoders_run_side_by_side_from_seven_on(version: str, parallel: bool) -> None:
+    assert read(version=f"libavcodec     {version}\n").parallel_encoders is parallel
+
+
+def test_an_answer_that_is_none_promises_nothing() -> None:
+    found = read(version="", filters="", encoders="", decoders="")
+    assert "libx264" in found.missing
+    assert not found.parallel_encoders
+
+
+@pytest.mark.parametrize(
+    ("jobs", "cores", "threads"), [(1, 2, 0), (2, 2, 1), (4, 2, 1), (2, 8, 0), (8, 8, 1), (1, 1, 1)]
+)
+def test_one_thread_for_an_encoder_when_jobs_fill_the_cores(
+    jobs: int, cores: int, threads: int
+) -> None:
+    assert read().threads_per_encoder(jobs=jobs, cores=cores) == threads
+
+
+def test_an_old_ffmpeg_never_gets_one_thread() -> None:
+    found = read(version="libavcodec     59. 37.100\n")
+    assert found.threads_per_encoder(jobs=8, cores=2) == 0
