@@ -3,11 +3,11 @@
 Model. mongod inserts a batch in one transaction and with one entry in its log, but updates
 document by document: an insert costs it an eighth of an upsert. So the versions of a batch
 are looked up first, unless they are remembered; what is not there is inserted, what is
-older updated, and the rest left alone. The look-up chooses the cheaper way and decides
-nothing: a document that somebody else inserts meanwhile is updated after all, and each
-update carries its guard.
+older updated, and the rest left alone, as is a document without a version. The look-up
+chooses the cheaper way and decides nothing: a document that somebody else inserts meanwhile
+is updated after all, and each update carries its guard.
 
-Invariants. A document's `version` only grows: an update matches only a document with a
+Invariants. A document's `version` only grows: an update changes only a document with a
 smaller one, so late, repeated and concurrent writes are harmless. A write that has
 returned is held by the majority of the replica set.
 
@@ -50,9 +50,9 @@ class JobDocument:
     job_id: str
     #: What the document must be newer than to be left alone.
     version: int
-    #: By name; a name with a dot in it would mean different things to insert and update.
+    #: By name.
     fields: Mapping[str, Any]
-    #: For a document that is not there yet: who inserted it knows better when it all began.
+    #: For a document that does not tell: who inserted it knows better when it all began.
     created_at: datetime | None
 
     def insert(self) -> InsertOne[dict[str, Any]]:
@@ -67,15 +67,21 @@ class JobDocument:
         )
 
     def update(self) -> UpdateOne:
-        """The write that takes effect on an older document, or on none."""
-        return UpdateOne(
-            {"_id": self.job_id, "version": {"$lt": self.version}},
-            {
-                "$set": {**self.fields, "version": self.version},
-                "$setOnInsert": {"created_at": self.created_at},
-            },
-            upsert=True,
-        )
+        """The write that takes effect on an older document, or on none.
+
+        The guard stands in the update: a filter by the id alone is what mongod looks up
+        without planning a query, and saves a third of an update's cost.
+        """
+        newer = {
+            "$mergeObjects": [
+                {"created_at": self.created_at},
+                "$$ROOT",
+                {"$literal": {**self.fields, "version": self.version}},
+            ]
+        }
+        is_older = {"$lt": ["$version", self.version]}
+        guarded = {"$replaceWith": {"$cond": [is_older, newer, "$$ROOT"]}}
+        return UpdateOne({"_id": self.job_id}, [guarded], upsert=True)
 
 
 class Documents:
@@ -103,11 +109,11 @@ class Documents:
         older = [
             document
             for document in documents
-            if document.job_id in stored and not _is_at_least(stored[document.job_id], document)
+            if document.job_id in stored and _is_older(stored[document.job_id], document)
         ]
         inserted_meanwhile = await self._send(unseen, JobDocument.insert)
-        # here another one of the id is the guard at work: it is newer
-        await self._send([*older, *inserted_meanwhile], JobDocument.update)
+        for document in await self._send([*older, *inserted_meanwhile], JobDocument.update):
+            self._log_refusal(document, "a unique index has one of its values")
         self._remember(documents)
 
     def has(self, job_id: str, version: int) -> bool:
@@ -191,8 +197,8 @@ class Documents:
         )
 
 
-def _is_at_least(version: Any, document: JobDocument) -> bool:
-    return isinstance(version, int) and version >= document.version
+def _is_older(version: Any, document: JobDocument) -> bool:
+    return isinstance(version, int) and version < document.version
 
 
 def passes(error: PyMongoError) -> bool:

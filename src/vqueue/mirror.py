@@ -94,7 +94,7 @@ class MongoMirror:
     """Keeps `collection` equal to the queue; run it in every process that can.
 
     `collection` is motor's; its documents get the fields of `project`, `version`, and
-    `created_at` when the mirror makes them.
+    `created_at` when they have none. A document without a version is left alone.
     """
 
     def __init__(

@@ -10,6 +10,7 @@ from motor.motor_asyncio import AsyncIOMotorClient
 import vqueue.documents
 from vqueue.documents import Collection, Documents, JobDocument
 
+EARLIER = datetime(2026, 1, 1, tzinfo=UTC)
 CREATED = datetime(2026, 1, 2, tzinfo=UTC)
 
 
@@ -39,7 +40,7 @@ async def texts(collection: Collection) -> dict[str, str]:
 async def test_a_batch_inserts_updates_and_leaves_alone(collection: Collection) -> None:
     await collection.insert_many(
         [
-            {"_id": "older", "version": 1, "text": "theirs", "source": "kept"},
+            {"_id": "older", "version": 1, "text": "theirs", "created_at": EARLIER},
             {"_id": "same", "version": 5, "text": "theirs"},
             {"_id": "newer", "version": 9, "text": "theirs"},
             {"_id": "of-somebody-else", "text": "theirs"},
@@ -57,7 +58,7 @@ async def test_a_batch_inserts_updates_and_leaves_alone(collection: Collection) 
     inserted = await collection.find_one({"_id": "unseen"})
     assert inserted == {"_id": "unseen", "version": 5, "text": "as of 5", "created_at": CREATED}
     updated = await collection.find_one({"_id": "older"})
-    assert updated == {"_id": "older", "version": 5, "text": "as of 5", "source": "kept"}
+    assert updated == {"_id": "older", "version": 5, "text": "as of 5", "created_at": EARLIER}
 
 
 class OvertakenDocuments(Documents):
@@ -128,6 +129,28 @@ async def test_what_the_server_refuses_keeps_no_neighbour_waiting(
     assert await texts(collection) == expected
     (refusal,) = caplog.records
     assert "job number" in refusal.getMessage()
+
+
+@pytest.mark.parametrize("seen", [False, True], ids=["inserts", "updates"])
+async def test_values_are_stored_as_they_are(collection: Collection, seen: bool) -> None:
+    fields = {"text": "$version", "nested": {"$cond": ["$$ROOT"], "a.b": None}, "x.y": {}}
+    documents = Documents(collection)
+    if seen:
+        await documents.write([document("odd", 1, nested={"gone": True})])
+    await documents.write([document("odd", 5, **fields)])
+    stored = await collection.find_one({"_id": "odd"})
+    assert stored == {"_id": "odd", "version": 5, "created_at": CREATED, **fields}
+
+
+async def test_a_document_that_was_deleted_comes_back_with_the_next_version(
+    collection: Collection,
+) -> None:
+    documents = Documents(collection)
+    await documents.write([document("deleted", 1)])
+    await collection.delete_one({"_id": "deleted"})
+    await documents.write([document("deleted", 5)])
+    stored = await collection.find_one({"_id": "deleted"})
+    assert stored == {"_id": "deleted", "version": 5, "text": "as of 5", "created_at": CREATED}
 
 
 async def test_it_knows_the_latest_of_what_it_stored(
