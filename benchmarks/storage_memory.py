@@ -21,6 +21,7 @@ from concurrent.futures import ProcessPoolExecutor
 from pathlib import Path
 
 from devstack import Stack
+from vworker.media.encoding import SegmentType
 from vworker.media.plan import segment_name
 from vworker.publisher import Publisher
 from vworker.storage import Storage, StorageSettings
@@ -65,7 +66,7 @@ async def upload_segments(storage: Storage, folder: Path) -> None:
             storage=storage,
             prefix=PREFIX,
             folder=folder,
-            renditions=SEGMENT_BYTES,
+            renditions=dict.fromkeys(SEGMENT_BYTES, SegmentType.TS),
             group=group,
             uploads_at_once=4,
         )

@@ -159,8 +159,7 @@ class _Attempt:
                 storage=self.storage,
                 prefix=self.prefix,
                 folder=plan.output,
-                renditions=plan.names,
-                segments=plan.encoding.segments,
+                renditions=plan.segment_types,
                 group=uploads,
                 uploads_at_once=self.settings.uploads_at_once,
             )

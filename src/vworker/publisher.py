@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 
 from vworker.contract import CONTENT_TYPES
@@ -35,15 +35,14 @@ class Publisher:
         storage: Storage,
         prefix: str,
         folder: Path,
-        renditions: Iterable[str],
+        renditions: Mapping[str, SegmentType],
         group: asyncio.TaskGroup,
         uploads_at_once: int,
-        segments: SegmentType = SegmentType.TS,
     ) -> None:
         self._storage = storage
         self._prefix = prefix
         self._folder = folder
-        self._segments = segments
+        self._renditions = renditions
         #: Rendition → number of its segments that were handed to an upload.
         self._collected = dict.fromkeys(renditions, 0)
         self._group = group
@@ -62,7 +61,9 @@ class Publisher:
         costs the same however long the video is.
         """
         for name, number in self._collected.items():
-            while (path := self._folder / name / segment_name(number, self._segments)).exists():
+            while (
+                path := self._folder / name / segment_name(number, self._renditions[name])
+            ).exists():
                 self.start([f"{name}/{path.name}"])
                 number += 1
             self._collected[name] = number

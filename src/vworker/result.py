@@ -13,9 +13,9 @@ from vworker.contract import (
     TranscodeResult,
 )
 from vworker.media.hls import write_iframe_playlist, write_media_playlist
-from vworker.media.master import AudioTrack, SubtitleTrack, Variant, write_master
+from vworker.media.master import AudioTrack, IFrameVariant, SubtitleTrack, Variant, write_master
 from vworker.media.output import IFRAMES_NAME, RenditionFiles
-from vworker.media.plan import PLAYLIST_NAME, EncodePlan, Sound
+from vworker.media.plan import PLAYLIST_NAME, SCRUB_NAME, EncodePlan, Sound
 from vworker.media.stills import POSTER_NAME, STORYBOARD_NAME
 from vworker.media.subtitles import SubtitleFiles
 
@@ -33,7 +33,8 @@ def write_playlists(
     """
     texts: dict[str, str] = {}
     for name, files in measured.items():
-        texts[f"{name}/{PLAYLIST_NAME}"] = write_media_playlist(files.playlist)
+        if name != SCRUB_NAME:
+            texts[f"{name}/{PLAYLIST_NAME}"] = write_media_playlist(files.playlist)
         if files.stills:
             texts[f"{name}/{IFRAMES_NAME}"] = write_iframe_playlist(
                 files.iframes, files.playlist.init_uri
@@ -58,10 +59,21 @@ def master_playlist(
             frame_rate=float(plan.frame_rate),
             codecs=measured[rung.name].codec,
             rates=measured[rung.name].rates,
-            iframes_uri=f"{rung.name}/{IFRAMES_NAME}",
-            iframe_rates=measured[rung.name].iframe_rates,
         )
         for rung in plan.rungs
+    ]
+    iframes = [
+        IFrameVariant(
+            uri=f"{name}/{IFRAMES_NAME}",
+            width=rung.width,
+            height=rung.height,
+            codecs=measured[name].codec,
+            rates=measured[name].iframe_rates,
+        )
+        for name, rung in [
+            *((rung.name, rung) for rung in plan.rungs),
+            (SCRUB_NAME, plan.rungs[-1]),
+        ]
     ]
     tracks = [
         AudioTrack(
@@ -86,7 +98,7 @@ def master_playlist(
         )
         for files in subtitles
     ]
-    return write_master(variants, tracks, texts)
+    return write_master(variants, iframes, tracks, texts)
 
 
 def init_sections(measured: Mapping[str, RenditionFiles]) -> list[str]:

@@ -133,7 +133,9 @@ async def test_a_full_hd_source_becomes_four_aligned_rungs_and_sound(
     assert result.poster == f"{job.prefix}poster.jpg"
     assert result.storyboard == f"{job.prefix}storyboard/index.vtt"
     sprite = f"{job.prefix}storyboard/sprite_000.jpg"
-    named |= {*iframes, result.poster, result.storyboard, sprite}
+    iframes.append(f"{job.prefix}scrub/iframes.m3u8")
+    scrub = {f"{job.prefix}scrub/seg_{number:05d}.ts" for number in range(3)}
+    named |= {*iframes, *scrub, result.poster, result.storyboard, sprite}
     assert named == set(sizes)
     assert sum(sizes.values()) == result.size_bytes
 

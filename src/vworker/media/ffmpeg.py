@@ -20,6 +20,7 @@ from vworker.media.plan import (
     CUBE_PATH,
     OUTPUT_NAME,
     PLAYLIST_NAME,
+    SCRUB_NAME,
     SOURCE_NAME,
     EncodePlan,
     Subtitles,
@@ -89,11 +90,34 @@ def command_line(
         *_segments(encoding.segments),
         f"{OUTPUT_NAME}/%v/{PLAYLIST_NAME}",
     ]
+    argv += _scrub_output(plan)
     for track in plan.subtitles:
         # Whole files, outside of what is published; they are cut beside the pictures' segments.
         argv += ["-map", f"0:{track.stream.index}", "-map_metadata", "-1", "-c:s", "webvtt"]
         argv += ["-f", "webvtt", whole_subtitles(track)]
     return argv
+
+
+def _scrub_output(plan: EncodePlan) -> list[str]:
+    """Return the output of one I-frame a second, which players show while one scrubs (Apple 6.2).
+
+    An output of its own, since its last picture lasts a second and must end nothing else.
+    """
+    encoding, rate = plan.encoding, plan.rungs[-1].max_bitrate
+    return [
+        *("-map", "[scrub]", "-map_metadata", "-1", "-map_chapters", "-1"),
+        *("-c:v", "libx264", "-preset", encoding.preset, "-profile:v", "high"),
+        # Every picture an I-frame; one thread is enough for one a second.
+        *("-crf", str(encoding.crf), "-g", "1", "-threads:v", "1"),
+        *("-maxrate:v", str(rate), "-bufsize:v", str(rate * 3 // 2)),
+        *("-f", "hls", "-hls_time", str(encoding.segment_s)),
+        *("-hls_playlist_type", "vod", "-hls_list_size", "0"),
+        *("-hls_flags", "independent_segments+temp_file"),
+        # A range of bytes reaches every picture of a transport stream, but only the first one of a
+        # movie fragment: so it is no fragmented MP4 even beside such.
+        *("-hls_segment_filename", f"{OUTPUT_NAME}/{SCRUB_NAME}/{segment_pattern(SegmentType.TS)}"),
+        f"{OUTPUT_NAME}/{SCRUB_NAME}/{PLAYLIST_NAME}",
+    ]
 
 
 def _end_with_pictures() -> list[str]:

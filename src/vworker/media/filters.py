@@ -22,6 +22,8 @@ _TAGS = "setparams=range=tv:color_primaries=bt709:color_trc=bt709:colorspace=bt7
 def filter_graph(plan: EncodePlan, loudness: tuple[Loudness | None, ...] = ()) -> str:
     """Return the graph: outputs [v0], [v1] … are the rungs, [a0], [a1] … the sounds.
 
+    Output [scrub] has the smallest rung's picture of every full second.
+
     `loudness` has what was measured of each sound, in their order; none leaves them as they are.
     FFmpeg turns the picture by the file's rotation before the graph. The first scaling squares
     the pixels and holds the size when the source changes its own in the middle.
@@ -32,12 +34,10 @@ def filter_graph(plan: EncodePlan, loudness: tuple[Loudness | None, ...] = ()) -
     for number, rung in enumerate(plan.rungs):
         if number:
             steps = [f"scale={rung.width}:{rung.height}:flags=lanczos", "setsar=1"]
-        output = f"[v{number}]"
-        if number + 1 < len(plan.rungs):
-            steps = [*steps, "split=2"]
-            output += f"[s{number}]"
-        chains.append(f"[{feed}]{','.join(steps)}{output}")
+        chains.append(f"[{feed}]{','.join([*steps, 'split=2'])}[v{number}][s{number}]")
         feed = f"s{number}"
+    # Rounded up: the picture that is on show when the second begins, and never none.
+    chains.append(f"[{feed}]fps=1:round=up[scrub]")
     measured = loudness or (None,) * len(plan.sounds)
     for number, (sound, level) in enumerate(zip(plan.sounds, measured, strict=True)):
         chains.append(f"[0:{sound.stream.index}]{','.join(_sound(plan, sound, level))}[a{number}]")

@@ -29,9 +29,17 @@ class Variant:
     #: RFC 6381 codec string of the picture alone.
     codecs: str
     rates: Rates
-    #: Its I-frame playlist and the rates of that.
-    iframes_uri: str
-    iframe_rates: Rates
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class IFrameVariant:
+    """One I-frame playlist as the master playlist shows it."""
+
+    uri: str
+    width: int
+    height: int
+    codecs: str
+    rates: Rates
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -64,6 +72,7 @@ class SubtitleTrack:
 
 def write_master(
     variants: Sequence[Variant],
+    iframes: Sequence[IFrameVariant],
     audio: Sequence[AudioTrack] = (),
     subtitles: Sequence[SubtitleTrack] = (),
 ) -> str:
@@ -88,11 +97,11 @@ def write_master(
             f",FRAME-RATE={variant.frame_rate:.3f}{groups}",
             variant.uri,
         ]
-    for variant in variants:
+    for iframe in iframes:
         lines.append(
-            f"#EXT-X-I-FRAME-STREAM-INF:{_rates(variant.iframe_rates)}"
-            f',CODECS="{_quotable(variant.codecs)}",RESOLUTION={variant.width}x{variant.height}'
-            f',URI="{_quotable(variant.iframes_uri)}"'
+            f"#EXT-X-I-FRAME-STREAM-INF:{_rates(iframe.rates)}"
+            f',CODECS="{_quotable(iframe.codecs)}",RESOLUTION={iframe.width}x{iframe.height}'
+            f',URI="{_quotable(iframe.uri)}"'
         )
     return "\n".join(lines) + "\n"
 

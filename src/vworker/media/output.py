@@ -23,7 +23,7 @@ from vworker.media.hls import (
     rates_of,
     target_duration,
 )
-from vworker.media.plan import PLAYLIST_NAME, EncodePlan
+from vworker.media.plan import PLAYLIST_NAME, SCRUB_NAME, EncodePlan
 from vworker.media.segment import Kind, MalformedSegment, SegmentFacts
 from vworker.media.timeline import Span, Still, durations, spans, stills
 from vworker.media.ts import read_ts
@@ -90,12 +90,19 @@ def measure_output(plan: EncodePlan, last_lines: Sequence[str]) -> dict[str, Ren
     Raises `TranscodeError`: source_truncated, encode_failed (final); output_incomplete.
     """
     frame_s = float(1 / plan.frame_rate)
-    found = {name: _read(plan.output / name, frame_s) for name in plan.names}
+    found = {
+        # For scrubbing there is a picture a second.
+        name: _read(plan.output / name, 1.0 if name == SCRUB_NAME else frame_s)
+        for name in plan.names
+    }
     # One for all, as Apple wants it for sound and pictures (8.2).
     target = target_duration(
         duration for rendition in found.values() for duration in durations(rendition.spans)
     )
     measured = {name: _measure(name, rendition, target) for name, rendition in found.items()}
+    scrub = measured[SCRUB_NAME]
+    end_s = min(measured[rung.name].playlist.duration_s for rung in plan.rungs)
+    measured[SCRUB_NAME] = replace(scrub, stills=_ending_at(end_s, scrub.stills))
     _check_durations(plan, [measured[rung.name] for rung in plan.rungs], last_lines)
     return measured
 
@@ -165,6 +172,16 @@ def _measure(name: str, found: _Found, target_duration_s: int) -> RenditionFiles
         channels=track.audio.channels if track.audio else 0,
         stills=keys,
     )
+
+
+def _ending_at(end_s: float, stills: Sequence[Still]) -> tuple[Still, ...]:
+    """Let the last still end with the pictures: it need not stay for a whole second."""
+    lasting = [
+        replace(still, duration_s=min(still.duration_s, end_s - still.at_s))
+        for still in stills
+        if still.at_s < end_s
+    ]
+    return tuple(lasting)
 
 
 def _check_durations(

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from fractions import Fraction
 from pathlib import Path
@@ -17,6 +17,8 @@ OUTPUT_NAME = "hls"
 #: Folder of the first sound rendition, and how the names of the others begin.
 AUDIO_NAME = "audio"
 SUBTITLES_NAME = "subtitles"
+#: Folder of the rendition for scrubbing.
+SCRUB_NAME = "scrub"
 PLAYLIST_NAME = "index.m3u8"
 #: The colour cube, when the source needs one, relative to the scratch folder; not published.
 CUBE_PATH = f"{OUTPUT_NAME}/tone.cube"
@@ -86,8 +88,14 @@ class EncodePlan:
 
     @property
     def names(self) -> tuple[str, ...]:
-        """Names of all renditions that FFmpeg cuts into segments: the rungs, then the sounds."""
-        return (*(rung.name for rung in self.rungs), *(sound.folder for sound in self.sounds))
+        """Names of what FFmpeg cuts into segments: the rungs, the sounds, what is for scrubbing."""
+        rungs = (rung.name for rung in self.rungs)
+        return (*rungs, *(sound.folder for sound in self.sounds), SCRUB_NAME)
+
+    @property
+    def segment_types(self) -> Mapping[str, SegmentType]:
+        """What each of `names` is cut into."""
+        return dict.fromkeys(self.names, self.encoding.segments) | {SCRUB_NAME: SegmentType.TS}
 
     @property
     def frame_rate(self) -> Fraction:

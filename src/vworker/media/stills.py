@@ -15,7 +15,7 @@ from pathlib import Path
 from vworker.errors import ErrorCode, TranscodeError
 from vworker.media import fmp4, ts
 from vworker.media.output import RenditionFiles
-from vworker.media.plan import OUTPUT_NAME, EncodePlan
+from vworker.media.plan import OUTPUT_NAME, SCRUB_NAME, EncodePlan
 from vworker.media.process import run_child
 from vworker.media.segment import Container
 from vworker.media.settings import MediaSettings
@@ -54,7 +54,7 @@ async def make_stills(
 
     Safe to repeat. Raises `TranscodeError` (output_incomplete) when FFmpeg cannot read them.
     """
-    largest, smallest = measured[plan.rungs[0].name], measured[plan.rungs[-1].name]
+    largest, smallest = measured[plan.rungs[0].name], measured[SCRUB_NAME]
     tiles = choose_tiles(smallest.stills)
     grid = _grid(plan.rungs[-1].width, plan.rungs[-1].height, len(tiles))
     (plan.output / STORYBOARD_FOLDER).mkdir(exist_ok=True)

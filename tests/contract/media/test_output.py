@@ -15,7 +15,7 @@ LAST = "seg_00002.ts"
 
 def test_transport_streams_are_measured(ts: Encoded) -> None:
     measured = ts.measured()
-    assert list(measured) == ["480p", "360p", "audio"]
+    assert list(measured) == ["480p", "360p", "audio", "scrub"]
     assert measured["480p"].codec == "avc1.64001f"
     assert measured["360p"].codec == "avc1.64001e"
     assert measured["audio"].codec == "mp4a.40.2"
@@ -24,6 +24,8 @@ def test_transport_streams_are_measured(ts: Encoded) -> None:
         folder = ts.plan.output / name
         assert len(files.segments) == 3
         assert files.segments_bytes == sum(path.stat().st_size for path in folder.glob("*.ts"))
+        if name == "scrub":
+            continue
         assert files.playlist.duration_s == pytest.approx(14.5, abs=0.05)
         assert files.playlist.target_duration_s == 6
         assert 0 < files.rates.average <= files.rates.peak
@@ -39,10 +41,17 @@ def test_transport_streams_are_measured(ts: Encoded) -> None:
     ]
 
 
+def test_for_scrubbing_there_is_a_picture_a_second(ts: Encoded) -> None:
+    found = ts.measured()["scrub"].stills
+    assert [round(still.at_s, 3) for still in found] == list(range(15))
+    assert [round(still.duration_s, 3) for still in found] == [1.0] * 14 + [0.5]
+
+
 def test_fragmented_mp4_is_measured_alike(ts: Encoded, encoded_fmp4: Encoded) -> None:
     streams, fragments = ts.measured(), encoded_fmp4.measured()
     assert list(fragments) == list(streams)
-    for name, files in fragments.items():
+    for name in ("480p", "360p", "audio"):
+        files = fragments[name]
         assert files.codec == streams[name].codec
         assert files.playlist.duration_s == pytest.approx(
             streams[name].playlist.duration_s, abs=0.03

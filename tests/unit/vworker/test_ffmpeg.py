@@ -38,6 +38,12 @@ def test_the_whole_command_line() -> None:
         " -f hls -hls_time 6 -hls_playlist_type vod -hls_list_size 0"
         " -hls_flags independent_segments+temp_file -var_stream_map MAP"
         " -hls_segment_filename hls/%v/seg_%05d.ts hls/%v/index.m3u8"
+        " -map [scrub] -map_metadata -1 -map_chapters -1"
+        " -c:v libx264 -preset veryfast -profile:v high -crf 23 -g 1 -threads:v 1"
+        " -maxrate:v 800000 -bufsize:v 1200000"
+        " -f hls -hls_time 6 -hls_playlist_type vod -hls_list_size 0"
+        " -hls_flags independent_segments+temp_file"
+        " -hls_segment_filename hls/scrub/seg_%05d.ts hls/scrub/index.m3u8"
     )
 
 
@@ -46,7 +52,7 @@ def test_a_silent_source_maps_no_sound() -> None:
     argv = command_line(silent, SETTINGS)
     assert "-c:a" not in argv
     assert option(argv, "-var_stream_map") == "v:0,name:480p v:1,name:360p"
-    assert silent.names == ("480p", "360p")
+    assert silent.names == ("480p", "360p", "scrub")
 
 
 def test_every_sound_track_becomes_a_rendition_up_to_a_limit() -> None:
@@ -61,7 +67,7 @@ def test_text_subtitles_are_written_beside_the_renditions() -> None:
     track = SubtitleStream(index=7, codec="subrip", language="deu")
     argv = command_line(planned(replace(INFO, subtitles=(track,))), SETTINGS)
     assert " ".join(argv).endswith(
-        "hls/%v/index.m3u8 -map 0:7 -map_metadata -1 -c:s webvtt -f webvtt hls/subtitles.vtt"
+        "hls/scrub/index.m3u8 -map 0:7 -map_metadata -1 -c:s webvtt -f webvtt hls/subtitles.vtt"
     )
 
 

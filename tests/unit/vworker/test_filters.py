@@ -25,13 +25,16 @@ def test_the_whole_graph() -> None:
     assert filter_graph(PLAN).split(";") == [
         "[0:1]fps=25/1,scale=854:480:flags=lanczos:out_color_matrix=bt709:out_range=tv,setsar=1,"
         f"format=yuv420p,{TAGGED},split=2[v0][s0]",
-        "[s0]scale=640:360:flags=lanczos,setsar=1[v1]",
+        "[s0]scale=640:360:flags=lanczos,setsar=1,split=2[v1][s1]",
+        "[s1]fps=1:round=up[scrub]",
         "[0:0]aresample=async=1,apad[a0]",
     ]
 
 
-def test_a_single_rung_needs_no_split() -> None:
-    assert "split" not in picture(with_video(width=320, height=240))
+def test_a_single_rung_is_split_for_scrubbing_only() -> None:
+    graph = filter_graph(planned(with_video(width=320, height=240)))
+    assert graph.count("split=") == 1
+    assert ",split=2[v0][s0];[s0]fps=1:round=up[scrub]" in graph
 
 
 @pytest.mark.parametrize(
