@@ -4,20 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 
-from vworker.contract import (
-    AudioRendition,
-    PhaseTimings,
-    Rendition,
-    SourceSummary,
-    SubtitleRendition,
-    TranscodeResult,
-)
+from vworker.contract import PhaseTimings, TranscodeResult
 from vworker.media.hls import write_iframe_playlist, write_media_playlist
 from vworker.media.master import AudioTrack, IFrameVariant, SubtitleTrack, Variant, write_master
 from vworker.media.output import IFRAMES_NAME, RenditionFiles
 from vworker.media.plan import PLAYLIST_NAME, SCRUB_NAME, EncodePlan, Sound
 from vworker.media.stills import POSTER_NAME, STORYBOARD_NAME
 from vworker.media.subtitles import SubtitleFiles
+from vworker.renditions import AudioRendition, Rendition, SourceSummary, SubtitleRendition
 
 MASTER_NAME = "master.m3u8"
 

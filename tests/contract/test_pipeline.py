@@ -11,18 +11,13 @@ import pytest
 from tests.support.clips import Clips
 from tests.support.hls import keyframe_times, picture_size, read_playlist
 from tests.support.processes import children
-from vworker.contract import (
-    AudioRendition,
-    Rendition,
-    TranscodeRequest,
-    TranscodeResult,
-    output_prefix,
-)
+from vworker.contract import TranscodeRequest, TranscodeResult, output_prefix
 from vworker.errors import ErrorCode, TranscodeError
 from vworker.media.encoding import Encoding
 from vworker.media.limits import SourceLimits
 from vworker.media.settings import MediaSettings
 from vworker.pipeline import transcode
+from vworker.renditions import AudioRendition, Rendition
 from vworker.sandbox import Sandbox
 from vworker.storage import Storage, StorageSettings
 from vworker.workspace import Workspace

@@ -4,17 +4,14 @@ from typing import Any
 import pytest
 
 from vworker.contract import (
-    AudioRendition,
     PhaseTimings,
-    Rendition,
-    SourceSummary,
-    SubtitleRendition,
     TranscodeRequest,
     TranscodeResult,
     output_prefix,
     upload_key,
 )
 from vworker.errors import RETRYABLE_CODES, ErrorCode, InvalidPayload, TranscodeError
+from vworker.renditions import AudioRendition, Rendition, SourceSummary, SubtitleRendition
 
 RESULT = TranscodeResult(
     playlist="videos/a/1-w/master.m3u8",
