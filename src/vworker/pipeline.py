@@ -19,6 +19,7 @@ from pathlib import Path
 
 from vworker.contract import PhaseTimings, TranscodeRequest, TranscodeResult
 from vworker.errors import ErrorCode, ObjectNotFound, StorageError, TranscodeError
+from vworker.media.encoding import Encoding
 from vworker.media.ffmpeg import encode, prepare_folders
 from vworker.media.loudness import measure_loudness
 from vworker.media.output import measure_output
@@ -105,12 +106,13 @@ class _Attempt:
 
     async def run(self, scratch: Path) -> TranscodeResult:
         source = scratch / SOURCE_NAME
+        encoding = self.settings.encoding_of(self.request.profile)
         with self._told_in_words():
             with self.watch.lap("download"):
                 size_bytes = await self._download(source)
             with self.watch.lap("probe"):
                 info = await probe(source, self.settings)
-            plan = self._plan(scratch, info)
+            plan = self._plan(scratch, info, encoding)
             return await self._encode_and_publish(plan, size_bytes)
 
     async def _download(self, path: Path) -> int:
@@ -138,8 +140,7 @@ class _Attempt:
             on_bytes=lambda done: self.meter.advance(Phase.DOWNLOAD, done / found.size_bytes),
         )
 
-    def _plan(self, scratch: Path, info: SourceInfo) -> EncodePlan:
-        encoding = self.settings.encoding_of(self.request.profile)
+    def _plan(self, scratch: Path, info: SourceInfo, encoding: Encoding) -> EncodePlan:
         plan = make_plan(scratch, info, encoding)
         logger.info(
             "video %s: %s %dx%d to %s",
