@@ -22,33 +22,32 @@ Crash    records are written last: what broke off is added by a repeat, which an
 --- @include retention
 
 local argc = #ARGV
-reserve(math.floor(argc / 2) + 8)
 
--- the ids that are taken: mostly none, which one look tells for all
-local function find_taken(make_key)
-  local ids, keys, at = {}, {}, 1
-  while at < argc do
-    local first = at + 4
-    at = first + 2 * tonumber(ARGV[at + 3])
-    for i = first, at - 1, 2 do
-      ids[#ids + 1] = ARGV[i]
-      keys[#keys + 1] = make_key(ARGV[i])
-    end
+-- The jobs of the call: their runs, and their ids and keys in order.
+local runs, ids, keys, at = {}, {}, {}, 1
+while at < argc do
+  local first = at + 4
+  local last = first + 2 * tonumber(ARGV[at + 3]) - 1
+  runs[#runs + 1] = {delay = tonumber(ARGV[at]), place = ARGV[at + 1], name = ARGV[at + 2],
+                     first = first, last = last}
+  for i = first, last, 2 do
+    local id, k = ARGV[i], #ids + 1
+    ids[k], keys[k] = id, jobs_prefix .. id
   end
-  local is_taken = {}
-  if redis.call('EXISTS', unpack(keys)) > 0 then
-    for i, key in ipairs(keys) do
-      is_taken[ids[i]] = redis.call('EXISTS', key) == 1
-    end
-  end
-  return is_taken
+  at = last + 1
 end
+reserve(#ids + 8)
 
-local is_taken = find_taken(job_key)
-local is_buried = any_buried() and find_taken(tombstone_key) or {}
-
-local duplicates, added, waiting, postponed, duplicated = {}, {}, {}, {}, {}
-local records = {}
+-- the ids that are there already: mostly none, which one look tells for all
+local is_taken = {}
+if redis.call('EXISTS', unpack(keys)) > 0 then
+  for k, key in ipairs(keys) do is_taken[ids[k]] = redis.call('EXISTS', key) == 1 end
+end
+if any_buried() then
+  for _, id in ipairs(ids) do
+    is_taken[id] = is_taken[id] or redis.call('EXISTS', tombstone_key(id)) == 1
+  end
+end
 
 -- Put a job that is not for the back of `ready` into its place; return its first lines.
 local function place_elsewhere(id, delay, place)
@@ -66,33 +65,31 @@ local function place_elsewhere(id, delay, place)
   return string.format('%s\n%.0f 0 0 0 0 %.0f \n', letter, priority, now)
 end
 
-local at, position = 1, 0
-while at < argc do
-  local delay, place, name = tonumber(ARGV[at]), ARGV[at + 1], ARGV[at + 2]
-  local first = at + 4
-  at = first + 2 * tonumber(ARGV[at + 3])
+local call = redis.call
+local duplicates, added, waiting, postponed, duplicated = {}, {}, {}, {}, {}
+local records, k = {}, 0
+for _, run in ipairs(runs) do
+  local delay, place, name = run.delay, run.place, run.name
   local is_plain = delay == 0 and place == '0'
-  for i = first, at - 1, 2 do
-    local id = ARGV[i]
-    position = position + 1
-    if is_taken[id] or is_buried[id] then
-      duplicates[#duplicates + 1] = position
+  for i = run.first, run.last, 2 do
+    k = k + 1
+    local id = ids[k]
+    if is_taken[id] then
+      duplicates[#duplicates + 1] = k
       duplicated[#duplicated + 1] = id
       duplicated[#duplicated + 1] = ''
     else
       is_taken[id] = true
-      local lines
+      local r = #records + 1
+      records[r] = keys[k]
       if is_plain then
         local entry = mint()
-        redis.call('XADD', ready, entry, 'j', id)
-        lines = entry .. '\n\n'
+        call('XADD', ready, entry, 'j', id)
+        records[r + 1] = entry .. '\n\n' .. ARGV[i + 1]
       else
-        lines = place_elsewhere(id, delay, place)
+        records[r + 1] = place_elsewhere(id, delay, place) .. ARGV[i + 1]
       end
-      records[#records + 1] = jobs_prefix .. id
-      records[#records + 1] = lines .. ARGV[i + 1]
-      added[#added + 1] = id
-      added[#added + 1] = name
+      added[r], added[r + 1] = id, name
       if delay > 0 then
         postponed[#postponed + 1] = id
         postponed[#postponed + 1] = now + delay
