@@ -343,6 +343,29 @@ async def test_an_encoder_that_ends_badly_is_classified(
     assert job.scratch_files() == []
 
 
+async def test_an_output_that_breaks_a_rule_is_not_published(
+    job: Job, clips: Clips, bare: Sandbox, tmp_path: Path
+) -> None:
+    encoder = tmp_path / "encoder"
+    # An FFmpeg that gives three packets, one after another, the same continuity counter.
+    encoder.write_text(
+        f'#!/bin/sh\n"{job.settings.ffmpeg}" "$@" || exit\n'
+        "for packet in 100 101 102; do\n"
+        "    printf '\\025' | dd of=hls/480p/seg_00001.ts bs=1 seek=$((packet * 188 + 3))"
+        " conv=notrunc 2>/dev/null\n"
+        "done\n"
+    )
+    encoder.chmod(0o755)
+    job.settings = replace(job.settings, ffmpeg=str(encoder), sandbox=bare)
+    with pytest.raises(TranscodeError) as failure:
+        await job.run(clips.full_hd())
+    assert failure.value.code is ErrorCode.OUTPUT_INVALID
+    assert failure.value.retryable
+    assert "apple-7.2" in failure.value.message
+    assert any("480p/index.m3u8: seg_00001.ts" in line for line in failure.value.detail)
+    assert await job.keys() == []
+
+
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
 async def test_an_ffmpeg_that_is_asked_to_end_from_outside_can_be_tried_again(
     job: Job, clips: Clips, number: signal.Signals
