@@ -27,7 +27,6 @@ Command = tuple[Any, ...]
 
 _MS = 1_700_000_000_000
 _CONSUMER = "0123456789"
-_JOB_FIELDS = ("n", "d", "o", "t", "p", "atm", "ats", "stc", "g")
 _READ_BYTES = 1 << 18
 
 
@@ -49,6 +48,8 @@ class LimitAdapter(Adapter):
 
     async def connect(self) -> None:
         self._keys = QueueKeys(self.queue_name)
+        #: Index of a job → the lines of its record from the name on.
+        self._rests: dict[int, bytes] = {}
         with Redis.from_url(self.redis_url) as redis:
             address = redis.connection_pool.connection_kwargs
             for stream in (self._keys.ready, self._keys.express):
@@ -109,16 +110,18 @@ class LimitAdapter(Adapter):
         keys = self._keys
         yield ("HMGET", keys.meta, "ms", "seq", "events_cap", "lease")
         yield ("HSET", keys.meta, "ms", _MS, "seq", 0)
-        named: list[str] = []
-        for job in jobs:
-            job_id, entry = self._job_id(job["i"]), self._entry(job["i"])
-            named += [job_id, "noop"]
-            data = encode(job, what="payload")
-            yield ("EXISTS", keys.job(job_id), keys.tombstone(job_id))
+        ids = [self._job_id(job["i"]) for job in jobs]
+        yield ("EXISTS", *map(keys.job, ids))
+        yield ("HGET", keys.meta, "buried")
+        records: list[str | bytes] = []
+        for job, job_id in zip(jobs, ids, strict=True):
+            entry = self._entry(job["i"])
+            rest = self._rests[job["i"]] = b'"noop"\n\n' + encode(job, "payload")
             yield ("XADD", keys.ready, entry, "j", job_id)
-            yield ("HSET", keys.job(job_id), "n", "noop", "d", data, "t", _MS, "e", entry)
-        yield from self._event("added", named)
-        yield from self._event("waiting", named)
+            records += (keys.job(job_id), b"%b\n\n%b" % (entry.encode(), rest))
+        yield ("MSET", *records)
+        yield from self._event("added", [part for job_id in ids for part in (job_id, "noop")])
+        yield from self._event("waiting", [part for job_id in ids for part in (job_id, "")])
         yield ("ZADD", keys.wake, 0, "0")
 
     def _finishes(self, indexes: range) -> Iterator[Command]:
@@ -132,16 +135,18 @@ class LimitAdapter(Adapter):
         yield ("ZRANGE", keys.delayed, "-inf", 0, "BYSCORE", "LIMIT", 0, MAX_BATCH)
         read = ("XREADGROUP", "GROUP", GROUP, _CONSUMER, "COUNT", count)
         yield (*read, "STREAMS", keys.ready, ">")
-        yield from (("HMGET", keys.job(job_id), *_JOB_FIELDS) for job_id in ids)
+        yield ("MGET", *map(keys.job, ids))
         yield from self._event("active", [part for i in ids for part in (i, _CONSUMER)])
+        yield ("ZCARD", keys.prioritized)
         yield ("XREVRANGE", keys.ready, "+", "-", "COUNT", 1)
         # the fence: one look at the consumer's pending entries, as held_of in lanes.lua
-        for lane in (keys.ready, keys.express):
-            yield ("XPENDING", lane, GROUP, "-", "+", 2 * count, _CONSUMER)
-        for job_id, entry in zip(ids, entries, strict=True):
-            ended = ("z", f"{entry}:{_CONSUMER}", "atm", 1, "ats", 1, "po", _MS)
-            result = ("s", "completed", "fo", _MS, "rv", "null")
-            yield ("HSET", keys.job(job_id), *ended, *result)
+        yield ("XPENDING", keys.ready, GROUP, entries[0], "+", count, _CONSUMER)
+        records: list[str | bytes] = []
+        for index, job_id in zip(indexes, ids, strict=True):
+            by = f"{self._entry(index)}:{_CONSUMER}"
+            head = f"c\n0 1 1 0 {_MS} {_MS} {by}\n".encode()
+            records += (keys.job(job_id), head + self._rests[index] + b"\n\nnull")
+        yield ("MSET", *records)
         yield ("ZADD", keys.completed, *(part for i in ids for part in (_MS, i)))
         details = [part for i in ids for part in (i, f"1 1 {_MS} null")]
         yield from self._event("completed", details)

@@ -56,33 +56,38 @@ LEGAL_TRANSITIONS: dict[JobState | None, frozenset[JobState | None]] = {
 }
 
 
-class _RandomDigits:
-    """Random hex digits for ids, asked for in bulk: the system call costs as much as the rest."""
-
-    _DIGITS = 19
+class _IdMaker:
+    """Makes job ids; asks for random bits in bulk, since that call costs as much as the rest."""
 
     def __init__(self) -> None:
-        self._left: list[str] = []
+        self._tails: list[str] = []
+        self._ms = -1
+        self._head = ""
         # a child process must not go on with its parent's
-        os.register_at_fork(after_in_child=self._left.clear)
+        os.register_at_fork(after_in_child=self._tails.clear)
 
-    def take(self) -> str:
-        """Return 19 digits that nobody else gets."""
-        if not self._left:
-            digits = os.urandom(256 * 10).hex()
-            self._left += [digits[i : i + self._DIGITS] for i in range(0, len(digits), 20)]
-        return self._left.pop()
+    def make(self) -> str:
+        """Return an id that nobody else has."""
+        ms = int(time.time() * 1000)
+        if ms != self._ms:
+            self._ms, self._head = ms, f"{ms:012x}7"
+        if not self._tails:
+            digits = os.urandom(2560).hex()
+            self._tails += [
+                f"{digits[i + 1 : i + 4]}{_VARIANTS[digits[i]]}{digits[i + 4 : i + 19]}"
+                for i in range(0, len(digits), 20)
+            ]
+        return self._head + self._tails.pop()
 
 
-_random_digits = _RandomDigits()
+#: Hex digit → the digit with its two upper bits set to 10, the variant of RFC 9562.
+_VARIANTS = {f"{digit:x}": "89ab"[digit & 3] for digit in range(16)}
+_ids = _IdMaker()
 
 
 def new_job_id() -> str:
     """Make a job id that sorts by time: a UUIDv7 (RFC 9562, 5.7) as 32 hex digits."""
-    digits = _random_digits.take()
-    milliseconds = int(time.time() * 1000)
-    variant = "89ab"[int(digits[0], 16) & 3]
-    return f"{milliseconds:012x}7{digits[1:4]}{variant}{digits[4:]}"
+    return _ids.make()
 
 
 class Reporter(Protocol):

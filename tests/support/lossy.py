@@ -20,6 +20,8 @@ class LossyRedis:
         self.url = ""
         #: Names of the commands that clients have sent, in their order.
         self.commands: list[bytes] = []
+        #: Connections that were made.
+        self.connections = 0
         #: Set once a reply was lost.
         self.reply_lost = asyncio.Event()
 
@@ -35,6 +37,7 @@ class LossyRedis:
 
     async def serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         """Relay one connection until either end closes it."""
+        self.connections += 1
         replies, requests = await asyncio.open_connection(self._target.hostname, self._target.port)
         losing = asyncio.Event()
         try:

@@ -5,6 +5,7 @@ import asyncio
 import pytest
 import redis.asyncio
 
+from tests.support.lossy import lossy_redis
 from vqueue.connection import is_transient, open_client
 from vqueue.errors import InvalidOption
 
@@ -63,3 +64,68 @@ async def test_a_wrong_password_is_not_waited_out(redis_url: str) -> None:
         await client.execute("PING")
     assert not is_transient(refused.value)
     await client.aclose()
+
+
+async def test_commands_of_one_client_share_a_connection_and_do_not_wait_for_each_other(
+    redis_url: str,
+) -> None:
+    async with lossy_redis(redis_url) as relay:
+        client = open_client(relay.url)
+        await client.execute("PING")
+        relay.commands.clear()
+        names = [f"n{number}" for number in range(50)]
+        assert await asyncio.gather(*(client.execute("ECHO", name) for name in names)) == [
+            name.encode() for name in names
+        ]
+        assert relay.connections == 1
+        await client.aclose()
+
+
+async def test_a_cancelled_call_leaves_the_replies_of_its_neighbours_in_order(
+    redis_url: str,
+) -> None:
+    client = open_client(redis_url)
+    calls = [asyncio.create_task(client.execute("ECHO", f"n{number}")) for number in range(5)]
+    await asyncio.sleep(0)
+    calls[2].cancel()
+    replies = await asyncio.gather(*calls, return_exceptions=True)
+    assert [reply for reply in replies if isinstance(reply, bytes)] == [b"n0", b"n1", b"n3", b"n4"]
+    assert await client.execute("ECHO", "next") == b"next"
+    await client.aclose()
+
+
+async def test_an_error_reply_is_its_own_calls_only(redis_url: str) -> None:
+    client = open_client(redis_url)
+    replies = await asyncio.gather(
+        client.execute("ECHO", "a"),
+        client.execute("NO-SUCH-COMMAND"),
+        client.execute("ECHO", "b"),
+        return_exceptions=True,
+    )
+    assert (replies[0], replies[2]) == (b"a", b"b")
+    assert isinstance(replies[1], redis.ResponseError)
+    await client.aclose()
+
+
+async def test_a_late_reply_fails_all_that_wait_behind_it(redis_url: str) -> None:
+    client = open_client(redis_url, reply_timeout=0.2)
+    errors = await asyncio.gather(
+        client.execute("BLPOP", "no-such-list", 5),
+        client.execute("PING"),
+        return_exceptions=True,
+    )
+    assert [type(error) for error in errors] == [redis.TimeoutError] * 2
+    # a new connection: the late reply is nobody's
+    assert await client.execute("PING") == b"PONG"
+    await client.aclose()
+
+
+async def test_closing_lets_the_calls_under_way_be_answered(redis_url: str) -> None:
+    client = open_client(redis_url)
+    await client.execute("PING")
+    call = asyncio.create_task(client.execute("BLPOP", "no-such-list", 0.1))
+    await asyncio.sleep(0)
+    await client.aclose()
+    assert await call is None
+    with pytest.raises(redis.ConnectionError, match="closed"):
+        await client.execute("PING")

@@ -1,5 +1,7 @@
 """Job ids, fences and the legal moves between states."""
 
+import os
+
 import pytest
 
 from vqueue.errors import InvalidOption
@@ -24,6 +26,21 @@ def test_job_ids_are_uuids_of_version_7_and_differ() -> None:
         assert check_name(job_id, what="job id") == job_id
         assert (len(job_id), job_id[12]) == (32, "7")
         assert job_id[16] in "89ab"
+
+
+def test_a_forked_child_makes_ids_of_its_own() -> None:
+    new_job_id()  # there are random bits left over
+    reading, writing = os.pipe()
+    child = os.fork()
+    if child == 0:
+        os.write(writing, new_job_id()[16:].encode())
+        os._exit(0)
+    os.waitpid(child, 0)
+    theirs = os.read(reading, 100).decode()
+    os.close(reading)
+    os.close(writing)
+    assert len(theirs) == 16
+    assert theirs not in {new_job_id()[16:] for _ in range(300)}
 
 
 def test_a_fence_is_the_same_number_for_both_lanes_and_grows() -> None:
