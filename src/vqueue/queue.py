@@ -6,18 +6,18 @@ import asyncio
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, fields
 from functools import lru_cache
-from types import TracebackType
-from typing import Any, Self
+from typing import Any
 
 from vqueue.batching import Batcher
 from vqueue.codec import encode
-from vqueue.connection import RedisSource, open_client
+from vqueue.connection import RedisSource
 from vqueue.errors import InvalidOption
 from vqueue.job import Job, JobState, job_from_snapshot, new_job_id
-from vqueue.keys import QueueKeys, check_name
+from vqueue.keys import check_name
 from vqueue.options import DEFAULT_OPTIONS, JobOptions, Retention, to_ms
+from vqueue.queue_base import QueueBase
 from vqueue.record import NewRecord
-from vqueue.scripts import MAX_BATCH, Scripts
+from vqueue.scripts import MAX_BATCH
 
 #: Order of counts.lua.
 _COUNTED = (
@@ -39,7 +39,7 @@ class NewJob:
     options: JobOptions = DEFAULT_OPTIONS
 
 
-class Queue:
+class Queue(QueueBase):
     """Adds jobs to a queue and looks at them.
 
     `redis` is a URL or a redis.asyncio client; either way the queue opens connections of
@@ -51,13 +51,7 @@ class Queue:
     def __init__(
         self, name: str, redis: RedisSource, *, prefix: str = "vq", repeat_for: float = 10.0
     ) -> None:
-        self.name = name
-        self.keys = QueueKeys(name, prefix)
-        reply_timeout = min(5.0, max(repeat_for, 0.1))
-        self._client = open_client(
-            redis, reply_timeout=reply_timeout, connect_timeout=reply_timeout
-        )
-        self._scripts = Scripts(self._client, self.keys, repeat_for=repeat_for)
+        super().__init__(name, redis, prefix=prefix, repeat_for=repeat_for)
         self._adds: Batcher[NewRecord, int] = Batcher(
             self._send_adds, max_items=MAX_BATCH, at_once=2
         )
@@ -207,18 +201,7 @@ class Queue:
     async def close(self) -> None:
         """Send what was submitted and close the connections. Safe to repeat."""
         await self._adds.drain()
-        await self._client.aclose()
-
-    async def __aenter__(self) -> Self:
-        return self
-
-    async def __aexit__(
-        self,
-        exc_type: type[BaseException] | None,
-        exc: BaseException | None,
-        traceback: TracebackType | None,
-    ) -> None:
-        await self.close()
+        await super().close()
 
 
 def _batches(

@@ -1,56 +1,18 @@
 """The Lua scripts of lua/, one typed method each: the only way to change a job's state.
 
-Owns loading (``--- @include`` lines, SHA-1, EVALSHA with a fall-back to EVAL), argument
-packing and reply unpacking, and the repetition of calls whose reply was lost. Scripts are
-named by their content, so two versions of the library can work on one queue.
+Owns argument packing and reply unpacking; script_calls.py sends.
 """
 
 from __future__ import annotations
 
-import asyncio
-import hashlib
-import random
-import re
 from collections.abc import Sequence
-from dataclasses import dataclass
-from functools import cache
-from importlib.resources import files
 from typing import Any, NamedTuple
 
-from redis.exceptions import NoScriptError, OutOfMemoryError
-
-from vqueue.connection import Client, is_transient
-from vqueue.errors import QueueFull, QueueUnavailable
-from vqueue.keys import QueueKeys
 from vqueue.record import NewRecord, Settlement, Snapshot, TakenJob
+from vqueue.script_calls import ScriptCalls
 
 #: Jobs in one script call: keeps each call well below 5 ms of Redis time.
 MAX_BATCH = 250
-
-_INCLUDE = re.compile(r"^--- @include (\w+)$", re.MULTILINE)
-
-
-@dataclass(frozen=True, slots=True)
-class Script:
-    """One script with its includes merged, and the SHA-1 that names it on the server."""
-
-    name: str
-    text: str
-    sha: str
-
-
-@cache
-def load_script(name: str) -> Script:
-    """Read lua/<name>.lua with its includes; cached, since the files never change."""
-    folder = files("vqueue") / "lua"
-
-    def include(match: re.Match[str]) -> str:
-        return (folder / "include" / f"{match[1]}.lua").read_text(encoding="utf-8")
-
-    text = _INCLUDE.sub(include, (folder / f"{name}.lua").read_text(encoding="utf-8"))
-    # SHA-1 is how Redis names scripts (EVALSHA), not a security measure
-    sha = hashlib.sha1(text.encode(), usedforsecurity=False).hexdigest()
-    return Script(name, text, sha)
 
 
 class Taken(NamedTuple):
@@ -81,49 +43,12 @@ def _taken(now_ms: int, told: list[bytes], due_ms: int) -> Taken:
     return Taken(now_ms, taken, due_ms)
 
 
-class Scripts:
-    """The scripts of one queue over one client.
+class Scripts(ScriptCalls):
+    """The scripts of one queue over one client, see ScriptCalls.
 
-    Calls that are safe to repeat are repeated on transient errors for `repeat_for`
-    seconds, then QueueUnavailable is raised. Calls that hand out jobs (take, finish,
-    adopt) are sent once: the worker must first learn what a lost reply held.
+    Calls that hand out jobs (take, finish, adopt) are sent once: the worker must first
+    learn what a lost reply held.
     """
-
-    def __init__(self, client: Client, keys: QueueKeys, *, repeat_for: float = 10.0) -> None:
-        self._client = client
-        self._keys = keys
-        self._repeat_for = repeat_for
-
-    async def _call(self, name: str, *args: Any, repeat: bool = True) -> Any:
-        script = load_script(name)
-        deadline = asyncio.get_running_loop().time() + (self._repeat_for if repeat else 0)
-        pause = 0.02
-        while True:
-            try:
-                return await self._evaluate(script, args)
-            except OutOfMemoryError as error:
-                raise QueueFull(
-                    f"{name}: Redis is at its maxmemory ({error}); free memory, raise "
-                    "maxmemory or shorten retention, then repeat"
-                ) from error
-            except Exception as error:
-                if not is_transient(error):
-                    raise
-                left = deadline - asyncio.get_running_loop().time()
-                if left <= 0:
-                    raise QueueUnavailable(
-                        f"{name} on {self._keys.prefix}: Redis gave no answer "
-                        f"({type(error).__name__}: {error}); the call is safe to repeat"
-                    ) from error
-            await asyncio.sleep(min(left, pause * random.uniform(0.5, 1.5)))  # noqa: S311
-            pause = min(pause * 2, 1.0)
-
-    async def _evaluate(self, script: Script, args: tuple[Any, ...]) -> Any:
-        fixed = self._keys.fixed
-        try:
-            return await self._client.execute("EVALSHA", script.sha, len(fixed), *fixed, *args)
-        except NoScriptError:
-            return await self._client.execute("EVAL", script.text, len(fixed), *fixed, *args)
 
     async def open(self, *, lease_ms: int) -> int:
         """Join the queue with this lease; return the server's time in ms."""

@@ -7,7 +7,7 @@ from typing import Any
 from vqueue.connection import open_client
 from vqueue.keys import GROUP, QueueKeys
 from vqueue.record import Record
-from vqueue.scripts import load_script
+from vqueue.script_calls import load_script
 
 # An index over the whole database: the tests' own servers are small.
 _DUMP = """

@@ -12,7 +12,7 @@ from tests.support.lossy import lossy_redis
 from tests.support.waiting import until
 from tests.support.workers import HeldHandler, ended
 from vqueue import Job, JobOptions, JobState, NewJob, Queue, Worker
-from vqueue.scripts import load_script
+from vqueue.script_calls import load_script
 
 
 async def add_jobs(queue: Queue, count: int) -> list[str]:

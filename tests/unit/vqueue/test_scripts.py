@@ -7,7 +7,8 @@ from importlib.resources import files
 import pytest
 
 from vqueue.keys import QueueKeys
-from vqueue.scripts import Scripts, load_script
+from vqueue.script_calls import load_script
+from vqueue.scripts import Scripts
 
 LUA = files("vqueue") / "lua"
 SCRIPTS = sorted(
