@@ -54,7 +54,7 @@ async def check_invariants(
     With `idle` no job may be active. Raises InvariantViolation with everything that is wrong.
     """
     dump = await dump_queue(redis_url, queue_name, prefix)
-    wrong = list(_violations(dump))
+    wrong = list(violations(dump))
     if idle:
         wrong += [
             f"{lane}: entry {entry} is pending for {consumer}, though nothing should run"
@@ -65,7 +65,8 @@ async def check_invariants(
         raise InvariantViolation(f"queue {queue_name}:\n  " + "\n  ".join(wrong))
 
 
-def _violations(dump: QueueDump) -> Iterator[str]:
+def violations(dump: QueueDump) -> Iterator[str]:
+    """Say what contradicts itself in a queue, a sentence each; nothing when all is well."""
     untyped = list(_check_keys(dump))
     yield from untyped
     if untyped:

@@ -95,7 +95,8 @@ end
 if not longest_lease or (dead == '' and server_came_back()) then return {0, 0, 0} end
 for _, lane in ipairs({{ready, '', 'sweep_ready'}, {express, 'x', 'sweep_express'}}) do
   local entries = dead == '' and expired_entries(lane[1], lane[3]) or entries_of_dead(lane[1])
-  for _, entry in ipairs(entries) do recover(entry[2][2], lane[2] .. entry[1]) end
+  -- the last one first: the front of the line grows backwards
+  for i = #entries, 1, -1 do recover(entries[i][2][2], lane[2] .. entries[i][1]) end
 end
 
 if #failed_ids > 0 then redis.call('ZADD', failed, unpack(failed_ids)) end

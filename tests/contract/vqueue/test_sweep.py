@@ -198,3 +198,10 @@ async def test_after_a_restart_live_workers_get_one_lease_to_renew(
         await until(recovered, what="the sweep to judge again")
         await driver.check(idle=True)
         await driver.close()
+
+
+async def test_the_jobs_of_a_dead_worker_come_back_in_their_order(driver: Driver) -> None:
+    await driver.add("first", "second", "third")
+    await driver.take(3, consumer="dead")
+    await driver.sweep(dead="dead")
+    assert ids(await driver.take(3)) == ["first", "second", "third"]

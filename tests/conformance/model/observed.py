@@ -1,0 +1,80 @@
+"""What a queue in Redis looks like, in the terms of the model."""
+
+from collections import defaultdict
+from typing import Any
+
+from tests.conformance.model.model import QueueModel
+from tests.support.queue_dump import QueueDump
+
+#: jobs by id, ids in line, log lines by id, names of events by id.
+View = dict[str, Any]
+
+_LETTERS = {"d": "delayed", "c": "completed", "f": "failed"}
+
+
+def view_of_model(model: QueueModel) -> View:
+    """Everything that the model says."""
+    return {
+        "jobs": {
+            job.id: {
+                "state": job.shown_state,
+                "holder": job.holder if job.state == "active" else "",
+                "priority": job.priority,
+                "made": job.made,
+                "begun": job.begun,
+                "stalls": job.stalls,
+                "value": job.value,
+                "progress": job.progress,
+            }
+            for job in model.jobs.values()
+        },
+        "line": [job.id for job in model.line],
+        "logs": {job.id: job.log for job in model.jobs.values() if job.log},
+        "events": {job.id: job.events for job in model.jobs.values()},
+    }
+
+
+def view_of_queue(dump: QueueDump) -> View:
+    """The same of a queue, read from its keys."""
+    holders = {
+        mark + entry: consumer
+        for lane, mark in (("ready", ""), ("express", "x"))
+        for entry, consumer in dump.stream(lane).workers.pending.items()
+    }
+    jobs: dict[str, dict[str, Any]] = {}
+    for job_id, record in dump.jobs.items():
+        place, history = record.place.decode(), record.history
+        live = dump.hashes.get(f"j:{job_id}:x", {})
+        state = _LETTERS.get(place) or ("active" if place in holders else "waiting")
+        if state == "waiting" and history.priority:
+            state = "prioritized"
+        jobs[job_id] = {
+            "state": state,
+            "holder": holders.get(place, ""),
+            "priority": history.priority,
+            "made": history.made,
+            "begun": history.begun,
+            "stalls": history.stalls,
+            "value": record.value,
+            "progress": live["g"].encode() if "g" in live else record.progress,
+        }
+    events: dict[str, list[str]] = defaultdict(list)
+    for entry in dump.stream("ev").entries:
+        for job_id in entry.fields[4::2]:
+            if job_id in jobs:
+                events[job_id].append(entry.fields[1])
+    return {
+        "jobs": jobs,
+        "line": _line(dump),
+        "logs": {name[2:-4]: lines for name, lines in dump.lists.items() if name.endswith(":log")},
+        "events": dict(events),
+    }
+
+
+def _line(dump: QueueDump) -> list[str]:
+    """Ids of the waiting jobs in the order in which a take gives them out."""
+    marked = sorted(dump.zsets.get("prioritized", {}).items(), key=lambda item: item[1])
+    front = [job_id for job_id, score in marked if score < 2**32]
+    ready = dump.stream("ready")
+    plain = [e.fields[1] for e in ready.entries if e.id not in ready.workers.pending]
+    return front + plain + [job_id for job_id, score in marked if score >= 2**32]

@@ -1,0 +1,40 @@
+"""Random steps of producers and two workers, on the real scripts and on a model in Python.
+
+200 runs of 30 steps are a part of `make test`. MODEL_RUNS=20000 asks for more, and for other
+ones: the usual ones are the same every time.
+"""
+
+import os
+
+import pytest
+from hypothesis import HealthCheck, Phase, settings
+from hypothesis.stateful import run_state_machine_as_test
+
+from tests.conformance.model.adding import Adding
+from tests.conformance.model.faults import Faults
+from tests.conformance.model.working import Working
+
+RUNS = 200
+
+
+class QueueMachine(Adding, Working, Faults):
+    """All rules together: 34 of them."""
+
+
+def test_any_order_of_calls_leaves_the_queue_as_the_model_says(
+    redis_url: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(QueueMachine, "redis_url", redis_url, raising=False)
+    asked = int(os.environ.get("MODEL_RUNS", RUNS))
+    run_state_machine_as_test(
+        QueueMachine,
+        settings=settings(
+            max_examples=asked,
+            stateful_step_count=30,
+            deadline=None,
+            phases=[Phase.generate],
+            database=None,
+            derandomize=asked == RUNS,
+            suppress_health_check=list(HealthCheck),
+        ),
+    )
