@@ -3,6 +3,8 @@
 from vqueue.errors import (
     InvalidOption,
     JobNotActive,
+    JobNotFound,
+    JobNotInState,
     LeaseLost,
     QueueFull,
     QueueUnavailable,
@@ -12,7 +14,8 @@ from vqueue.errors import (
 from vqueue.events import JobEvent, QueueEvents
 from vqueue.job import Job, JobState
 from vqueue.options import Backoff, JobOptions, Retention
-from vqueue.queue import NewJob, Queue
+from vqueue.producing import NewJob
+from vqueue.queue import Queue
 from vqueue.worker import Worker
 
 __all__ = [
@@ -21,6 +24,8 @@ __all__ = [
     "Job",
     "JobEvent",
     "JobNotActive",
+    "JobNotFound",
+    "JobNotInState",
     "JobOptions",
     "JobState",
     "LeaseLost",

@@ -108,6 +108,13 @@ class Activation:
         self.pending_progress = self.last_progress
         self._take.reports.progress_changed(self)
 
+    async def update_data(self, data: Any) -> None:
+        """See Job.update_data."""
+        if self.lost:
+            raise self.lease_lost()
+        encoded = encode(data, "data of job %s", self.job_id)
+        await self._take.reports.update_data(self, encoded)
+
     async def log(self, line: str) -> None:
         """See Job.log."""
         if self.lost:

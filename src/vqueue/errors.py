@@ -6,6 +6,8 @@ VQueueError
 ├── QueueFull           Redis is at maxmemory; running jobs go on, new ones are refused
 ├── LeaseLost           this activation no longer holds its job
 ├── JobNotActive        a call that only a running job may make
+├── JobNotFound         the queue does not know the job (any more)
+├── JobNotInState       the job is not in a state in which that can be done to it
 └── UnrecoverableError  raised by a handler: fail now, whatever attempts are left
 """
 
@@ -50,6 +52,27 @@ class LeaseLost(VQueueError):
 
 class JobNotActive(VQueueError):
     """Progress, log lines and results are taken only from a running job's handler."""
+
+
+class JobNotFound(VQueueError):
+    """The queue does not know the job: it was never added, or is removed."""
+
+    def __init__(self, job_id: str, *, attempted: str) -> None:
+        self.job_id = job_id
+        super().__init__(
+            f"{attempted} of job {job_id}: the queue has no such job; it was never added, or "
+            "was removed by hand or by retention"
+        )
+
+
+class JobNotInState(VQueueError):
+    """The job is not in a state in which that can be done to it; nothing was changed."""
+
+    def __init__(self, job_id: str, *, state: str, attempted: str, needed: str) -> None:
+        self.job_id = job_id
+        #: Where the job is.
+        self.state = state
+        super().__init__(f"{attempted} of job {job_id}: it is {state}, and must be {needed}")
 
 
 class UnrecoverableError(VQueueError):

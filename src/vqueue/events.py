@@ -42,7 +42,7 @@ class JobEvent:
     name       data
     ========== ====================================================================
     added      name
-    waiting    prev (``active`` or ``delayed``; absent for a new job)
+    waiting    prev (the state before; absent for a new job)
     delayed    delay_until (seconds since the epoch)
     active     consumer
     progress   progress (the value)
@@ -50,6 +50,8 @@ class JobEvent:
     failed     failed_reason, attempts_made, attempts_started, processed_on
     stalled    stalled_count
     duplicated (nothing)
+    changed    field (``data`` or ``priority``)
+    removed    prev (by hand: not when retention removes a finished job)
     gap        missed (number of events, None when unknown)
     ========== ====================================================================
     """
@@ -97,6 +99,8 @@ _DETAILS: dict[str, Callable[[bytes], dict[str, Any]]] = {
     "progress": lambda detail: {"progress": decode(detail)},
     "completed": lambda detail: _finished(detail, value_name="returnvalue"),
     "failed": lambda detail: _finished(detail, value_name="failed_reason"),
+    "changed": lambda detail: {"field": detail.decode()},
+    "removed": lambda detail: {"prev": detail.decode()},
     "stalled": lambda detail: {"stalled_count": int(detail)},
 }
 

@@ -38,9 +38,9 @@ FINAL_STATES = frozenset({JobState.COMPLETED, JobState.FAILED})
 #: From → to, as the scripts do it. None is a job that does not exist (yet, or any more).
 LEGAL_TRANSITIONS: dict[JobState | None, frozenset[JobState | None]] = {
     None: frozenset({JobState.WAITING, JobState.PRIORITIZED, JobState.DELAYED}),
-    JobState.WAITING: frozenset({JobState.ACTIVE}),
-    JobState.PRIORITIZED: frozenset({JobState.ACTIVE}),
-    JobState.DELAYED: frozenset({JobState.WAITING, JobState.PRIORITIZED}),
+    JobState.WAITING: frozenset({JobState.ACTIVE, JobState.PRIORITIZED, None}),
+    JobState.PRIORITIZED: frozenset({JobState.ACTIVE, JobState.WAITING, None}),
+    JobState.DELAYED: frozenset({JobState.WAITING, JobState.PRIORITIZED, None}),
     JobState.ACTIVE: frozenset(
         {
             JobState.WAITING,
@@ -95,6 +95,9 @@ class Reporter(Protocol):
 
     async def update_progress(self, value: Any) -> None:
         """See Job.update_progress."""
+
+    async def update_data(self, data: Any) -> None:
+        """See Job.update_data."""
 
     async def log(self, line: str) -> None:
         """See Job.log."""
@@ -184,6 +187,21 @@ class Job:
         await self._reporter.update_progress(value)
         self.progress = value
 
+    async def update_data(self, data: Any) -> None:
+        """Replace the job's data: what its next attempt starts with, such as a step reached.
+
+        Stored when it returns. Raises LeaseLost when the job is no longer held,
+        InvalidOption for data that JSON cannot hold, JobNotActive outside a handler
+        (`Queue.update_data` works from anywhere), QueueFull, QueueUnavailable.
+        """
+        if self._reporter is None:
+            raise JobNotActive(
+                f"job {self.id}: only its running handler changes its data by the job; "
+                "use Queue.update_data"
+            )
+        await self._reporter.update_data(data)
+        self.data = data
+
     async def log(self, line: str) -> None:
         """Append a line to the job's log; `Queue.get_job_logs` reads it.
 
@@ -254,9 +272,8 @@ def _decode_name(raw: bytes) -> str:
 def job_from_snapshot(job_id: str, snapshot: Snapshot, *, queue_name: str) -> Job:
     """Build a job from what snapshot.lua answered."""
     record = Record.parse(snapshot.record)
-    job = Job(
-        id=job_id, name=_decode_name(record.name), data=_decoded(record.data), queue_name=queue_name
-    )
+    data = _decoded(snapshot.data or record.data)
+    job = Job(id=job_id, name=_decode_name(record.name), data=data, queue_name=queue_name)
     job.state = JobState(snapshot.state)
     job._options = _decoded(record.options) or {}
     history = record.history

@@ -21,8 +21,8 @@ wake           ZSET     member 0: something to take, or an earlier due time
 ev             STREAM   events (capped)
 j:ID           STRING   the job's record, see lua/include/record.lua (until retention
                         removes it)
-j:ID:x         HASH     what a running job has reported: g progress, ll last log number
-                        (with the job)
+j:ID:x         HASH     what came up while the job ran: g progress, ll last log number,
+                        d changed data (with the job)
 j:ID:log       LIST     log lines (with the job)
 gone:ID        STRING   activation that ended a removed job (10 minutes)
 turn:DUTY      STRING   a duty was done lately (its interval)

@@ -28,7 +28,8 @@ def to_ms(value: Seconds, *, what: str) -> int:
     return round(value * 1000)
 
 
-def _check_count(value: int, *, what: str, low: int, high: int | None = None) -> None:
+def check_count(value: int, *, what: str, low: int, high: int | None = None) -> None:
+    """Raise InvalidOption unless the value is an integer within the bounds."""
     fits = isinstance(value, int) and not isinstance(value, bool) and value >= low
     if not fits or (high is not None and value > high):
         bounds = f"of at least {low}" if high is None else f"of {low} to {high}"
@@ -112,7 +113,7 @@ class Retention:
 
     def __post_init__(self) -> None:
         if self.count is not None:
-            _check_count(self.count, what="retention count", low=0)
+            check_count(self.count, what="retention count", low=0)
         if self.age is not None:
             to_ms(self.age, what="retention age")
 
@@ -159,6 +160,8 @@ class JobOptions:
     remove_on_fail: bool | int | Retention | None = None
     #: Stalls that the job survives; None leaves it to the worker.
     max_stalled: int | None = None
+    #: Bytes that the data may have as JSON (UTF-8); None for no limit.
+    size_limit: int | None = None
     #: Made by __post_init__: the options that a worker needs, as stored.
     wire: dict[str, Any] = field(init=False, repr=False, compare=False)
     #: The same as JSON, b"" for none.
@@ -167,10 +170,12 @@ class JobOptions:
     settings: tuple[int, str] = field(init=False, repr=False, compare=False)
 
     def __post_init__(self) -> None:
-        _check_count(self.attempts, what="attempts", low=1)
-        _check_count(self.priority, what="priority", low=0, high=MAX_PRIORITY)
+        check_count(self.attempts, what="attempts", low=1)
+        check_count(self.priority, what="priority", low=0, high=MAX_PRIORITY)
         if self.lifo and self.priority:
             raise InvalidOption("lifo and priority exclude each other: choose one of them")
+        if self.size_limit is not None:
+            check_count(self.size_limit, what="size_limit", low=1)
         wire: dict[str, Any] = {}
         if self.attempts != 1:
             wire["attempts"] = self.attempts
@@ -184,7 +189,7 @@ class JobOptions:
         if self.remove_on_fail is not None:
             wire["remove_on_fail"] = Retention.of(self.remove_on_fail).to_wire()
         if self.max_stalled is not None:
-            _check_count(self.max_stalled, what="max_stalled", low=0)
+            check_count(self.max_stalled, what="max_stalled", low=0)
             wire["max_stalled"] = self.max_stalled
         object.__setattr__(self, "wire", wire)
         object.__setattr__(self, "encoded", encode(wire, "job options") if wire else b"")

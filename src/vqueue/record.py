@@ -39,6 +39,8 @@ class Snapshot(NamedTuple):
     record: bytes
     #: What the running attempt has reported last (JSON), b"" for nothing.
     progress: bytes
+    #: Data that was changed while it ran (JSON), b"" when it was not.
+    data: bytes
 
 
 class Settlement(NamedTuple):

@@ -1,4 +1,4 @@
-"""What running jobs report: progress, coalesced, and log lines, batched."""
+"""What running jobs report: progress, coalesced, log lines, batched, and changed data."""
 
 from __future__ import annotations
 
@@ -77,6 +77,15 @@ class Reports:
         for (activation, _), status in zip(batch, statuses, strict=True):
             if status == 0:
                 activation.lose()
+
+    async def update_data(self, activation: Activation, data: bytes) -> None:
+        """Store other data; raises LeaseLost when the job is no longer held."""
+        changed = await self._scripts.update_data(
+            job_id=activation.job_id, data=data, token=activation.token, consumer=self._consumer
+        )
+        if changed != 1:
+            activation.lose()
+            raise activation.lease_lost()
 
     async def log(self, activation: Activation, number: int, line: str) -> None:
         """Append a line; raises LeaseLost when the job is no longer held."""

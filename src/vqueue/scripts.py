@@ -8,8 +8,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any, NamedTuple
 
+from vqueue.edit_scripts import EditScripts
 from vqueue.record import NewRecord, Settlement, Snapshot, TakenJob
-from vqueue.script_calls import ScriptCalls
 
 #: Jobs in one script call: keeps each call well below 5 ms of Redis time.
 MAX_BATCH = 250
@@ -43,7 +43,7 @@ def _taken(now_ms: int, told: list[bytes], due_ms: int) -> Taken:
     return Taken(now_ms, taken, due_ms)
 
 
-class Scripts(ScriptCalls):
+class Scripts(EditScripts):
     """The scripts of one queue over one client, see ScriptCalls.
 
     Calls that hand out jobs (take, finish, adopt) are sent once: the worker must first

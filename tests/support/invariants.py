@@ -23,14 +23,15 @@ _PRIORITY = 2**32
 
 #: Event → the events that may come before it in the life of one job (None: it is the first).
 _BEFORE: dict[str, frozenset[str | None]] = {
-    "added": frozenset({None, "completed", "failed"}),
+    "added": frozenset({None, "completed", "failed", "removed"}),
     # waiting again: repair.lua cannot tell what waited from what ran
     "waiting": frozenset({"added", "delayed", "active", "stalled", "waiting"}),
-    "delayed": frozenset({"added", "active"}),
+    "delayed": frozenset({"added", "active", "delayed"}),
     "active": frozenset({"waiting"}),
     "stalled": frozenset({"active"}),
     "completed": frozenset({"active"}),
     "failed": frozenset({"active", "stalled"}),
+    "removed": frozenset({"waiting", "delayed", "completed", "failed"}),
 }
 #: Last event → the places in which the job then is.
 _PLACES = {
@@ -39,6 +40,7 @@ _PLACES = {
     "active": {"active"},
     "completed": {"completed", "gone"},
     "failed": {"failed", "gone"},
+    "removed": {"gone"},
 }
 
 
@@ -219,7 +221,7 @@ def _check_event_paths(dump: QueueDump, places: dict[str, list[tuple[str, str]]]
         kind = entry.fields[1]
         for job_id in entry.fields[4::2]:
             before = last.get(job_id)
-            if kind in ("progress", "duplicated"):
+            if kind in ("progress", "duplicated", "changed"):
                 if kind == "progress" and before not in ("active", None):
                     yield f"job {job_id} reports progress while {before} ({entry.id})"
             elif kind not in _BEFORE:

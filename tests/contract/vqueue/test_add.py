@@ -213,3 +213,32 @@ async def test_a_full_redis_refuses_adds_and_lets_running_jobs_end(
             assert not (await queue.add("task", job_id="refused")).is_duplicate
         await driver.check(idle=True)
         await driver.close()
+
+
+async def test_jobs_get_the_default_options_of_their_queue(redis_url: str, queue_name: str) -> None:
+    defaults = JobOptions(attempts=3, priority=5)
+    async with Queue(queue_name, redis_url, default_job_options=defaults) as queue:
+        plain = await queue.add("task")
+        urgent = await queue.add("task", priority=1)
+        bulk = await queue.add_bulk(
+            [
+                NewJob(name="task"),
+                NewJob(name="task", options=queue.job_options(priority=2)),
+                NewJob(name="task", options=JobOptions(priority=4)),
+            ]
+        )
+        jobs = await queue.get_jobs([job.id for job in (plain, urgent, *bulk)])
+    found = [(job.attempts, job.priority) for job in jobs if job]
+    assert found == [(3, 5), (3, 1), (3, 5), (3, 2), (1, 4)]
+
+
+async def test_default_options_hold_no_job_id(redis_url: str, queue_name: str) -> None:
+    with pytest.raises(InvalidOption, match="must not have a job_id"):
+        Queue(queue_name, redis_url, default_job_options=JobOptions(job_id="one"))
+
+
+async def test_the_size_limit_counts_utf_8_bytes_of_the_json(queue: Queue) -> None:
+    await queue.add("task", "ää", size_limit=6)
+    with pytest.raises(InvalidOption, match="are 6 bytes of JSON, and its size_limit is 5"):
+        await queue.add("task", "ää", size_limit=5)
+    assert (await queue.get_job_counts())[JobState.WAITING] == 1

@@ -16,15 +16,27 @@ SCRIPTS = sorted(
 )
 
 #: Scripts that a running job's worker calls for it: each checks the fence before it writes.
-CALLED_BY_A_RUNNING_JOB = {"finish", "heartbeat", "log", "progress", "release"}
+CALLED_BY_A_RUNNING_JOB = {
+    "finish",
+    "heartbeat",
+    "log",
+    "progress",
+    "release",
+    "update_data",
+}
 #: The others, with why they need no fence.
 NEED_NO_FENCE = {
     "add": "makes jobs",
+    "add_log": "is an operator's, on a job in any state",
     "adopt": "reads the entries that are pending for the caller",
+    "change_delay": "leaves active jobs alone",
+    "change_priority": "leaves active jobs alone",
     "close_gap": "belongs to a reader of events",
     "counts": "reads",
     "open": "changes no job",
+    "promote": "leaves active jobs alone",
     "read_events": "belongs to a reader of events",
+    "remove": "leaves active jobs alone",
     "repair": "looks at entries that are pending for nobody",
     "snapshot": "reads",
     "sweep": "takes jobs from their holders on purpose",
@@ -89,7 +101,7 @@ def test_a_header_names_the_arguments_that_the_body_reads(name: str) -> None:
 def test_a_script_that_refuses_writes_when_memory_is_full_is_one_that_adds(name: str) -> None:
     flags = source(name).splitlines()[0].removeprefix("#!lua").strip()
     wanted = "flags=allow-oom"
-    if name in ("add", "log"):
+    if name in ("add", "add_log", "log", "update_data"):
         wanted = ""
     elif name in ("counts", "snapshot"):
         wanted = "flags=no-writes"

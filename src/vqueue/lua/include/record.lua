@@ -12,7 +12,9 @@
   7  result, or why the last attempt failed (JSON)
   8  stack trace (JSON string)
 Lines at the end that are empty may be missing. JSON on the wire has no line breaks.
-j:ID:x holds what a running job reports: g progress, ll last log number. ]]
+j:ID:x holds what came up while the job ran: g progress, ll last log number, d data that
+was changed meanwhile, which counts instead of line 5 (the worker that ends the attempt
+writes the record with the data that it was given). ]]
 
 -- the stream and the id that a token stands for, nothing for another place
 local function entry_of(place)
@@ -33,7 +35,7 @@ local function stands_at(id, place)
   return record and place_of(record) == place
 end
 
--- The record's lines as a table, with its history and the progress of a running job; or
+-- The record's lines as a table, with its history, and what came up while the job ran; or
 -- nothing when there is no job, or something else lies at its key.
 local function load_job(id)
   local record = record_of(id)
@@ -46,7 +48,8 @@ local function load_job(id)
   job.priority, job.made, job.begun = tonumber(priority or 0), made or 0, begun or 0
   job.stalls, job.started, job.by = stalls or 0, started or 0, by or ''
   job.added = added or string.match(job[1], '^%d*')
-  job[6] = redis.call('HGET', live_key(id), 'g') or job[6]
+  local live = redis.call('HMGET', live_key(id), 'g', 'd')
+  job[6], job[5] = live[1] or job[6], live[2] or job[5]
   return job
 end
 

@@ -1,0 +1,44 @@
+"""The scripts that change one job from outside, as methods of Scripts."""
+
+from __future__ import annotations
+
+from vqueue.script_calls import ScriptCalls
+
+#: 1: done. A state: the job is in that one, and nothing was done. None: there is no such job.
+Edited = int | str | None
+
+
+def _edited(reply: int | bytes | None) -> Edited:
+    return reply.decode() if isinstance(reply, bytes) else reply
+
+
+class EditScripts(ScriptCalls):
+    """Each is safe to repeat unless it says otherwise."""
+
+    async def remove(self, *, job_id: str) -> Edited:
+        """Remove a job that is not active."""
+        return _edited(await self._call("remove", job_id))
+
+    async def promote(self, *, job_id: str = "", most: int = 1) -> Edited:
+        """Promote a delayed job, or the `most` (up to 250) that are due first: how many."""
+        return _edited(await self._call("promote", most, job_id))
+
+    async def change_delay(self, *, job_id: str, delay_ms: int) -> Edited:
+        """Have a delayed job due in `delay_ms` from now."""
+        return _edited(await self._call("change_delay", job_id, delay_ms))
+
+    async def change_priority(self, *, job_id: str, priority: int, lifo: bool) -> Edited:
+        """Give a job that stands in line, or is delayed, another priority."""
+        return _edited(await self._call("change_priority", job_id, priority, int(lifo)))
+
+    async def update_data(
+        self, *, job_id: str, data: bytes, token: bytes = b"", consumer: str = ""
+    ) -> int | None:
+        """Replace a job's data (JSON); 0 when the activation that is named has lost it."""
+        changed: int | None = await self._call("update_data", job_id, data, token, consumer)
+        return changed
+
+    async def add_log(self, *, job_id: str, keep: int, line: str) -> int | None:
+        """Append a log line; return how many are kept. A repeat adds it again."""
+        kept: int | None = await self._call("add_log", job_id, keep, line)
+        return kept

@@ -1,0 +1,106 @@
+"""Editing: the part of Queue that changes single jobs from outside."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from vqueue.codec import encode
+from vqueue.edit_scripts import Edited
+from vqueue.errors import JobNotFound, JobNotInState
+from vqueue.keys import check_name
+from vqueue.options import MAX_PRIORITY, Seconds, check_count, to_ms
+from vqueue.queue_base import QueueBase
+from vqueue.scripts import MAX_BATCH
+
+
+class Editing(QueueBase):
+    """Changes jobs by their id.
+
+    Each call looks at the job's state and changes it in one step; when the state does not
+    fit, JobNotInState is raised and nothing has changed. JobNotFound is raised for a job
+    that the queue does not know, QueueUnavailable as everywhere. Repeating a call is safe.
+    """
+
+    async def remove(self, job_id: str) -> bool:
+        """Remove a job with its log; False when there is none.
+
+        Raises JobNotInState for an active job: cancel it, or wait for its end. The id may
+        be added again at once.
+        """
+        reply = await self._scripts.remove(job_id=check_name(job_id, what="job id"))
+        if reply is None:
+            return False
+        _judge(reply, job_id, attempted="removal", needed="in any other state")
+        return True
+
+    async def promote(self, job_id: str) -> None:
+        """Let a delayed job start now, at the back of its priority."""
+        reply = await self._scripts.promote(job_id=check_name(job_id, what="job id"))
+        _judge(reply, job_id, attempted="promotion", needed="delayed")
+
+    async def promote_jobs(self, count: int | None = None) -> int:
+        """Let delayed jobs start now, those first that are due first; return how many.
+
+        At most `count` (None: as many as are delayed at the call), 250 in one step.
+        """
+        if count is None:
+            count = int(await self._client.execute("ZCARD", self.keys.delayed))
+        promoted = 0
+        while promoted < count:
+            reply = await self._scripts.promote(most=min(MAX_BATCH, count - promoted))
+            if not isinstance(reply, int) or reply == 0:
+                break
+            promoted += reply
+        return promoted
+
+    async def change_delay(self, job_id: str, delay: Seconds) -> None:
+        """Have a delayed job due in `delay` seconds from now."""
+        reply = await self._scripts.change_delay(
+            job_id=check_name(job_id, what="job id"), delay_ms=to_ms(delay, what="delay")
+        )
+        _judge(reply, job_id, attempted="change of the delay", needed="delayed")
+
+    async def change_priority(self, job_id: str, priority: int, *, lifo: bool = False) -> None:
+        """Give a job another priority (0: none), behind its equals or, with `lifo`, before them.
+
+        For jobs that are waiting, prioritized or delayed.
+        """
+        check_count(priority, what="priority", low=0, high=MAX_PRIORITY)
+        reply = await self._scripts.change_priority(
+            job_id=check_name(job_id, what="job id"), priority=priority, lifo=lifo
+        )
+        needed = "waiting, prioritized or delayed"
+        _judge(reply, job_id, attempted="change of the priority", needed=needed)
+
+    async def update_data(self, job_id: str, data: Any) -> None:
+        """Replace a job's data, in any state.
+
+        A handler that is running goes on with what it was given; its next attempt gets the new
+        data. Raises InvalidOption for data that JSON cannot hold, QueueFull.
+        """
+        encoded = encode(data, "data of job %s", job_id)
+        reply = await self._scripts.update_data(
+            job_id=check_name(job_id, what="job id"), data=encoded
+        )
+        _judge(reply, job_id, attempted="change of the data", needed="known")
+
+    async def add_job_log(self, job_id: str, line: str, *, keep_logs: int = 1000) -> int:
+        """Append a line to a job's log and return how many lines it has.
+
+        The newest `keep_logs` lines are kept. After an error, or a reply that was lost on the
+        way, the line may be there twice. Raises QueueFull.
+        """
+        check_count(keep_logs, what="keep_logs", low=1)
+        kept = await self._scripts.add_log(
+            job_id=check_name(job_id, what="job id"), keep=keep_logs, line=line
+        )
+        if kept is None:
+            raise JobNotFound(job_id, attempted="log line")
+        return kept
+
+
+def _judge(reply: Edited, job_id: str, *, attempted: str, needed: str) -> None:
+    if reply is None:
+        raise JobNotFound(job_id, attempted=attempted)
+    if isinstance(reply, str):
+        raise JobNotInState(job_id, state=reply, attempted=attempted, needed=needed)

@@ -1,0 +1,34 @@
+--[[ Where a job stands, told by the first line of its record, and taking it away from
+there. ]]
+local SETS = {d = {delayed, 'delayed', 4096}, c = {completed, 'completed', 1},
+              f = {failed, 'failed', 1}}
+
+local function consumer_of(token)
+  local stream, id = entry_of(token)
+  local reply = redis.pcall('XPENDING', stream, GROUP, id, id, 1)
+  return not reply.err and reply[1] and reply[1][2]
+end
+
+-- Returns state, consumer ('' unless active) and ms (delayed: when it is due; finished:
+-- when it ended), or nothing when the line names no place.
+local function standing_of(id, place)
+  if place == 'p' then
+    local score = tonumber(redis.call('ZSCORE', prioritized, id)) or 0
+    return score < 4294967296 and 'waiting' or 'prioritized', '', 0
+  end
+  local set = SETS[place]
+  if set then
+    local score = tonumber(redis.call('ZSCORE', set[1], id)) or 0
+    return set[2], '', math.floor(score / set[3])
+  end
+  if not entry_of(place) then return nil end
+  local consumer = consumer_of(place)
+  return consumer and 'active' or 'waiting', consumer or '', 0
+end
+
+-- take a job that is not active out of its place
+local function leave(id, place)
+  local stream, entry = entry_of(place)
+  if stream then return redis.call('XDEL', stream, entry) end
+  redis.call('ZREM', place == 'p' and prioritized or SETS[place][1], id)
+end

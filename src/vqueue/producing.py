@@ -1,0 +1,182 @@
+"""Producing: the part of Queue that adds jobs."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass, fields, replace
+from functools import lru_cache
+from typing import Any
+
+from vqueue.batching import Batcher
+from vqueue.codec import encode
+from vqueue.connection import RedisSource
+from vqueue.errors import InvalidOption
+from vqueue.job import Job, JobState, new_job_id
+from vqueue.keys import check_name
+from vqueue.options import DEFAULT_OPTIONS, JobOptions
+from vqueue.queue_base import QueueBase
+from vqueue.record import NewRecord
+from vqueue.scripts import MAX_BATCH
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class NewJob:
+    """One job of `Queue.add_bulk`."""
+
+    name: str
+    data: Any = None
+    #: Taken as they are; without any the job gets the queue's `default_job_options`.
+    options: JobOptions = DEFAULT_OPTIONS
+
+
+class Producing(QueueBase):
+    """Adds jobs; see Queue for the arguments."""
+
+    def __init__(
+        self,
+        name: str,
+        redis: RedisSource,
+        *,
+        prefix: str,
+        repeat_for: float,
+        default_job_options: JobOptions,
+    ) -> None:
+        super().__init__(name, redis, prefix=prefix, repeat_for=repeat_for)
+        if default_job_options.job_id is not None:
+            raise InvalidOption(
+                "default_job_options must not have a job_id: only one job could be added"
+            )
+        self._defaults = default_job_options
+        self._adds: Batcher[NewRecord, int] = Batcher(
+            self._send_adds, max_items=MAX_BATCH, at_once=2
+        )
+
+    async def _send_adds(self, jobs: Sequence[NewRecord]) -> list[int]:
+        return await self._scripts.add(jobs=jobs)
+
+    async def add(self, name: str, data: Any = None, **options: Any) -> Job:
+        """Add a job; the keywords are those of JobOptions, and change the queue's defaults.
+
+        Returns the job as added. With a `job_id` that exists nothing changes and the
+        job's `is_duplicate` is True, so a repeated add is safe; ids of removed jobs are
+        remembered for ten minutes. Raises InvalidOption for a name, data or option that
+        is refused, QueueFull, QueueUnavailable.
+        """
+        return await self._add(
+            NewJob(name=name, data=data, options=_job_options(self._defaults, options))
+        )
+
+    def job_options(self, **options: Any) -> JobOptions:
+        """Return the queue's default options with these changed: for `NewJob` of add_bulk."""
+        return _job_options(self._defaults, options)
+
+    async def _add(self, new: NewJob) -> Job:
+        job, args = self._prepare(new)
+        if await self._adds.submit(args, size_bytes=len(args.rest)) == 0:
+            job.is_duplicate = True
+        return job
+
+    async def add_bulk(self, jobs: Iterable[NewJob]) -> list[Job]:
+        """Add jobs in their order, 250 (or 1 MB of data) to a call, two calls under way.
+
+        All are checked before the first one is sent. Each call is atomic, the whole is
+        not: after an error some may have been added, and when the connection breaks a
+        later call may come before an earlier one. Repeat it with the same `job_id`s and
+        nothing is added twice. Raises as `add`.
+        """
+        prepared = [self._prepare(job) for job in jobs]
+        added: list[Job] = []
+        under_way: asyncio.Task[list[Job]] | None = None
+        try:
+            for batch in _batches(prepared):
+                before, under_way = under_way, asyncio.create_task(self._add_batch(batch))
+                await asyncio.sleep(0)  # it is sent while the one before is worked on
+                if before is not None:
+                    added += await before
+            if under_way is not None:
+                added += await under_way
+        finally:
+            # after an error, or a cancellation, the other call ends before this one does
+            if under_way is not None and not under_way.done():
+                under_way.cancel()
+                await asyncio.wait([under_way])
+        return added
+
+    async def _add_batch(self, batch: Sequence[tuple[Job, NewRecord]]) -> list[Job]:
+        statuses = await self._scripts.add(jobs=[record for _, record in batch])
+        jobs = [job for job, _ in batch]
+        for job, status in zip(jobs, statuses, strict=True):
+            if status == 0:
+                job.is_duplicate = True
+        return jobs
+
+    def _prepare(self, new: NewJob) -> tuple[Job, NewRecord]:
+        name, options = new.name, new.options
+        if options is DEFAULT_OPTIONS:
+            options = self._defaults
+        if not isinstance(name, str) or not name:
+            raise InvalidOption(f"job name must be a string that is not empty, not {name!r}")
+        if options.job_id is None:
+            job_id = new_job_id()
+        else:
+            job_id = check_name(options.job_id, what="job id")
+        data = encode(new.data, "data of job %r", name)
+        job = Job(id=job_id, name=name, data=new.data, queue_name=self.name)
+        if options is DEFAULT_OPTIONS:
+            settings = (0, "0", name)
+        else:
+            delay_ms, place = options.settings
+            settings = (delay_ms, place, name)
+            if options.size_limit is not None and len(data) > options.size_limit:
+                raise InvalidOption(
+                    f"data of job {name!r} are {len(data)} bytes of JSON, and its size_limit is "
+                    f"{options.size_limit}: store them elsewhere and add their address"
+                )
+            job._options = options.wire
+            job.priority = options.priority
+            if options.priority:
+                job.state = JobState.PRIORITIZED
+            if delay_ms:
+                job.state = JobState.DELAYED
+        rest = b"%b\n%b\n%b" % (_encode_name(name), options.encoded, data)
+        return job, NewRecord(job_id, rest, settings)
+
+    async def close(self) -> None:
+        """Send what was submitted and close the connections. Safe to repeat."""
+        await self._adds.drain()
+        await super().close()
+
+
+def _batches(
+    prepared: Sequence[tuple[Job, NewRecord]],
+) -> Iterator[Sequence[tuple[Job, NewRecord]]]:
+    """Cut jobs into what one call takes: 250 jobs, or 1 MB of data."""
+    start = size = 0
+    for end, (_, record) in enumerate(prepared):
+        if end > start and (end - start == MAX_BATCH or size + len(record.rest) > 1 << 20):
+            yield prepared[start:end]
+            start, size = end, 0
+        size += len(record.rest)
+    if prepared:
+        yield prepared[start:]
+
+
+@lru_cache(maxsize=256)
+def _encode_name(name: str) -> bytes:
+    return encode(name, "job name")
+
+
+def _job_options(defaults: JobOptions, options: dict[str, Any]) -> JobOptions:
+    if not options:
+        return defaults
+    try:
+        return replace(defaults, **options)
+    except TypeError:
+        known = sorted(field.name for field in fields(JobOptions) if field.init)
+        unknown = sorted(set(options) - set(known))
+        if not unknown:
+            raise
+        raise InvalidOption(
+            f"unknown job option {', '.join(unknown)}; the options are {', '.join(known)}"
+        ) from None
