@@ -1,9 +1,8 @@
 """Worker: takes jobs, runs the handler in its slots, settles them.
 
 Three tasks share the work. The fetcher takes jobs while slots are free and sleeps on the
-wake key; the settler finishes ended jobs in batches and takes the next ones in the same
-call, two calls at a time, so that Redis works on one while the other's reply is handled;
-each job runs in a task of its own.
+wake key (here and in holdings.py); the settler finishes ended jobs in batches and takes the
+next ones in the same call (settling.py); handlers run in tasks of their own (slots.py).
 """
 
 from __future__ import annotations
@@ -11,27 +10,24 @@ from __future__ import annotations
 import asyncio
 import logging
 import secrets
-import time
-from collections.abc import Sequence
 from types import TracebackType
 from typing import Self
 
 from redis.exceptions import RedisError
 
-from vqueue.activation import Activation, Take
 from vqueue.attempt import Handler
 from vqueue.connection import BLOCK_MARGIN, RedisSource, is_transient, open_client
 from vqueue.duties import Repair, Sweep, run_duty
 from vqueue.errors import InvalidOption, QueueUnavailable
-from vqueue.handouts import HandOuts
+from vqueue.holdings import Holdings
 from vqueue.job import Job
 from vqueue.keys import QueueKeys, check_name
 from vqueue.lease import LeaseKeeper
 from vqueue.options import KEEP_ALL, Retention, Seconds, to_ms
-from vqueue.outcome import BackoffStrategy, Outcome, OutcomePolicy
-from vqueue.record import Settlement
+from vqueue.outcome import BackoffStrategy, OutcomePolicy
 from vqueue.reports import Reports
-from vqueue.scripts import MAX_BATCH, Scripts, Taken
+from vqueue.scripts import Scripts
+from vqueue.settling import Settler
 from vqueue.slots import Slots
 
 logger = logging.getLogger(__name__)
@@ -39,13 +35,17 @@ logger = logging.getLogger(__name__)
 #: Longest sleep on the wake key in seconds: what a wake-up costs that died with the
 #: worker that got it. With the take after it, an idle worker sends 1.4 commands a second.
 IDLE_BLOCK = 1.5
-#: Jobs for which one finish call is better than two halves.
-_SMALL_BATCH = 16
 
 
 def new_consumer() -> str:
     """Make a consumer name that no other worker has."""
     return secrets.token_hex(5)
+
+
+def check_concurrency(value: int) -> None:
+    """Raise InvalidOption for a concurrency that is less than 1 or no integer."""
+    if not isinstance(value, int) or isinstance(value, bool) or value < 1:
+        raise InvalidOption(f"concurrency must be an integer of at least 1, not {value!r}")
 
 
 class Worker:
@@ -77,14 +77,12 @@ class Worker:
         consumer: str | None = None,
         prefix: str = "vq",
     ) -> None:
-        if concurrency < 1:
-            raise InvalidOption(f"concurrency must be at least 1, not {concurrency!r}")
+        check_concurrency(concurrency)
         self._lease_ms = to_ms(lock_duration, what="lock_duration")
         if self._lease_ms < 100:
             raise InvalidOption(f"lock_duration must be at least 0.1 s, not {lock_duration!r}")
         self.name = name
         self.keys = QueueKeys(name, prefix)
-        self.concurrency = concurrency
         #: This worker process in Redis, in fences and in logs; never used twice.
         self.consumer = check_name(consumer or new_consumer(), what="consumer")
         self._handler = handler
@@ -103,7 +101,7 @@ class Worker:
             self.keys,
             consumer=self.consumer,
             lease=self._lease_ms / 1000,
-            on_lost=self._on_lost,
+            on_lost=lambda tokens: self._holdings.lose(tokens),
         )
         self._reports = Reports(self._scripts, consumer=self.consumer, keep_logs=keep_logs)
         self._duties = (
@@ -116,26 +114,43 @@ class Worker:
             Repair(self._scripts),
         )
 
-        self._running: dict[bytes, Activation] = {}
-        self._ended: list[tuple[Activation, Outcome | None]] = []
-        self._any_ended = asyncio.Event()
-        self._slot_free = asyncio.Event()
-        self._hand_outs = HandOuts()
-        #: Jobs of one finish call: with many slots two calls share them.
-        self._batch = min(MAX_BATCH, max(_SMALL_BATCH, -(-concurrency // 2)))
-        self._slots: Slots | None = None
+        self._holdings = Holdings(
+            name,
+            self._scripts,
+            self._lease,
+            self._reports,
+            consumer=self.consumer,
+            lease_ms=self._lease_ms,
+            concurrency=concurrency,
+        )
+        self._settler = Settler(self._holdings)
         self._fetcher_block: asyncio.Timeout | None = None
+        #: Whether the fetcher's sleep was ended from within.
+        self._is_roused = False
         self._started = False
         self._closing = asyncio.Event()
-        #: Set when the time for closing is over: Redis is not waited for any more.
-        self._giving_up = False
         self._background: asyncio.Task[None] | None = None
         self._closed = asyncio.Event()
 
     @property
+    def concurrency(self) -> int:
+        """Jobs that run at a time. Takes effect at once when it is set: with more the worker
+        takes more jobs, with fewer the surplus ends by itself and is not replaced.
+
+        Setting raises InvalidOption for less than 1.
+        """
+        return self._holdings.concurrency
+
+    @concurrency.setter
+    def concurrency(self, value: int) -> None:
+        check_concurrency(value)
+        self._holdings.concurrency = value
+        self._rouse()
+
+    @property
     def running(self) -> list[Job]:
         """The jobs that run at this moment."""
-        return [activation.job for activation in self._running.values()]
+        return [activation.job for activation in self._holdings.running.values()]
 
     async def run(self) -> None:
         """Work until `close` is called. Runs once.
@@ -163,42 +178,27 @@ class Worker:
             loops = [
                 background.create_task(self._reports.run()),
                 *(background.create_task(run_duty(duty)) for duty in self._duties),
-                *(background.create_task(self._settle_ended()) for _ in range(2)),
+                *(background.create_task(self._settler.run()) for _ in range(2)),
             ]
             async with asyncio.TaskGroup() as jobs:
-                self._slots = Slots(jobs, self._handler, self._policy, self._job_ended)
+                self._holdings.slots = Slots(
+                    jobs, self._handler, self._policy, self._settler.job_ended
+                )
                 await self._fetch()
-                self._slots.close()
-            # every handler has ended, so every job is settled or in self._ended
-            while self._running:
-                self._slot_free.clear()
-                await self._slot_free.wait()
+                self._holdings.slots.close()
+            # every handler has ended, so every job is settled or waits for the settler
+            while self._holdings.running:
+                self._holdings.changed.clear()
+                await self._holdings.changed.wait()
             for task in loops:
                 task.cancel()
 
     async def _wind_up(self) -> None:
         """Hand back what is still held, wake another worker, end the lease thread."""
         try:
-            held = [(a.job_id, a.token) for a in self._running.values() if not a.lost]
-            if self._hand_outs.any_unanswered:
-                known = list(self._running)
-                while found := (await self._adopt(known)).jobs:
-                    held += [(job.id.decode(), job.token) for job in found]
-                    known += [job.token for job in found]
-            await self._release(held)
-        except QueueUnavailable as error:
-            logger.warning("jobs not handed back, their leases will run out: %s", error)
+            await self._holdings.release_all()
         finally:
-            self._running.clear()
             await self._lease.stop()
-
-    async def _release(self, jobs: Sequence[tuple[str, bytes]]) -> None:
-        """Hand jobs back in batches, the last ones first, and wake another worker."""
-        starts = range(0, max(len(jobs), 1), MAX_BATCH)
-        for start in reversed(starts):
-            await self._scripts.release(
-                consumer=self.consumer, jobs=jobs[start : start + MAX_BATCH]
-            )
 
     async def close(self, timeout: float | None = None) -> None:
         """Stop taking jobs, wait for the running ones, then end `run`.
@@ -209,10 +209,8 @@ class Worker:
         back is tried for that long. Safe to repeat, also with a shorter time-out.
         """
         self._closing.set()
-        self._slot_free.set()
-        if self._fetcher_block is not None:
-            # end the sleep on the wake key, and nothing but that
-            self._fetcher_block.reschedule(asyncio.get_running_loop().time())
+        self._holdings.is_taking = False
+        self._rouse()
         if not self._started and self._background is None:
             self._started = True
             await self._blocking_client.aclose()
@@ -223,25 +221,20 @@ class Worker:
             async with asyncio.timeout(timeout):
                 await self._closed.wait()
         except TimeoutError:
-            self._giving_up = True
-            for activation in list(self._running.values()):
+            self._settler.giving_up = True
+            for activation in list(self._holdings.running.values()):
                 activation.hand_back()
             await self._closed.wait()
-
-    # -- taking ------------------------------------------------------------------------
-
-    def _free_slots(self) -> int:
-        return self.concurrency - len(self._running) - self._hand_outs.reserved
 
     async def _fetch(self) -> None:
         pause = 0.05
         while not self._closing.is_set():
-            if self._free_slots() <= 0:
-                self._slot_free.clear()
-                await self._slot_free.wait()
+            if self._holdings.free_slots <= 0:
+                self._holdings.changed.clear()
+                await self._holdings.changed.wait()
                 continue
             try:
-                idle, due_ms = await self._take()
+                idle, due_ms = await self._holdings.take()
                 if idle:
                     await self._sleep_on_wake_key(due_ms)
                 pause = 0.05
@@ -251,152 +244,32 @@ class Worker:
                 logger.warning("worker %s waits for Redis: %s", self.consumer, error)
                 await asyncio.sleep(pause)
                 pause = min(pause * 2, 1.0)
-        async with self._hand_outs.alone():
-            # a finish that is under way may still start jobs, later ones take none
-            return
-
-    async def _take(self) -> tuple[bool, int]:
-        """Fill the free slots; return whether the line is empty, and ms until it is not."""
-        if self._hand_outs.reply_lost:
-            await self._find_lost_jobs()
-        await self._hand_outs.begin()
-        want = 0 if self._closing.is_set() else max(0, min(self._free_slots(), MAX_BATCH))
-        self._hand_outs.reserved += want
-        taken = Taken(0, [], -1)
-        answered = False
-        sent_at = time.monotonic()
-        try:
-            if want:
-                taken = await self._scripts.take(
-                    consumer=self.consumer, want=want, lease_ms=self._lease_ms
-                )
-            answered = True
-        finally:
-            self._hand_outs.end(reserved=want, answered=answered)
-        self._start(taken, since=sent_at)
-        return len(taken.jobs) < want, taken.due_ms
-
-    async def _find_lost_jobs(self) -> None:
-        """Adopt jobs that a lost reply held."""
-        async with self._hand_outs.alone():
-            while True:
-                sent_at = time.monotonic()
-                taken = await self._adopt(list(self._running))
-                if not taken.jobs:
-                    break
-                self._start(taken, since=sent_at)
-            self._hand_outs.reply_lost = False
-
-    async def _adopt(self, known: Sequence[bytes]) -> Taken:
-        """Ask for jobs that this worker holds and that are not among the known tokens."""
-        return await self._scripts.adopt(
-            consumer=self.consumer, lease_ms=self._lease_ms, known=known
-        )
+        # a finish that is under way may still start jobs, later ones take none
+        await self._holdings.quiesce()
 
     async def _sleep_on_wake_key(self, due_ms: int) -> None:
         block = IDLE_BLOCK if due_ms < 0 else min(IDLE_BLOCK, max(due_ms, 1) / 1000)
+        self._is_roused = False
         try:
             async with asyncio.timeout(block + BLOCK_MARGIN) as self._fetcher_block:
                 if self._closing.is_set():
                     return
                 await self._blocking_client.execute("BZPOPMIN", self.keys.wake, block)
         except TimeoutError:
-            if not self._closing.is_set():
+            if not self._is_roused:
                 raise QueueUnavailable(
                     f"no reply to BZPOPMIN {self.keys.wake} after {block + BLOCK_MARGIN:.1f} s"
                 ) from None
         finally:
             self._fetcher_block = None
 
-    def _start(self, taken: Taken, *, since: float) -> None:
-        assert self._slots is not None  # noqa: S101 - set before anything is taken
-        take = Take(self.name, self.consumer, taken.now_ms, self._reports)
-        activations = [Activation(job, take) for job in taken.jobs]
-        by_token = {activation.token: activation for activation in activations}
-        self._running.update(by_token)
-        self._lease.hold(by_token, since)
-        self._slots.start(activations)
-
-    def _job_ended(self, activation: Activation, outcome: Outcome | None) -> None:
-        self._ended.append((activation, outcome))
-        self._any_ended.set()
-
-    def _on_lost(self, tokens: Sequence[bytes]) -> None:
-        for token in tokens:
-            activation = self._running.get(token)
-            if activation is not None:
-                activation.lose()
-
-    # -- settling ----------------------------------------------------------------------
-
-    async def _settle_ended(self) -> None:
-        """Settle jobs as they end. Two of these run: one waits for a reply of Redis, while the
-        other handles the one that it has got."""
-        while True:
-            if not self._ended:
-                self._any_ended.clear()
-                await self._any_ended.wait()
-                continue
-            batch = self._ended[: self._batch]
-            del self._ended[: self._batch]
-            await self._settle_batch(batch)
-
-    async def _settle_batch(self, batch: list[tuple[Activation, Outcome | None]]) -> None:
-        back = [(a.job_id, a.token) for a, outcome in batch if outcome is None and not a.lost]
-        if back:
-            try:
-                await self._release(back)
-            except QueueUnavailable as error:
-                logger.warning("jobs not handed back, their leases will run out: %s", error)
-        # made once: what they carry, the last progress, must be in every try
-        finished = [(a, a.settle(outcome)) for a, outcome in batch if outcome]
-        pause = 0.05
-        while finished := [(a, settlement) for a, settlement in finished if not a.lost]:
-            try:
-                await self._finish(finished)
-                break
-            except QueueUnavailable as error:
-                # results are kept and offered again until their leases run out
-                if self._giving_up:
-                    logger.error("%d results are lost, leases run out: %s", len(finished), error)
-                    break
-                logger.warning("%d ended jobs wait for Redis: %s", len(finished), error)
-                await asyncio.sleep(pause)
-                pause = min(pause * 2, 1.0)
-        for activation, _ in batch:
-            self._lease.drop(activation.token)
-            self._running.pop(activation.token, None)
-        self._slot_free.set()
-
-    async def _finish(self, finished: Sequence[tuple[Activation, Settlement]]) -> None:
-        await self._hand_outs.begin()
-        want = reserved = 0
-        if not self._closing.is_set() and not self._hand_outs.reply_lost:
-            want = max(0, min(self._free_slots() + len(finished), MAX_BATCH))
-            reserved = max(0, want - len(finished))
-        self._hand_outs.reserved += reserved
-        reply = None
-        try:
-            sent_at = time.monotonic()
-            reply = await self._scripts.finish(
-                consumer=self.consumer,
-                want=want,
-                lease_ms=self._lease_ms,
-                jobs=[settlement for _, settlement in finished],
-            )
-        finally:
-            self._hand_outs.end(reserved=reserved, answered=reply is not None)
-        statuses, taken = reply
-        for activation, _ in finished:
-            self._lease.drop(activation.token)
-            self._running.pop(activation.token, None)
-        self._start(taken, since=sent_at)
-        for (activation, settlement), status in zip(finished, statuses, strict=True):
-            if status == 0:
-                activation.lost = True
-                logger.warning(
-                    "%s; its %s result is dropped", activation.lease_lost(), settlement.kind
-                )
+    def _rouse(self) -> None:
+        """Have the fetcher look at the worker's state, whatever it waits for."""
+        self._is_roused = True
+        self._holdings.changed.set()
+        if self._fetcher_block is not None:
+            # end the sleep on the wake key, and nothing but that
+            self._fetcher_block.reschedule(asyncio.get_running_loop().time())
 
     async def __aenter__(self) -> Self:
         """Start `run` in the background; `async with` ends it by `close`."""

@@ -1,0 +1,187 @@
+"""The jobs that one worker holds: taken from the line, run in its slots, given up.
+
+Owns the calls that hand out jobs (take, the tail of finish, adopt), the count of free slots,
+and what must be known of a job while it is held. When to take is worker.py's decision, how a
+job is settled settling.py's.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import time
+from collections.abc import Iterable, Sequence
+
+from vqueue.activation import Activation, Take
+from vqueue.errors import QueueUnavailable
+from vqueue.handouts import HandOuts
+from vqueue.lease import LeaseKeeper
+from vqueue.record import Settlement
+from vqueue.reports import Reports
+from vqueue.scripts import MAX_BATCH, Scripts, Taken
+from vqueue.slots import Slots
+
+logger = logging.getLogger(__name__)
+
+
+class Holdings:
+    """What a worker holds. `slots` is set before the first take."""
+
+    slots: Slots
+
+    def __init__(
+        self,
+        queue_name: str,
+        scripts: Scripts,
+        lease: LeaseKeeper,
+        reports: Reports,
+        *,
+        consumer: str,
+        lease_ms: int,
+        concurrency: int,
+    ) -> None:
+        self._queue_name = queue_name
+        self._scripts = scripts
+        self._lease = lease
+        self._reports = reports
+        self._consumer = consumer
+        self._lease_ms = lease_ms
+        #: Jobs that may be held at a time.
+        self.concurrency = concurrency
+        #: Cleared while no job may be taken: the worker is closing, or paused.
+        self.is_taking = True
+        #: Held jobs by their tokens.
+        self.running: dict[bytes, Activation] = {}
+        #: Set whenever a job was given up, and when somebody is to look whether to take.
+        self.changed = asyncio.Event()
+        self._hand_outs = HandOuts()
+
+    @property
+    def free_slots(self) -> int:
+        """Jobs that may be taken now; negative after the concurrency was lowered."""
+        return self.concurrency - len(self.running) - self._hand_outs.reserved
+
+    async def take(self) -> tuple[bool, int]:
+        """Fill the free slots; return whether the line is empty, and ms until it is not.
+
+        Raises QueueUnavailable when Redis gives no answer; the next take looks for the jobs
+        that the lost reply held.
+        """
+        if self._hand_outs.reply_lost:
+            await self._find_lost_jobs()
+        await self._hand_outs.begin()
+        want = max(0, min(self.free_slots, MAX_BATCH)) if self.is_taking else 0
+        self._hand_outs.reserved += want
+        taken = Taken(0, [], -1)
+        answered = False
+        sent_at = time.monotonic()
+        try:
+            if want:
+                taken = await self._scripts.take(
+                    consumer=self._consumer, want=want, lease_ms=self._lease_ms
+                )
+            answered = True
+        finally:
+            self._hand_outs.end(reserved=want, answered=answered)
+        self._start(taken, since=sent_at)
+        return len(taken.jobs) < want, taken.due_ms
+
+    async def finish(self, settled: Sequence[tuple[Activation, Settlement]]) -> None:
+        """Settle jobs and take the next ones in the same call. Raises as `take`."""
+        await self._hand_outs.begin()
+        want = reserved = 0
+        if self.is_taking and not self._hand_outs.reply_lost:
+            want = max(0, min(self.free_slots + len(settled), MAX_BATCH))
+            reserved = max(0, want - len(settled))
+        self._hand_outs.reserved += reserved
+        reply = None
+        try:
+            sent_at = time.monotonic()
+            reply = await self._scripts.finish(
+                consumer=self._consumer,
+                want=want,
+                lease_ms=self._lease_ms,
+                jobs=[settlement for _, settlement in settled],
+            )
+        finally:
+            self._hand_outs.end(reserved=reserved, answered=reply is not None)
+        statuses, taken = reply
+        for activation, _ in settled:
+            self._lease.drop(activation.token)
+            self.running.pop(activation.token, None)
+        self._start(taken, since=sent_at)
+        for (activation, settlement), status in zip(settled, statuses, strict=True):
+            if status == 0:
+                activation.lost = True
+                logger.warning(
+                    "%s; its %s result is dropped", activation.lease_lost(), settlement.kind
+                )
+
+    def give_up(self, activations: Iterable[Activation]) -> None:
+        """Free the slots of jobs that are settled, handed back or lost. Safe to repeat."""
+        for activation in activations:
+            self._lease.drop(activation.token)
+            self.running.pop(activation.token, None)
+        self.changed.set()
+
+    async def release(self, jobs: Sequence[tuple[str, bytes]]) -> None:
+        """Hand jobs of (id, token) back, the last ones first; wakes another worker in any
+        case. Raises QueueUnavailable."""
+        starts = range(0, max(len(jobs), 1), MAX_BATCH)
+        for start in reversed(starts):
+            await self._scripts.release(
+                consumer=self._consumer, jobs=jobs[start : start + MAX_BATCH]
+            )
+
+    async def release_all(self) -> None:
+        """Hand back what is still held, replies that were lost included, and wake another
+        worker. Jobs that Redis does not take back stay until their leases run out."""
+        try:
+            held = [(a.job_id, a.token) for a in self.running.values() if not a.lost]
+            if self._hand_outs.any_unanswered:
+                known = list(self.running)
+                while found := (await self._adopt(known)).jobs:
+                    held += [(job.id.decode(), job.token) for job in found]
+                    known += [job.token for job in found]
+            await self.release(held)
+        except QueueUnavailable as error:
+            logger.warning("jobs not handed back, their leases will run out: %s", error)
+        finally:
+            self.running.clear()
+
+    async def quiesce(self) -> None:
+        """Wait for the calls under way; those that follow `is_taking = False` take nothing."""
+        async with self._hand_outs.alone():
+            return
+
+    def lose(self, tokens: Iterable[bytes]) -> None:
+        """Cancel the handlers of jobs whose leases are gone."""
+        for token in tokens:
+            activation = self.running.get(token)
+            if activation is not None:
+                activation.lose()
+
+    async def _find_lost_jobs(self) -> None:
+        """Adopt jobs that a lost reply held."""
+        async with self._hand_outs.alone():
+            while True:
+                sent_at = time.monotonic()
+                taken = await self._adopt(list(self.running))
+                if not taken.jobs:
+                    break
+                self._start(taken, since=sent_at)
+            self._hand_outs.reply_lost = False
+
+    async def _adopt(self, known: Sequence[bytes]) -> Taken:
+        """Ask for jobs that this worker holds and that are not among the known tokens."""
+        return await self._scripts.adopt(
+            consumer=self._consumer, lease_ms=self._lease_ms, known=known
+        )
+
+    def _start(self, taken: Taken, *, since: float) -> None:
+        take = Take(self._queue_name, self._consumer, taken.now_ms, self._reports)
+        activations = [Activation(job, take) for job in taken.jobs]
+        by_token = {activation.token: activation for activation in activations}
+        self.running.update(by_token)
+        self._lease.hold(by_token, since)
+        self.slots.start(activations)
