@@ -1,15 +1,19 @@
 """vqueue: a job queue for asyncio on raw Redis Streams, with BullMQ's semantics."""
 
 from vqueue.errors import (
+    DelayedError,
     InvalidOption,
     JobNotActive,
     JobNotFound,
     JobNotInState,
+    JobParked,
     LeaseLost,
     QueueFull,
     QueueUnavailable,
+    RateLimitError,
     UnrecoverableError,
     VQueueError,
+    WaitingError,
 )
 from vqueue.events import JobEvent, QueueEvents
 from vqueue.job import Job, JobState
@@ -20,6 +24,7 @@ from vqueue.worker import Worker
 
 __all__ = [
     "Backoff",
+    "DelayedError",
     "InvalidOption",
     "Job",
     "JobEvent",
@@ -27,6 +32,7 @@ __all__ = [
     "JobNotFound",
     "JobNotInState",
     "JobOptions",
+    "JobParked",
     "JobState",
     "LeaseLost",
     "NewJob",
@@ -34,8 +40,10 @@ __all__ = [
     "QueueEvents",
     "QueueFull",
     "QueueUnavailable",
+    "RateLimitError",
     "Retention",
     "UnrecoverableError",
     "VQueueError",
+    "WaitingError",
     "Worker",
 ]

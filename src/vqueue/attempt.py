@@ -8,7 +8,7 @@ from collections.abc import Awaitable, Callable
 from typing import Any
 
 from vqueue.activation import Activation
-from vqueue.errors import InvalidOption
+from vqueue.errors import InvalidOption, JobParked, UnrecoverableError
 from vqueue.job import Job
 from vqueue.outcome import Outcome, OutcomePolicy
 
@@ -42,6 +42,9 @@ async def run_attempt(
                 raise
             # nobody asked for it: the handler cancelled itself
             outcome = await _failed(policy, job, error)
+    except JobParked as error:
+        if not activation.lost and not activation.handing_back:
+            outcome = await _parked(policy, job, error)
     except Exception as error:
         # a clean-up that fails after a cancellation spends no attempt either
         if not activation.lost and not activation.handing_back:
@@ -49,6 +52,35 @@ async def run_attempt(
     if activation.lost:
         logger.warning("job %s: its lease was lost, the handler has ended", job.id)
     return outcome
+
+
+async def _parked(policy: OutcomePolicy, job: Job, error: JobParked) -> Outcome:
+    try:
+        outcome = policy.parked(error)
+    except InvalidOption as refused:
+        return await _failed(policy, job, refused)
+    logger.debug(
+        "job %s: put back (%s): %s",
+        job.id,
+        outcome.kind,
+        error,
+        extra={"action": "job_parked", "job_id": job.id},
+    )
+    return outcome
+
+
+def with_start_limit(handler: Handler, max_started_attempts: int) -> Handler:
+    """Return a handler that fails a job which was started more often than that."""
+
+    async def limited(job: Job) -> Any:
+        if job.attempts_started > max_started_attempts:
+            raise UnrecoverableError(
+                f"job started more than allowable limit: start {job.attempts_started}, "
+                f"max_started_attempts is {max_started_attempts}"
+            )
+        return await handler(job)
+
+    return limited
 
 
 async def _failed(policy: OutcomePolicy, job: Job, error: BaseException) -> Outcome:

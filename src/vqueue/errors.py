@@ -8,10 +8,16 @@ VQueueError
 ├── JobNotActive        a call that only a running job may make
 ├── JobNotFound         the queue does not know the job (any more)
 ├── JobNotInState       the job is not in a state in which that can be done to it
-└── UnrecoverableError  raised by a handler: fail now, whatever attempts are left
+├── UnrecoverableError  raised by a handler: fail now, whatever attempts are left
+└── JobParked           raised by a handler: not now; spends no attempt
+    ├── DelayedError    … try again after some seconds
+    ├── WaitingError    … back to the front of the line
+    └── RateLimitError  … the same, and nobody takes a job for some seconds
 """
 
 from __future__ import annotations
+
+from datetime import timedelta
 
 
 class VQueueError(Exception):
@@ -77,3 +83,42 @@ class JobNotInState(VQueueError):
 
 class UnrecoverableError(VQueueError):
     """Raise it in a handler to fail the job now, whatever attempts are left."""
+
+
+class JobParked(VQueueError):
+    """Base of what a handler raises to put its job back without an attempt spent.
+
+    The job is put back when the handler has ended. `attempts_started` counts the start, so a
+    worker's `max_started_attempts` bounds how often a job may do this.
+    """
+
+
+class DelayedError(JobParked):
+    """Raise it in a handler to have the job run again after `seconds`, with its priority.
+
+    `job.move_to_delayed` raises it too.
+    """
+
+    def __init__(self, seconds: float | timedelta) -> None:
+        self.seconds = seconds
+        super().__init__(f"the job is to run again after {seconds}")
+
+
+class WaitingError(JobParked):
+    """Raise it in a handler to put the job back to the front of its priority.
+
+    `job.move_to_wait` raises it too.
+    """
+
+
+class RateLimitError(JobParked):
+    """Raise it in a handler to put the job back to the front of its priority and keep every
+    worker of the queue from taking jobs for `seconds`.
+
+    Without `seconds` the job is only put back: for a handler that has called
+    `Worker.rate_limit` or `Queue.rate_limit` itself.
+    """
+
+    def __init__(self, seconds: float | timedelta | None = None) -> None:
+        self.seconds = seconds
+        super().__init__("the job is put back because of a rate limit")

@@ -36,7 +36,7 @@ GAP = "gap"
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class JobEvent:
-    """One event. `name` is one of BullMQ's, or ``gap`` (with an empty `job_id`).
+    """One event. `name` is one of BullMQ's, or ``gap``. `job_id` is empty where it is of no job.
 
     ========== ====================================================================
     name       data
@@ -52,6 +52,8 @@ class JobEvent:
     duplicated (nothing)
     changed    field (``data`` or ``priority``)
     removed    prev (by hand: not when retention removes a finished job)
+    paused     (nothing; of the queue, `job_id` is empty)
+    resumed    (nothing; of the queue, `job_id` is empty)
     gap        missed (number of events, None when unknown)
     ========== ====================================================================
     """

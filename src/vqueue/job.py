@@ -8,11 +8,11 @@ from collections.abc import Mapping
 from enum import StrEnum
 from functools import lru_cache
 from types import MappingProxyType
-from typing import Any, Protocol
+from typing import Any, NoReturn, Protocol
 
 from vqueue.codec import decode
-from vqueue.errors import JobNotActive, UnrecoverableError
-from vqueue.options import Backoff
+from vqueue.errors import DelayedError, JobNotActive, UnrecoverableError, WaitingError
+from vqueue.options import Backoff, Seconds
 from vqueue.record import Record, Snapshot, TakenJob, fence_of
 
 
@@ -211,6 +211,25 @@ class Job:
         if self._reporter is None:
             raise JobNotActive(f"job {self.id}: only its running handler writes its log")
         await self._reporter.log(line)
+
+    async def move_to_delayed(self, seconds: Seconds) -> NoReturn:
+        """Leave the handler; the job runs again after `seconds`, without an attempt spent.
+
+        Always raises: DelayedError, which must leave the handler, or JobNotActive outside one.
+        """
+        if self._reporter is None:
+            raise JobNotActive(f"job {self.id}: only its running handler moves it")
+        raise DelayedError(seconds)
+
+    async def move_to_wait(self) -> NoReturn:
+        """Leave the handler; the job goes to the front of its priority, without an attempt
+        spent.
+
+        Always raises: WaitingError, which must leave the handler, or JobNotActive outside one.
+        """
+        if self._reporter is None:
+            raise JobNotActive(f"job {self.id}: only its running handler moves it")
+        raise WaitingError
 
     def __repr__(self) -> str:
         return (

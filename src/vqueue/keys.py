@@ -8,7 +8,9 @@ meta           HASH     ms, seq: the queue's clock · n: number of the last even
                         front, back, lifo, delays: place counters · run_id,
                         sweep_after · cursors sweep_*, repair_* · repair: a group was
                         lost · buried: when a tombstone was made last ·
-                        next:GROUP, gap:GROUP: durable subscribers
+                        next:GROUP, gap:GROUP: durable subscribers · gate,
+                        concurrency, limit_max, limit_ms, held_until, window_end,
+                        window_used: pause and limits (lua/include/gate.lua)
 ready          STREAM   group ``workers``; one entry per waiting or active job
                         without priority: j = job id
 express        STREAM   group ``workers``; an entry per active job that came from

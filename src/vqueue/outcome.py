@@ -9,8 +9,15 @@ from dataclasses import dataclass
 from typing import Any, NamedTuple
 
 from vqueue.codec import encode
-from vqueue.errors import InvalidOption, UnrecoverableError
+from vqueue.errors import (
+    DelayedError,
+    InvalidOption,
+    JobParked,
+    RateLimitError,
+    UnrecoverableError,
+)
 from vqueue.job import Job
+from vqueue.options import to_ms
 
 #: Worker setting for backoff types of one's own: gets the attempts made (from 1), the
 #: type, the error and the job; returns seconds, 0 to retry at once, -1 to fail now.
@@ -24,12 +31,13 @@ _STACK_LIMIT = 16384
 class Outcome(NamedTuple):
     """How finish.lua settles the job."""
 
-    #: completed, failed, delayed or waiting.
+    #: completed, failed, delayed or waiting; without an attempt spent parked (delayed), front
+    #: (waiting) or limited (waiting, and nobody takes a job for a while).
     kind: str
     #: JSON: the result, or the reason as a string.
     value: bytes
     stack: str = ""
-    #: Keep rule for the final kinds, ms for delayed, "" for waiting.
+    #: Keep rule for the final kinds, ms for delayed, parked and limited, "" for the others.
     rule: str = ""
 
 
@@ -50,6 +58,19 @@ class OutcomePolicy:
         rule = job._options.get("remove_on_complete") or self.remove_on_complete
         value = encode(result, "result of job %s", job.id)
         return Outcome(kind="completed", value=value, rule=rule)
+
+    def parked(self, error: JobParked) -> Outcome:
+        """Return the outcome of a handler that put its job back.
+
+        Raises InvalidOption for a time that is none.
+        """
+        if isinstance(error, DelayedError):
+            wait = to_ms(error.seconds, what="DelayedError")
+            return Outcome(kind="parked", value=b"", rule=str(wait))
+        if isinstance(error, RateLimitError) and error.seconds is not None:
+            pause = to_ms(error.seconds, what="RateLimitError")
+            return Outcome(kind="limited", value=b"", rule=str(pause))
+        return Outcome(kind="front", value=b"")
 
     async def raised(self, job: Job, error: BaseException) -> Outcome:
         """Return the outcome of a handler that raised `error`.

@@ -46,9 +46,9 @@ class Snapshot(NamedTuple):
 class Settlement(NamedTuple):
     """How finish.lua settles one job."""
 
-    #: completed, failed, delayed or waiting.
+    #: A kind of finish.lua.
     kind: str
-    #: Keep rule for the final kinds, ms for delayed, "" for waiting.
+    #: Keep rule for the final kinds, ms for delayed and limited, "" for the others.
     rule: str
     job_id: bytes
     token: bytes
@@ -117,6 +117,8 @@ _NO_LINES = (b"",) * 8
 
 #: First line of a record by what becomes of the job; finish.lua knows the others.
 _PLACES = {"completed": b"c", "failed": b"f", "delayed": b"d", "waiting": b""}
+#: The same, and the kind in finish.lua, of what spends no attempt.
+_PARKED = {"parked": (b"d", "delayed"), "front": (b"", "front"), "limited": (b"", "limited")}
 
 
 def settlement(
@@ -135,6 +137,8 @@ def settlement(
     """
     _, token, raw = taken
     kind, value, stack, rule = outcome
+    if kind in _PARKED:
+        return _parking(taken, outcome, consumer, started_ms, progress, unsent)
     if raw.startswith(b"\n\n", len(token)):
         # the first attempt of a job that stands where it was added
         attempts = b"1 1 "
@@ -159,3 +163,24 @@ def settlement(
     if kind == "completed" or kind == "failed":
         detail = b"".join((attempts, started, b" ", value))
     return Settlement(kind, rule, taken.id, token, new, detail, unsent)
+
+
+def _parking(
+    taken: TakenJob,
+    outcome: Outcome,
+    consumer: str,
+    started_ms: int,
+    progress: bytes,
+    unsent: bytes,
+) -> Settlement:
+    """Return how to put a job back that was started and has spent no attempt."""
+    place, kind = _PARKED[outcome.kind]
+    record = Record.parse(taken.record)
+    old = record.history
+    history = b"%d %d %d %d %d %d %b:%b" % (
+        *(old.priority, old.made, old.begun + 1, old.stalls, started_ms, old.added_ms),
+        *(taken.token, consumer.encode()),
+    )
+    new = record._replace(place=place, history_line=history, progress=progress or record.progress)
+    line = b"\n".join(new).rstrip(b"\n")
+    return Settlement(kind, outcome.rule, taken.id, taken.token, line, b"active", unsent)

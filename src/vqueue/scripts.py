@@ -16,7 +16,7 @@ MAX_BATCH = 250
 
 
 class Taken(NamedTuple):
-    """Reply of a take: the server's time, the jobs, ms until the next delayed job or -1."""
+    """Reply of a take: the server's time, the jobs, ms until there may be more or -1."""
 
     now_ms: int
     jobs: list[TakenJob]
@@ -36,6 +36,17 @@ class Snapshots(NamedTuple):
 
     version: tuple[int, int]
     jobs: list[Snapshot | None]
+
+
+class QueueLimits(NamedTuple):
+    """What keeps jobs from being taken; None where there is no limit."""
+
+    is_paused: bool
+    concurrency: int | None
+    limit_max: int | None
+    limit_ms: int | None
+    #: Until the rate limit lets jobs be taken again; 0 for now.
+    wait_ms: int
 
 
 def _taken(now_ms: int, told: list[bytes], due_ms: int) -> Taken:
@@ -76,22 +87,37 @@ class Scripts(EditScripts):
             statuses[position - 1] = 0
         return statuses
 
-    async def take(self, *, consumer: str, want: int, lease_ms: int) -> Taken:
-        """Take at most `want` jobs (0..250). A lost reply is found again by `adopt`."""
-        return _taken(*await self._call("take", consumer, want, lease_ms, repeat=False))
+    async def take(
+        self, *, consumer: str, want: int, lease_ms: int, limiter: tuple[int, int] | None = None
+    ) -> Taken:
+        """Take at most `want` jobs (0..250). A lost reply is found again by `adopt`.
+
+        `limiter` is the worker's rate limit: so many jobs in so many ms.
+        """
+        own = limiter or ()
+        return _taken(*await self._call("take", consumer, want, lease_ms, *own, repeat=False))
 
     async def adopt(self, *, consumer: str, lease_ms: int, known: Sequence[bytes]) -> Taken:
         """Return active jobs of this consumer whose tokens are not in `known`."""
         return _taken(*await self._call("adopt", consumer, lease_ms, *known, repeat=False))
 
     async def finish(
-        self, *, consumer: str, want: int, lease_ms: int, jobs: Sequence[Settlement]
+        self,
+        *,
+        consumer: str,
+        want: int,
+        lease_ms: int,
+        jobs: Sequence[Settlement],
+        limiter: tuple[int, int] | None = None,
     ) -> Finished:
-        """Settle jobs, then take `want` more; statuses are in the order of the jobs."""
+        """Settle jobs, then take `want` more, within `limiter` as `take` does; statuses are in
+        the order of the jobs."""
         groups: dict[tuple[str, str], list[int]] = {}
         for position, job in enumerate(jobs):
             groups.setdefault((job.kind, job.rule), []).append(position)
         args: list[Any] = []
+        if limiter:
+            args += ("limiter", f"{limiter[0]} {limiter[1]}", 0)
         if unsent := [job for job in jobs if job.progress]:
             args += ("progress", "", len(unsent))
             for job in unsent:
@@ -156,6 +182,29 @@ class Scripts(EditScripts):
             for reply in replies
         ]
         return Snapshots((ms, seq), jobs)
+
+    async def pause(self, *, paused: bool) -> bool:
+        """Let nobody take jobs, or let them again; return whether that is a change."""
+        return bool(await self._call("pause", int(paused)))
+
+    async def set_limits(self, **limits: int | None) -> None:
+        """Set limits of the queue by their names in include/gate.lua, None for no limit."""
+        args = [
+            item
+            for name, value in limits.items()
+            for item in (name, "" if value is None else value)
+        ]
+        await self._call("set_limits", *args)
+
+    async def rate_limit(self, *, hold_ms: int) -> None:
+        """Let nobody take jobs for a time; 0 forgets that, and what the window has counted."""
+        await self._call("rate_limit", hold_ms)
+
+    async def limits(self, *, max_jobs: int | None = None) -> QueueLimits:
+        """Return the limits of the queue; `max_jobs` judges a window that it has none for."""
+        paused, *numbers, wait_ms = await self._call("limits", "" if max_jobs is None else max_jobs)
+        concurrency, limit_max, limit_ms = (None if n < 0 else n for n in numbers)
+        return QueueLimits(bool(paused), concurrency, limit_max, limit_ms, wait_ms)
 
     async def counts(self) -> list[int]:
         """Return jobs waiting, prioritized, delayed, active, completed, failed."""

@@ -15,7 +15,7 @@ from typing import Self
 
 from redis.exceptions import RedisError
 
-from vqueue.attempt import Handler
+from vqueue.attempt import Handler, with_start_limit
 from vqueue.connection import BLOCK_MARGIN, RedisSource, is_transient, open_client
 from vqueue.duties import Repair, Sweep, run_duty
 from vqueue.errors import InvalidOption, QueueUnavailable
@@ -23,7 +23,7 @@ from vqueue.holdings import Holdings
 from vqueue.job import Job
 from vqueue.keys import QueueKeys, check_name
 from vqueue.lease import LeaseKeeper
-from vqueue.options import KEEP_ALL, Retention, Seconds, to_ms
+from vqueue.options import KEEP_ALL, Retention, Seconds, check_count, to_ms
 from vqueue.outcome import BackoffStrategy, OutcomePolicy
 from vqueue.reports import Reports
 from vqueue.scripts import Scripts
@@ -42,18 +42,13 @@ def new_consumer() -> str:
     return secrets.token_hex(5)
 
 
-def check_concurrency(value: int) -> None:
-    """Raise InvalidOption for a concurrency that is less than 1 or no integer."""
-    if not isinstance(value, int) or isinstance(value, bool) or value < 1:
-        raise InvalidOption(f"concurrency must be an integer of at least 1, not {value!r}")
-
-
 class Worker:
     """Runs `handler` for the jobs of a queue, `concurrency` at a time.
 
     `lock_duration` is the lease in seconds: how long a job stays with a worker that
     shows no sign of life; it is renewed while the handler runs. `max_stalled` is how many
-    times a job may lose its worker before it fails. A handler whose lease is lost is
+    times a job may lose its worker before it fails, `max_started_attempts` how often it may
+    be started, for whatever reason (None: without limit). A handler whose lease is lost is
     cancelled. What a handler returns becomes the job's `returnvalue`; an exception ends
     the attempt, UnrecoverableError the job. `consumer` names this worker, for a supervisor
     that reports its death by `Queue.recover_crashed`; make a new one for every start.
@@ -70,6 +65,7 @@ class Worker:
         concurrency: int = 1,
         lock_duration: Seconds = 30,
         max_stalled: int = 1,
+        max_started_attempts: int | None = None,
         backoff_strategy: BackoffStrategy | None = None,
         remove_on_complete: bool | int | Retention = KEEP_ALL,
         remove_on_fail: bool | int | Retention = KEEP_ALL,
@@ -77,7 +73,10 @@ class Worker:
         consumer: str | None = None,
         prefix: str = "vq",
     ) -> None:
-        check_concurrency(concurrency)
+        check_count(concurrency, what="concurrency", low=1)
+        if max_started_attempts is not None:
+            check_count(max_started_attempts, what="max_started_attempts", low=1)
+            handler = with_start_limit(handler, max_started_attempts)
         self._lease_ms = to_ms(lock_duration, what="lock_duration")
         if self._lease_ms < 100:
             raise InvalidOption(f"lock_duration must be at least 0.1 s, not {lock_duration!r}")
@@ -143,7 +142,7 @@ class Worker:
 
     @concurrency.setter
     def concurrency(self, value: int) -> None:
-        check_concurrency(value)
+        check_count(value, what="concurrency", low=1)
         self._holdings.concurrency = value
         self._rouse()
 

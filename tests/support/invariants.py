@@ -33,6 +33,8 @@ _BEFORE: dict[str, frozenset[str | None]] = {
     "failed": frozenset({"active", "stalled"}),
     "removed": frozenset({"waiting", "delayed", "completed", "failed"}),
 }
+#: Events of no job.
+_OF_THE_QUEUE = frozenset({"paused", "resumed"})
 #: Last event → the places in which the job then is.
 _PLACES = {
     "waiting": {"waiting", "prioritized"},
@@ -164,9 +166,10 @@ def _check_records(dump: QueueDump, places: dict[str, list[tuple[str, str]]]) ->
         if place != (token or letters[state]):
             yield f"job {job_id} is {_listed(places[job_id])} and its record says {place}"
         history = record.history
-        if history.made + history.stalls != history.begun:
+        # the others were started and put themselves back
+        if history.made + history.stalls > history.begun:
             yield (
-                f"job {job_id} has begun {history.begun} attempts, which are not "
+                f"job {job_id} has begun {history.begun} attempts, which are less than "
                 f"{history.made} made and {history.stalls} stalled"
             )
         if not record.name or not record.data:
@@ -219,6 +222,8 @@ def _check_event_paths(dump: QueueDump, places: dict[str, list[tuple[str, str]]]
     whole = bool(entries) and entries[0].fields[3] == "1"
     for entry in entries:
         kind = entry.fields[1]
+        if kind in _OF_THE_QUEUE:
+            continue
         for job_id in entry.fields[4::2]:
             before = last.get(job_id)
             if kind in ("progress", "duplicated", "changed"):

@@ -14,6 +14,7 @@ Crash    a repeat returns the same jobs ]]
 --- @include events
 --- @include record
 --- @include lanes
+--- @include gate
 --- @include fetch
 
 local consumer, lease = ARGV[1], tonumber(ARGV[2])

@@ -1,21 +1,23 @@
 #!lua flags=allow-oom
---[[ finish: active → completed, failed, or delayed / waiting for the next attempt, for
-many jobs in one call; then take the next ones
+--[[ finish: active → completed, failed, or delayed / waiting for another start, for many
+jobs in one call; then take the next ones
 KEYS  the queue's nine keys (include/keys.lua)
 ARGV  consumer  (string)
       want      (jobs to take next, 0..250)
       lease     (ms)
       per group of jobs that end alike three values:
-      kind   (completed, failed, delayed, waiting; progress for values not sent yet,
-             which come first)
-      rule   (completed, failed: keep rule "<count> <age ms>"; delayed: delay in ms)
+      kind   (completed, failed, delayed, waiting; front: waiting before all others of its
+             priority; limited: the same, and no job is taken for a while. Before them
+             all, progress for values not sent yet, and limiter with no jobs)
+      rule   (completed, failed: keep rule "<count> <age ms>"; delayed: delay in ms; limited:
+             ms in which no job is taken; limiter: the worker's rate limit, "<jobs> <ms>")
       count  (jobs that follow, four values each)
         id, token  (strings)
         record     (the job's new record, include/record.lua; its first line is c, f or d,
-                   and for `waiting` it is put here. progress: JSON)
+                   and for those that wait it is put here. progress: JSON)
         detail     (of the event; include/events.lua)
 Returns  {now (ms), per job in the order of the groups, progress left out, 1 ok | 2 done
-         before by this activation | 0 lease lost, next jobs, ms until next due or -1}
+         before by this activation | 0 lease lost, next jobs, ms as take.lua returns them}
 Cost     O(k log n + r), r evicted jobs, at most 1000
 Crash    records are written first, entries are acknowledged last: a script that breaks off
          leaves the entry pending, and the sweep puts it right ]]
@@ -25,11 +27,12 @@ Crash    records are written first, entries are acknowledged last: a script that
 --- @include record
 --- @include lanes
 --- @include retention
+--- @include gate
 --- @include fetch
 
 local consumer, want, lease = ARGV[1], tonumber(ARGV[2]), tonumber(ARGV[3])
 local argc, WIDTH = #ARGV, 4
-reserve(math.floor(argc / WIDTH) + want + PROMOTE_MAX + 16)
+reserve(math.floor(argc / 3) + want + PROMOTE_MAX + 16)
 local now_text = string.format('%.0f', now)
 
 -- check
@@ -127,8 +130,36 @@ function kinds.waiting(group)
   return told
 end
 
-for _, group in ipairs(groups) do emit(group.kind, kinds[group.kind](group)) end
-drop(ended)
+-- the last one first: the front of the line grows backwards
+function kinds.front(group)
+  local told = settle(group, function(i, id)
+    redis.call('SET', job_key(id), ARGV[i + 2])
+  end)
+  for i = #told - 1, 1, -2 do push_front(told[i], load_job(told[i])) end
+  if #told > 0 then arm() end
+  return told
+end
 
-local jobs, due = fetch(consumer, want, lease)
+local own_max, own_ms
+function kinds.limiter(group)
+  own_max, own_ms = string.match(group.rule, '^(%d+) (%d+)$')
+  own_max, own_ms = tonumber(own_max), tonumber(own_ms)
+  return {}
+end
+
+function kinds.limited(group)
+  local told = kinds.front(group)
+  if #told > 0 then hold_back(tonumber(group.rule)) end
+  return told
+end
+
+local EVENTS = {front = 'waiting', limited = 'waiting'}
+for _, group in ipairs(groups) do
+  emit(EVENTS[group.kind] or group.kind, kinds[group.kind](group))
+end
+drop(ended)
+-- at a limit nobody else looks for the slots that have become free here
+if want == 0 and gate ~= '' and #ended > 0 then arm() end
+
+local jobs, due = fetch(consumer, want, lease, own_max, own_ms)
 return {now, statuses, jobs, due}

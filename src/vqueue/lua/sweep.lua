@@ -105,5 +105,5 @@ emit('stalled', stalled)
 emit('failed', failed_events)
 emit('waiting', waiting)
 drop(ended)
-if #waiting > 0 then arm() end
+if #ended > 0 then arm() end
 return {#waiting / 2, #failed_events / 2, redis.call('HEXISTS', meta, 'repair')}

@@ -33,11 +33,15 @@ NEED_NO_FENCE = {
     "change_priority": "leaves active jobs alone",
     "close_gap": "belongs to a reader of events",
     "counts": "reads",
+    "limits": "reads",
     "open": "changes no job",
     "promote": "leaves active jobs alone",
+    "pause": "changes no job",
+    "rate_limit": "changes no job",
     "read_events": "belongs to a reader of events",
     "remove": "leaves active jobs alone",
     "repair": "looks at entries that are pending for nobody",
+    "set_limits": "changes no job",
     "snapshot": "reads",
     "sweep": "takes jobs from their holders on purpose",
     "take": "makes activations",
@@ -103,7 +107,7 @@ def test_a_script_that_refuses_writes_when_memory_is_full_is_one_that_adds(name:
     wanted = "flags=allow-oom"
     if name in ("add", "add_log", "log", "update_data"):
         wanted = ""
-    elif name in ("counts", "snapshot"):
+    elif name in ("counts", "limits", "snapshot"):
         wanted = "flags=no-writes"
     assert flags == wanted
 

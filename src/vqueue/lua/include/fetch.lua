@@ -87,11 +87,13 @@ local function shorten_lease(jobs, consumer, lease)
   renew(tokens, consumer, lease)
 end
 
--- Returns the jobs and the ms until the next delayed job is due (-1: none).
-local function fetch(consumer, want, lease)
+-- Returns the jobs and the ms until more may be there, because a delayed job is due or a
+-- limit gives way (-1: nobody knows). own_max and own_ms are the worker's own rate limit.
+local function fetch(consumer, asked, lease, own_max, own_ms)
   know_lease(lease)
   promote_due()
   local jobs = {}
+  local want, opens_in = admitted(asked, own_max, own_ms)
   if want > 0 then
     express_lane(consumer, want, '(4294967296', jobs)
     local left = want - #jobs / TOLD
@@ -104,9 +106,12 @@ local function fetch(consumer, want, lease)
       active[#active + 1] = consumer
     end
     emit('active', active)
-    if #jobs == want * TOLD and work_remains(jobs) then arm() end
+    count_taken(#jobs / TOLD)
+    -- where a limit was reached there is nobody who could take more
+    if want == asked and #jobs == want * TOLD and work_remains(jobs) then arm() end
   end
   local next_due = redis.call('ZRANGE', delayed, 0, 0, 'WITHSCORES')
-  if not next_due[1] then return jobs, -1 end
-  return jobs, math.max(0, math.floor(tonumber(next_due[2]) / 4096) - now)
+  if not next_due[1] then return jobs, opens_in or -1 end
+  local due_in = math.max(0, math.floor(tonumber(next_due[2]) / 4096) - now)
+  return jobs, math.min(due_in, opens_in or due_in)
 end

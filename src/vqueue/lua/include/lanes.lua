@@ -96,5 +96,9 @@ local function drop(tokens)
   end
 end
 
+local function is_paused() return gate ~= '' and string.find(gate, 'p', 1, true) ~= nil end
+
 -- wake one blocked worker; it wakes the next one while work remains
-local function arm() redis.call('ZADD', wake, 0, '0') end
+local function arm()
+  if not is_paused() then redis.call('ZADD', wake, 0, '0') end
+end
