@@ -58,7 +58,7 @@ class Published:
     def drop_first_frame(self, name: str) -> None:
         """Take the first picture out of a segment, and count the others' packets anew."""
         (track,) = read_ts((self.folder / name).read_bytes()).tracks
-        first, last = (at // PACKET_BYTES for at in (track.frames[0].start, track.frames[0].end))
+        first, last = (at // PACKET_BYTES for at in (track.keys[0].start, track.keys[0].end))
 
         def drop(packets: list[bytearray]) -> None:
             pid = packets[first][1:3]
@@ -78,12 +78,9 @@ class Published:
             tracks = tuple(change(track) for track in facts.tracks)
             self.believed[f"{folder}/{path.name}"] = replace(facts, tracks=tracks)
 
-    def believe_frames(self, folder: str, change: Callable[[Frame], Frame]) -> None:
-        """Have the checker see changed frames in all segments of a rendition."""
-        self.believe(
-            folder,
-            lambda track: replace(track, frames=tuple(change(frame) for frame in track.frames)),
-        )
+    def believe_times(self, folder: str, change: Callable[[float], float]) -> None:
+        """Have the checker see changed time stamps in all segments of a rendition."""
+        self.believe(folder, lambda track: _with_times(track, change))
 
     def believe_video(self, **changed: object) -> None:
         """Have the checker see another format of the pictures, in all rungs."""
@@ -93,6 +90,20 @@ class Published:
     def believe_audio(self, **changed: object) -> None:
         """Have the checker see another format of the sound."""
         self.believe("audio", lambda track: _with_audio(track, changed))
+
+
+def _with_times(track: Track, change: Callable[[float], float]) -> Track:
+    def changed(frame: Frame) -> Frame:
+        return replace(frame, pts_s=change(frame.pts_s), dts_s=change(frame.dts_s))
+
+    frame_s = track.frame_s and change(track.frame_s) - change(0.0)
+    return replace(
+        track,
+        start_s=change(track.start_s),
+        last_s=change(track.last_s),
+        frame_s=frame_s,
+        keys=tuple(changed(frame) for frame in track.keys),
+    )
 
 
 def _with_video(track: Track, changed: dict[str, object]) -> Track:

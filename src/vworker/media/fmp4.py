@@ -24,6 +24,8 @@ _KINDS = {b"vide": Kind.VIDEO, b"soun": Kind.AUDIO}
 #: A sample that depends on others (8.8.3.1).
 _NOT_SYNC = 0x10000
 _BASE_OFFSET, _DURATION, _SIZE, _FLAGS = 0x01, 0x08, 0x10, 0x20
+#: In one run: half an hour of sound. What says more would keep a reader busy for nothing.
+_MOST_SAMPLES = 100_000
 _VIDEO_ENTRY_BYTES, _AUDIO_ENTRY_BYTES = 78, 28
 
 
@@ -109,7 +111,8 @@ def _shift_seconds(elst: bytes, timescale: int, movie_scale: int) -> float:
     wide = elst[:1] == b"\x01"
     size, width = (20, 8) if wide else (12, 4)
     delay_s = 0.0
-    for at in range(8, 8 + size * (_number(elst, 4) if elst else 0), size):
+    edits = _number(elst, 4) if elst else 0
+    for at in range(8, min(8 + size * edits, len(elst)), size):
         lasting = int.from_bytes(elst[at : at + width], "big")
         media_time = int.from_bytes(elst[at + width : at + 2 * width], "big", signed=True)
         if media_time >= 0:
@@ -157,31 +160,31 @@ def read_fmp4(data: bytes, init: InitSection) -> SegmentFacts:
     while at < len(data):
         size = _box_size(data, at)
         if data[at + 4 : at + 8] == b"moof":
-            fragments.append(at)
             for name, traf in _boxes(data[at + 8 : at + size]):
                 if name == b"traf":
                     track_id, found = _read_traf(traf, init, at)
                     frames.setdefault(track_id, []).extend(found)
+                    fragments += [(at, frame.start) for frame in found[:1]]
         at += size
-    if not frames:
+    tracks = tuple(_described(init[track_id], found) for track_id, found in frames.items() if found)
+    if not tracks:
         raise MalformedSegment("there is no movie fragment in the segment")
     if any(frame.end > len(data) for found in frames.values() for frame in found):
         raise MalformedSegment("a movie fragment names more bytes than the segment has")
-    tracks = tuple(
-        Track(
-            kind=init[track_id].kind,
-            frames=tuple(found),
-            video=init[track_id].video,
-            audio=init[track_id].audio,
-        )
-        for track_id, found in frames.items()
-    )
     return SegmentFacts(
         container=Container.FMP4,
         size_bytes=len(data),
         tracks=tracks,
         fragments=tuple(fragments),
     )
+
+
+def _described(track: InitTrack, frames: list[Frame]) -> Track:
+    if track.kind is Kind.VIDEO:
+        return Track.of_pictures(frames, track.video)
+    if track.kind is Kind.AUDIO:
+        return Track.of_sound(frames, track.audio)
+    return Track(kind=track.kind)
 
 
 def _read_traf(traf: bytes, init: InitSection, moof_at: int) -> tuple[int, list[Frame]]:
@@ -222,7 +225,10 @@ def _read_trun(
         position, at = base + int.from_bytes(trun[at : at + 4], "big", signed=True), at + 4
     first_flags = _number(trun, at) if flags & 0x04 else None
     at += 4 if flags & 0x04 else 0
-    for number in range(_number(trun, 4)):
+    count = _number(trun, 4)
+    if count > _MOST_SAMPLES:
+        raise MalformedSegment(f"a movie fragment says that it has {count} frames")
+    for number in range(count):
         told: dict[int, int] = {}
         for bit in (0x100, 0x200, 0x400, 0x800):
             if flags & bit:

@@ -6,9 +6,12 @@ Times are in seconds on the stream's own clock.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+import statistics
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from enum import StrEnum
+from itertools import pairwise
+from typing import Self, TypedDict
 
 from vworker.media.h264 import VideoFormat
 
@@ -66,10 +69,26 @@ class Frame:
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Track:
-    """One elementary stream of a segment, its frames in the order of decoding."""
+    """One elementary stream of a segment.
+
+    Of its frames only the keys are kept: twelve hours in four rungs have ten million frames.
+    """
 
     kind: Kind
-    frames: tuple[Frame, ...]
+    #: How many frames there are.
+    count: int = 0
+    #: When the first frame is shown, and the last one; the clock may begin again in between.
+    start_s: float = 0.0
+    last_s: float = 0.0
+    #: How long the last frame is shown; None where the container does not tell.
+    last_duration_s: float | None = None
+    #: How long a picture is shown, the median; None when there are not two.
+    frame_s: float | None = None
+    #: Whether decoding begins with a frame that needs no other, and its times only ever rise.
+    starts_with_key: bool = False
+    rises: bool = True
+    #: The pictures that can be decoded alone, in their order; of sound none are kept.
+    keys: tuple[Frame, ...] = ()
     #: From the first header in the segment; None when it has none.
     video: VideoFormat | None = None
     audio: AudioFormat | None = None
@@ -80,10 +99,44 @@ class Track:
         described = self.video or self.audio
         return None if described is None else described.codec
 
-    @property
-    def start_s(self) -> float:
-        """When the first frame is shown; the track must have frames."""
-        return min(frame.pts_s for frame in self.frames)
+    @classmethod
+    def of_pictures(cls, frames: Sequence[Frame], video: VideoFormat | None) -> Self:
+        """Describe a run of pictures, given in the order of decoding."""
+        times = sorted(frame.pts_s for frame in frames)
+        gaps = [after - before for before, after in pairwise(times)]
+        return cls(
+            kind=Kind.VIDEO,
+            frame_s=statistics.median(gaps) if gaps else None,
+            keys=tuple(frame for frame in frames if frame.key),
+            video=video,
+            **_extent(frames),
+        )
+
+    @classmethod
+    def of_sound(cls, frames: Sequence[Frame], audio: AudioFormat | None) -> Self:
+        """Describe a run of sound."""
+        return cls(kind=Kind.AUDIO, audio=audio, **_extent(frames))
+
+
+class _Extent(TypedDict):
+    count: int
+    start_s: float
+    last_s: float
+    last_duration_s: float | None
+    starts_with_key: bool
+    rises: bool
+
+
+def _extent(frames: Sequence[Frame]) -> _Extent:
+    last = max(frames, key=lambda frame: frame.pts_s)
+    return _Extent(
+        count=len(frames),
+        start_s=min(frame.pts_s for frame in frames),
+        last_s=last.pts_s,
+        last_duration_s=last.duration_s,
+        starts_with_key=frames[0].key,
+        rises=all(before.dts_s < after.dts_s for before, after in pairwise(frames)),
+    )
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -95,8 +148,8 @@ class SegmentFacts:
     tracks: tuple[Track, ...]
     #: What breaks the transport inside the segment, in words.
     faults: tuple[str, ...] = ()
-    #: Where the movie fragments begin, in bytes; of fragmented MP4 only.
-    fragments: tuple[int, ...] = ()
+    #: Where each movie fragment begins, and its first frame, in bytes; of fragmented MP4 only.
+    fragments: tuple[tuple[int, int], ...] = ()
     #: Packet id → first and last continuity counter; of transport streams only.
     counters: Mapping[int, tuple[int, int]] = field(default_factory=dict)
     #: Whether a player can begin here with nothing but this file and its EXT-X-MAP.
@@ -110,4 +163,4 @@ class SegmentFacts:
     def main_track(self) -> Track | None:
         """The picture, else the sound; None when the segment has neither."""
         tracks = self.of_kind(Kind.VIDEO) or self.of_kind(Kind.AUDIO)
-        return next((track for track in tracks if track.frames), None)
+        return next((track for track in tracks if track.count), None)

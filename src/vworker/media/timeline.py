@@ -5,7 +5,6 @@ from __future__ import annotations
 import statistics
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from itertools import pairwise
 
 from vworker.media.segment import Container, Frame, Kind, SegmentFacts
 from vworker.media.ts import WRAP_S
@@ -21,12 +20,9 @@ class Span:
 
 def frame_seconds(segments: Sequence[SegmentFacts]) -> float | None:
     """Return how long a picture is shown, the median; None when no segment has two of them."""
-    gaps = []
-    for segment in segments:
-        for track in segment.of_kind(Kind.VIDEO):
-            times = sorted(frame.pts_s for frame in track.frames)
-            gaps += [after - before for before, after in pairwise(times)]
-    return statistics.median(gaps) if gaps else None
+    told = [track.frame_s for segment in segments for track in segment.of_kind(Kind.VIDEO)]
+    known = [frame_s for frame_s in told if frame_s is not None]
+    return statistics.median(known) if known else None
 
 
 def spans(segments: Sequence[SegmentFacts], frame_s: float) -> list[Span]:
@@ -44,15 +40,10 @@ def spans(segments: Sequence[SegmentFacts], frame_s: float) -> list[Span]:
         if found and segment.container is Container.TS and start < found[-1].start_s - WRAP_S / 2:
             wraps += WRAP_S
             start += WRAP_S
-        lengths = (_end(frame, frame_s, track.start_s) for frame in track.frames)
-        found.append(Span(start_s=start, end_s=start + max(lengths)))
+        last_s = frame_s if track.last_duration_s is None else track.last_duration_s
+        end = start + (track.last_s - track.start_s) + last_s
+        found.append(Span(start_s=start, end_s=end))
     return found
-
-
-def _end(frame: Frame, frame_s: float, start_s: float) -> float:
-    """Return when a frame ends, in seconds from the segment's start; the clock may wrap inside."""
-    shown = frame.pts_s - start_s
-    return shown + (frame_s if frame.duration_s is None else frame.duration_s)
 
 
 def durations(found: Sequence[Span]) -> list[float]:
@@ -83,7 +74,7 @@ def stills(segments: Sequence[SegmentFacts], found: Sequence[Span]) -> list[Stil
         (number, frame, offset, found[number].start_s + frame.pts_s - track.start_s)
         for number, segment in enumerate(segments)
         for track in segment.of_kind(Kind.VIDEO)[:1]
-        for frame, offset in _loadable(segment, track.frames)
+        for frame, offset in _loadable(segment, track.keys)
     ]
     if not keys:
         return []
@@ -101,17 +92,14 @@ def stills(segments: Sequence[SegmentFacts], found: Sequence[Span]) -> list[Stil
     ]
 
 
-def _loadable(segment: SegmentFacts, frames: Sequence[Frame]) -> Iterator[tuple[Frame, int]]:
+def _loadable(segment: SegmentFacts, keys: Sequence[Frame]) -> Iterator[tuple[Frame, int]]:
     """Yield the pictures that one range of bytes brings, with its start.
 
     In fragmented MP4 that is the first picture of a fragment only: the range begins with the
     moof box, and would hold all pictures before a later one.
     """
     if segment.container is Container.TS:
-        yield from ((frame, frame.start) for frame in frames if frame.key)
+        yield from ((frame, frame.start) for frame in keys)
         return
-    for fragment, end in zip(segment.fragments, [*segment.fragments[1:], None], strict=True):
-        inside = (f for f in frames if f.start >= fragment and (end is None or f.start < end))
-        first = next(inside, None)
-        if first is not None and first.key:
-            yield first, fragment
+    begins = {first: fragment for fragment, first in segment.fragments}
+    yield from ((frame, begins[frame.start]) for frame in keys if frame.start in begins)

@@ -143,7 +143,7 @@ def _read_track(data: bytes, pid: int, found: _Pid, kind: Kind) -> Track:
         return _read_video(data, pid, list(units))
     if kind is Kind.AUDIO:
         return _read_audio(data, pid, list(units))
-    return Track(kind=kind, frames=())
+    return Track(kind=kind)
 
 
 def _read_video(data: bytes, pid: int, units: list[tuple[int, int]]) -> Track:
@@ -167,7 +167,7 @@ def _read_video(data: bytes, pid: int, units: list[tuple[int, int]]) -> Track:
                 end=(last + 1) * PACKET_BYTES,
             )
         )
-    return Track(kind=Kind.VIDEO, frames=tuple(frames), video=described)
+    return Track.of_pictures(frames, described)
 
 
 def _first_units(data: bytes, pid: int, first: int, last: int) -> tuple[set[int], bytes | None]:
@@ -208,7 +208,7 @@ def _read_audio(data: bytes, pid: int, units: list[tuple[int, int]]) -> Track:
                 end=(last + 1) * PACKET_BYTES,
             )
         )
-    return Track(kind=Kind.AUDIO, frames=tuple(frames), audio=described)
+    return Track.of_sound(frames, described)
 
 
 def picture_of(data: bytes, frame: Frame) -> bytes:

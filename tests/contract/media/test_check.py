@@ -8,7 +8,7 @@ import pytest
 from tests.support.encoded import Encoded
 from tests.support.published import MASTER, Published
 from vworker.media.check.rules import RULES
-from vworker.media.segment import Container, Frame
+from vworker.media.segment import Container
 
 MEDIA, AUDIO, IFRAMES = "480p/index.m3u8", "audio/index.m3u8", "480p/iframes.m3u8"
 SECOND = "480p/seg_00001.ts"
@@ -67,16 +67,16 @@ def _as_fragments(published: Published) -> None:
     published.believed[SECOND] = replace(published.believed[SECOND], container=Container.FMP4)
 
 
-def _slower(frame: Frame) -> Frame:
-    return replace(frame, pts_s=frame.pts_s * 2, dts_s=frame.dts_s * 2)
+def _slower(seconds: float) -> float:
+    return seconds * 2
 
 
-def _twice_as_fast(frame: Frame) -> Frame:
-    return replace(frame, pts_s=frame.pts_s / 2.5, dts_s=frame.dts_s / 2.5)
+def _faster(seconds: float) -> float:
+    return seconds / 2.5
 
 
-def _later(frame: Frame) -> Frame:
-    return replace(frame, pts_s=frame.pts_s + 0.5, dts_s=frame.dts_s + 0.5)
+def _later(seconds: float) -> float:
+    return seconds + 0.5
 
 
 #: Rule → damages, each of which breaks it, and maybe others.
@@ -95,7 +95,7 @@ DAMAGES: list[tuple[str, Callable[[Published], object]]] = [
     ("rfc-6.2.1", lambda p: (p.folder / SECOND).unlink()),
     ("rfc-6.2.1", lambda p: (p.folder / IFRAMES).unlink()),
     ("rfc-6.2.4", lambda p: p.edit(MEDIA, "^#EXTINF.*\nseg_00002.ts\n", "")),
-    ("rfc-6.2.4", lambda p: p.believe_frames("360p", _later)),
+    ("rfc-6.2.4", lambda p: p.believe_times("360p", _later)),
     ("apple-1.2", lambda p: p.write(SECOND, b"\x47" * 187)),
     ("apple-1.2", lambda p: p.write(SECOND, b"no video at all")),
     ("apple-1.2", _as_fragments),
@@ -104,9 +104,9 @@ DAMAGES: list[tuple[str, Callable[[Published], object]]] = [
     ("apple-1.3a", lambda p: p.believe_video(level=50)),
     ("apple-1.4", lambda p: p.believe_video(profile=77)),
     ("apple-1.11", lambda p: p.believe_video(level=40)),
-    ("apple-1.13", lambda p: p.believe_frames("480p", _slower)),
+    ("apple-1.13", lambda p: p.believe_times("480p", _slower)),
     ("apple-1.14", lambda p: p.believe_video(progressive=False)),
-    ("apple-1.19", lambda p: p.believe_frames("480p", _twice_as_fast)),
+    ("apple-1.19", lambda p: p.believe_times("480p", _faster)),
     ("apple-1.26", lambda p: p.edit(MASTER, r"AVERAGE-BANDWIDTH=\d", "AVERAGE-BANDWIDTH=9")),
     ("apple-1.27", lambda p: p.edit(MASTER, r"INF:BANDWIDTH=\d", "INF:BANDWIDTH=9")),
     ("apple-1.27", lambda p: p.edit(MASTER, r"INF:BANDWIDTH=1", "INF:BANDWIDTH=")),
@@ -124,20 +124,21 @@ DAMAGES: list[tuple[str, Callable[[Published], object]]] = [
     ("apple-6.8", lambda p: p.edit(IFRAMES, "@564$", "@752")),
     ("apple-6.8", lambda p: p.edit(IFRAMES, "^(#EXT-X-BYTERANGE:)1", r"\g<1>", count=1)),
     ("apple-7.1", lambda p: p.swap(SECOND, "480p/seg_00002.ts")),
+    ("apple-7.1", lambda p: p.believe("480p", lambda track: replace(track, rises=False))),
     ("apple-7.2", _wrong_counter),
     ("apple-7.2", lambda p: p.swap(SECOND, "480p/seg_00002.ts")),
     ("apple-7.4", lambda p: p.drop_first_frame(SECOND)),
     ("apple-7.7", lambda p: p.edit(MEDIA, "TARGETDURATION:6", "TARGETDURATION:5")),
-    ("apple-7.5", lambda p: p.believe_frames("480p", _slower)),
+    ("apple-7.5", lambda p: p.believe_times("480p", _slower)),
     ("apple-8.1", lambda p: p.edit(MEDIA, "^#EXTINF:2.5", "#EXTINF:1.5")),
     ("apple-8.2", lambda p: p.edit(AUDIO, "TARGETDURATION:6", "TARGETDURATION:7")),
     ("apple-8.3", lambda p: p.edit(AUDIO, "^#EXTINF.*\nseg_00002.ts\n", "")),
     ("apple-8.6", lambda p: p.edit(MEDIA, "^#EXT-X-PLAYLIST-TYPE:VOD\n", "")),
-    ("apple-8.7", lambda p: p.believe_frames("audio", _later)),
+    ("apple-8.7", lambda p: p.believe_times("audio", _later)),
     ("apple-8.9", lambda p: p.edit(MASTER, ',AUDIO="audio"$', "")),
     ("apple-8.10", lambda p: p.edit(MASTER, ',LANGUAGE="und"', "")),
     ("apple-8.20", lambda p: p.edit(MEDIA, "seg_00001.ts", "seg_00001.m4s")),
-    ("apple-8.22", lambda p: p.believe_frames("audio", _later)),
+    ("apple-8.22", lambda p: p.believe_times("audio", _later)),
     ("apple-9.1", lambda p: p.edit(MASTER, ',CODECS="[^"]*"', "")),
     ("apple-9.2", lambda p: p.edit(MASTER, ",RESOLUTION=854x480", "")),
     ("apple-9.3", lambda p: p.edit(MASTER, "avc1.64001f", "avc1.640029")),

@@ -38,12 +38,12 @@ def check_iframes(found: Presentation) -> Iterator[Finding]:
 def _is_one_iframe(listed: ListedSegment, segment: SegmentFacts) -> bool:
     """Whether a range ends with a key frame, and begins with it or with its movie fragment."""
     offset, length = listed.byte_range or (0, segment.size_bytes)
-    keys = [
-        frame
+    keys = {
+        frame.start
         for track in segment.of_kind(Kind.VIDEO)
-        for frame in track.frames
-        if frame.key and frame.end == offset + length
-    ]
+        for frame in track.keys
+        if frame.end == offset + length
+    }
     if segment.container is Container.TS:
-        return any(frame.start == offset for frame in keys)
-    return offset in segment.fragments and any(frame.start >= offset for frame in keys)
+        return offset in keys
+    return any(offset == fragment and first in keys for fragment, first in segment.fragments)

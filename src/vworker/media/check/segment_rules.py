@@ -81,11 +81,10 @@ def _check_starts(rendition: Rendition) -> Iterator[Finding]:
         if not segment.self_contained:
             yield broken("apple-7.4", where, "it does not start with the tables of its stream")
         for track in segment.of_kind(Kind.VIDEO):
-            if not track.frames or not track.frames[0].key:
+            if not track.starts_with_key:
                 yield broken("apple-7.4", where, "its first picture is no IDR picture")
-            keys = [frame.pts_s for frame in track.frames if frame.key]
-            last = max((frame.pts_s for frame in track.frames), default=0.0)
-            gaps = [after - before for before, after in pairwise([*keys, last])]
+            keys = [frame.pts_s for frame in track.keys]
+            gaps = [after - before for before, after in pairwise([*keys, track.last_s])]
             if max(gaps, default=0.0) > _IDR_EVERY_S:
                 yield broken(
                     "apple-1.13", where, f"{max(gaps):.2f} s pass from one IDR picture to the next"
@@ -113,8 +112,7 @@ def _check_clock(rendition: Rendition) -> Iterator[Finding]:
     """Time stamps of decoding rise, and a segment begins where the one before it ended."""
     for where, segment in _segments(rendition):
         for track in segment.tracks:
-            times = [frame.dts_s for frame in track.frames]
-            if any(after <= before for before, after in pairwise(times)):
+            if not track.rises:
                 yield broken("apple-7.1", where, "its time stamps do not rise")
     allowed = rendition.frame_s / 2 + _SEAM_S if rendition.frame_s else _SOUND_SEAM_S
     names = [listed.uri for listed in rendition.listing.segments]
