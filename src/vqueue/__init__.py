@@ -20,6 +20,7 @@ from vqueue.job import Job, JobState
 from vqueue.options import Backoff, JobOptions, Retention
 from vqueue.producing import NewJob
 from vqueue.queue import Queue
+from vqueue.schedules import JobScheduler, Repeat
 from vqueue.worker import Worker
 
 __all__ = [
@@ -33,6 +34,7 @@ __all__ = [
     "JobNotInState",
     "JobOptions",
     "JobParked",
+    "JobScheduler",
     "JobState",
     "LeaseLost",
     "NewJob",
@@ -41,6 +43,7 @@ __all__ = [
     "QueueFull",
     "QueueUnavailable",
     "RateLimitError",
+    "Repeat",
     "Retention",
     "UnrecoverableError",
     "VQueueError",

@@ -30,11 +30,16 @@ class Duty(Protocol):
         """Do it once; safe to repeat and to run in several workers at once."""
 
 
-async def run_duty(duty: Duty) -> None:
-    """Run a duty until cancelled; a failed run is logged and does not end it."""
+async def run_duty(duty: Duty, *, at_once: bool = False) -> None:
+    """Run a duty until cancelled; a failed run is logged and does not end it.
+
+    The first run comes after an interval, or `at_once`.
+    """
     while True:
-        # spread over the interval, so that workers started together do not march in step
-        await asyncio.sleep(duty.interval * random.uniform(0.75, 1.25))  # noqa: S311
+        if not at_once:
+            # spread over the interval: workers started together do not march in step
+            await asyncio.sleep(duty.interval * random.uniform(0.75, 1.25))  # noqa: S311
+        at_once = False
         try:
             await duty.run_once()
         except Exception:

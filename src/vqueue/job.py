@@ -171,6 +171,18 @@ class Job:
         return Backoff.from_wire(wire) if wire else Backoff()
 
     @property
+    def scheduler_id(self) -> str | None:
+        """The job scheduler that made the job, None for another job."""
+        return self._options.get("scheduler")
+
+    @property
+    def scheduled_for(self) -> float | None:
+        """The slot that a job scheduler made the job for; None for another job."""
+        if self.scheduler_id is None:
+            return None
+        return int(self.id.rpartition(".")[2]) / 1000
+
+    @property
     def options(self) -> dict[str, Any]:
         """The stored options that differ from their defaults; times in ms."""
         return dict(self._options)

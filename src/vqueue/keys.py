@@ -10,7 +10,8 @@ meta           HASH     ms, seq: the queue's clock · n: number of the last even
                         lost · buried: when a tombstone was made last ·
                         next:GROUP, gap:GROUP: durable subscribers · gate,
                         concurrency, limit_max, limit_ms, held_until, window_end,
-                        window_used: pause and limits (lua/include/gate.lua)
+                        window_used: pause and limits (lua/include/gate.lua) · sched:
+                        ms of the earliest slot
 ready          STREAM   group ``workers``; one entry per waiting or active job
                         without priority: j = job id
 express        STREAM   group ``workers``; an entry per active job that came from
@@ -26,6 +27,10 @@ j:ID           STRING   the job's record, see lua/include/record.lua (until rete
 j:ID:x         HASH     what came up while the job ran: g progress, ll last log number,
                         d changed data (with the job)
 j:ID:log       LIST     log lines (with the job)
+sched          ZSET     job schedulers by their next slot (ms; 2^53 - 1 for those that
+                        have ended or starve)
+sched:SID      HASH     a job scheduler, see lua/include/schedules.lua (until removed)
+tails          ZSET     schedulers with a pattern by the last slot (ms) that is listed
 gone:ID        STRING   activation that ended a removed job (10 minutes)
 turn:DUTY      STRING   a duty was done lately (its interval)
 resync:GROUP   STRING   process that reads all jobs for a durable subscriber (30 s)
@@ -71,6 +76,8 @@ class QueueKeys:
         "prefix",
         "prioritized",
         "ready",
+        "sched",
+        "tails",
         "wake",
     )
 
@@ -87,6 +94,8 @@ class QueueKeys:
         self.failed = self.prefix + "failed"
         self.wake = self.prefix + "wake"
         self.ev = self.prefix + "ev"
+        self.sched = self.prefix + "sched"
+        self.tails = self.prefix + "tails"
         self.fixed = (
             self.meta,
             self.ready,
@@ -110,6 +119,10 @@ class QueueKeys:
     def log(self, job_id: str) -> str:
         """Return the key of a job's log lines."""
         return f"{self.prefix}j:{job_id}:log"
+
+    def scheduler(self, scheduler_id: str) -> str:
+        """Return the key of a job scheduler."""
+        return f"{self.prefix}sched:{scheduler_id}"
 
     def tombstone(self, job_id: str) -> str:
         """Return the key that outlives a removed job for ten minutes."""

@@ -10,6 +10,7 @@ from typing import Any, NamedTuple
 
 from vqueue.edit_scripts import EditScripts
 from vqueue.record import NewRecord, Settlement, Snapshot, TakenJob
+from vqueue.schedule_scripts import ScheduleScripts
 
 #: Jobs in one script call: keeps each call well below 5 ms of Redis time.
 MAX_BATCH = 250
@@ -54,7 +55,7 @@ def _taken(now_ms: int, told: list[bytes], due_ms: int) -> Taken:
     return Taken(now_ms, taken, due_ms)
 
 
-class Scripts(EditScripts):
+class Scripts(EditScripts, ScheduleScripts):
     """The scripts of one queue over one client, see ScriptCalls.
 
     Calls that hand out jobs (take, finish, adopt) are sent once: the worker must first

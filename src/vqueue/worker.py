@@ -26,6 +26,7 @@ from vqueue.lease import LeaseKeeper
 from vqueue.options import KEEP_ALL, Retention, Seconds, check_count, to_ms
 from vqueue.outcome import BackoffStrategy, OutcomePolicy
 from vqueue.reports import Reports
+from vqueue.schedules import Refill
 from vqueue.scripts import Scripts
 from vqueue.settling import Settler
 from vqueue.slots import Slots
@@ -112,6 +113,7 @@ class Worker:
             ),
             Repair(self._scripts),
         )
+        self._refill = Refill(self._client, self._scripts, self.keys)
 
         self._holdings = Holdings(
             name,
@@ -177,6 +179,8 @@ class Worker:
             loops = [
                 background.create_task(self._reports.run()),
                 *(background.create_task(run_duty(duty)) for duty in self._duties),
+                # slots that went by while no worker ran
+                background.create_task(run_duty(self._refill, at_once=True)),
                 *(background.create_task(self._settler.run()) for _ in range(2)),
             ]
             async with asyncio.TaskGroup() as jobs:

@@ -12,7 +12,8 @@ from tests.support.queue_dump import QueueDump, Stream, dump_queue
 _KEYS = {
     r"meta": "hash",
     r"ready|express|ev": "stream",
-    r"prioritized|delayed|completed|failed|wake": "zset",
+    r"prioritized|delayed|completed|failed|wake|sched|tails": "zset",
+    r"sched:[^:]+": "hash",
     r"j:[^:]+": "string",
     r"j:[^:]+:x": "hash",
     r"j:[^:]+:log": "list",

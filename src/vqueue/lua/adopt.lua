@@ -15,6 +15,8 @@ Crash    a repeat returns the same jobs ]]
 --- @include record
 --- @include lanes
 --- @include gate
+--- @include standing
+--- @include schedules
 --- @include fetch
 
 local consumer, lease = ARGV[1], tonumber(ARGV[2])

@@ -28,11 +28,13 @@ Crash    records are written first, entries are acknowledged last: a script that
 --- @include lanes
 --- @include retention
 --- @include gate
+--- @include standing
+--- @include schedules
 --- @include fetch
 
 local consumer, want, lease = ARGV[1], tonumber(ARGV[2]), tonumber(ARGV[3])
 local argc, WIDTH = #ARGV, 4
-reserve(math.floor(argc / 3) + want + PROMOTE_MAX + 16)
+reserve(math.floor(argc / 3) + want + FETCH_IDS + 8)
 local now_text = string.format('%.0f', now)
 
 -- check

@@ -6,7 +6,7 @@ ARGV  consumer  (string, unique per worker process)
       lease     (ms, at most the queue's longest)
       own_max, own_ms  (the worker's rate limit: jobs in so many ms; may be missing)
 Returns  {now (ms), {token, id, record (include/record.lua), …}, ms until there may be
-         more: a delayed job is due, a limit gives way; or -1}
+         more: a delayed job or a slot is due, a limit gives way; or -1}
 Cost     O((p + k) log n), p promoted jobs, at most 250
 Crash    a lost reply leaves entries pending for this consumer: adopt.lua finds them ]]
 --- @include keys
@@ -15,11 +15,13 @@ Crash    a lost reply leaves entries pending for this consumer: adopt.lua finds 
 --- @include record
 --- @include lanes
 --- @include gate
+--- @include standing
+--- @include schedules
 --- @include fetch
 
 local consumer, want, lease = ARGV[1], tonumber(ARGV[2]), tonumber(ARGV[3])
 local own_max, own_ms
 if ARGV[4] then own_max, own_ms = tonumber(ARGV[4]), tonumber(ARGV[5]) end
-reserve(want + PROMOTE_MAX + 8)
+reserve(want + FETCH_IDS)
 local jobs, due = fetch(consumer, want, lease, own_max, own_ms)
 return {now, jobs, due}

@@ -7,6 +7,7 @@ local now = TIME[1] * 1000 + math.floor(TIME[2] / 1000)
 local clock_ms, clock_seq, clock_prefix
 local events_cap, longest_lease
 local gate = '' -- what keeps jobs from being taken: include/gate.lua
+local schedule_due -- ms of the next slot of a job scheduler, nil for none
 
 -- meta is new, or was deleted: never fall behind what the streams already hold
 local function start_clock()
@@ -33,11 +34,12 @@ end
 -- A script calls this once, before its first write, with the most ids it may mint.
 -- With 0 it only learns the time and the settings.
 local function reserve(count)
-  local state = redis.call('HMGET', meta, 'ms', 'seq', 'events_cap', 'lease', 'gate')
+  local state = redis.call('HMGET', meta, 'ms', 'seq', 'events_cap', 'lease', 'gate', 'sched')
   local ms, seq = tonumber(state[1]), tonumber(state[2])
   events_cap = tonumber(state[3]) or 10000
   longest_lease = tonumber(state[4])
   gate = state[5] or ''
+  schedule_due = tonumber(state[6])
   local new = not ms
   if new then ms, seq = start_clock() end
   if now > ms then ms, seq = now, 0 end

@@ -1,7 +1,10 @@
 --[[ Taking jobs, the body of take.lua and the tail of finish.lua: promote what is
-due, then hand out front-of-line jobs, then `ready`, then prioritized ones. Taking
-writes nothing on a `ready` job: active is what is pending for the group. ]]
+due, make the jobs of due slots, then hand out front-of-line jobs, then `ready`, then
+prioritized ones. Taking writes nothing on a `ready` job: active is what is pending for the
+group. ]]
 local PROMOTE_MAX = 250
+-- ids that a fetch mints beside one per job that it hands out
+local FETCH_IDS = PROMOTE_MAX + FIRE_MAX + 8
 
 local function promote_due()
   local due = redis.call('ZRANGE', delayed, '-inf', now * 4096 + 4095,
@@ -87,11 +90,13 @@ local function shorten_lease(jobs, consumer, lease)
   renew(tokens, consumer, lease)
 end
 
--- Returns the jobs and the ms until more may be there, because a delayed job is due or a
--- limit gives way (-1: nobody knows). own_max and own_ms are the worker's own rate limit.
+-- Returns the jobs and the ms until more may be there, because a delayed job or a slot is
+-- due or a limit gives way (-1: nobody knows). own_max and own_ms are the worker's own rate
+-- limit.
 local function fetch(consumer, asked, lease, own_max, own_ms)
   know_lease(lease)
   promote_due()
+  fire_due()
   local jobs = {}
   local want, opens_in = admitted(asked, own_max, own_ms)
   if want > 0 then
@@ -111,7 +116,9 @@ local function fetch(consumer, asked, lease, own_max, own_ms)
     if want == asked and #jobs == want * TOLD and work_remains(jobs) then arm() end
   end
   local next_due = redis.call('ZRANGE', delayed, 0, 0, 'WITHSCORES')
-  if not next_due[1] then return jobs, opens_in or -1 end
-  local due_in = math.max(0, math.floor(tonumber(next_due[2]) / 4096) - now)
+  local due = next_due[1] and math.floor(tonumber(next_due[2]) / 4096)
+  if schedule_due and schedule_due < (due or math.huge) then due = schedule_due end
+  if not due then return jobs, opens_in or -1 end
+  local due_in = math.max(0, due - now)
   return jobs, math.min(due_in, opens_in or due_in)
 end
