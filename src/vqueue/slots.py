@@ -54,18 +54,21 @@ class Slots:
     def close(self) -> None:
         """Let the slots end when there is nothing left to run."""
         self._closing = True
-        for idle in self._idle:
-            if not idle.done():
-                idle.set_result(None)
+        while self._idle:
+            self._rouse(self._idle.pop())
 
     def _wake(self) -> None:
         while self._waking < _AHEAD and self._waking < len(self._ready):
-            self._waking += 1
-            idle = self._idle.pop() if self._idle else None
-            if idle is not None and not idle.done():
-                idle.set_result(None)
+            if self._idle:
+                self._rouse(self._idle.pop())
             else:
+                self._waking += 1
                 self._group.create_task(self._run(), name="vqueue-slot")
+
+    def _rouse(self, idle: asyncio.Future[None]) -> None:
+        if not idle.done():  # a slot that was cancelled is gone
+            self._waking += 1
+            idle.set_result(None)
 
     async def _run(self) -> None:
         task = asyncio.current_task()

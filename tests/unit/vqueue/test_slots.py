@@ -130,6 +130,23 @@ async def test_a_job_lost_before_it_began_is_not_run() -> None:
     assert outcomes[first.job_id] is None
 
 
+async def test_closed_slots_are_told_of_nothing_more_to_run() -> None:
+    # the last finish of a closing worker brings no jobs, after the group has ended
+    slots: list[Slots] = []
+
+    async def handler(_: Job) -> None:
+        await asyncio.sleep(0)
+
+    async with asyncio.timeout(10), asyncio.TaskGroup() as group:
+        ended: asyncio.Queue[tuple[Activation, Outcome | None]] = asyncio.Queue()
+        slots.append(Slots(group, handler, _POLICY, lambda *end: ended.put_nowait(end)))
+        slots[0].start(activations(20))
+        for _ in range(20):
+            await ended.get()
+        slots[0].close()
+    slots[0].start([])
+
+
 async def test_a_cancelled_group_ends_the_handlers_and_the_idle_slots() -> None:
     began = asyncio.Event()
 
