@@ -8,6 +8,7 @@ from vqueue.errors import (
     JobNotInState,
     JobParked,
     LeaseLost,
+    ParentMissing,
     QueueFull,
     QueueUnavailable,
     RateLimitError,
@@ -16,8 +17,11 @@ from vqueue.errors import (
     WaitingError,
 )
 from vqueue.events import JobEvent, QueueEvents
+from vqueue.flow_scripts import Dependency
+from vqueue.flows import FlowJob, FlowNode, FlowProducer, chain, chord, group
 from vqueue.job import Job, JobState
 from vqueue.options import Backoff, JobOptions, Retention
+from vqueue.parenting import DependencyPage
 from vqueue.producing import NewJob
 from vqueue.queue import Queue
 from vqueue.schedules import JobScheduler, Repeat
@@ -26,6 +30,11 @@ from vqueue.worker import Worker
 __all__ = [
     "Backoff",
     "DelayedError",
+    "Dependency",
+    "DependencyPage",
+    "FlowJob",
+    "FlowNode",
+    "FlowProducer",
     "InvalidOption",
     "Job",
     "JobEvent",
@@ -38,6 +47,7 @@ __all__ = [
     "JobState",
     "LeaseLost",
     "NewJob",
+    "ParentMissing",
     "Queue",
     "QueueEvents",
     "QueueFull",
@@ -49,4 +59,7 @@ __all__ = [
     "VQueueError",
     "WaitingError",
     "Worker",
+    "chain",
+    "chord",
+    "group",
 ]

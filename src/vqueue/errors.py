@@ -5,6 +5,7 @@ VQueueError
 ├── QueueUnavailable    Redis did not answer within the time a call may take
 ├── QueueFull           Redis is at maxmemory; running jobs go on, new ones are refused
 ├── LeaseLost           this activation no longer holds its job
+├── ParentMissing       children were to join a job that does not exist or has ended
 ├── JobNotActive        a call that only a running job may make
 ├── JobNotFound         the queue does not know the job (any more)
 ├── JobNotInState       the job is not in a state in which that can be done to it
@@ -54,6 +55,10 @@ class LeaseLost(VQueueError):
             f"job {job_id} is not running under consumer {consumer} with fence {fence}: "
             "its lease is lost, another worker may hold the job"
         )
+
+
+class ParentMissing(VQueueError):
+    """Children were to join a parent that does not exist or has ended; nothing was added."""
 
 
 class JobNotActive(VQueueError):

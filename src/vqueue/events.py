@@ -44,6 +44,7 @@ class JobEvent:
     added      name
     waiting    prev (the state before; absent for a new job)
     delayed    delay_until (seconds since the epoch)
+    waiting-children  prev (``active``; absent for a new job)
     active     consumer
     progress   progress (the value)
     completed  returnvalue, attempts_made, attempts_started, processed_on
@@ -96,6 +97,7 @@ def _no_detail(_: bytes) -> dict[str, Any]:
 _DETAILS: dict[str, Callable[[bytes], dict[str, Any]]] = {
     "added": lambda detail: {"name": detail.decode()},
     "waiting": lambda detail: {"prev": detail.decode()} if detail else {},
+    "waiting-children": lambda detail: {"prev": detail.decode()} if detail else {},
     "delayed": lambda detail: {"delay_until": int(detail) / 1000},
     "active": lambda detail: {"consumer": detail.decode()},
     "progress": lambda detail: {"progress": decode(detail)},

@@ -17,6 +17,7 @@ _COUNTED = (
     JobState.ACTIVE,
     JobState.COMPLETED,
     JobState.FAILED,
+    JobState.WAITING_CHILDREN,
 )
 
 

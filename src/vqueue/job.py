@@ -25,6 +25,8 @@ class JobState(StrEnum):
     PRIORITIZED = "prioritized"
     #: Waits for its time: added with a delay, or between two attempts.
     DELAYED = "delayed"
+    #: Waits until its children have ended.
+    WAITING_CHILDREN = "waiting-children"
     #: Held by a worker, whose lease is renewed.
     ACTIVE = "active"
     #: Its handler returned; final.
@@ -37,12 +39,19 @@ FINAL_STATES = frozenset({JobState.COMPLETED, JobState.FAILED})
 
 #: From → to, as the scripts do it. None is a job that does not exist (yet, or any more).
 LEGAL_TRANSITIONS: dict[JobState | None, frozenset[JobState | None]] = {
-    None: frozenset({JobState.WAITING, JobState.PRIORITIZED, JobState.DELAYED}),
-    JobState.WAITING: frozenset({JobState.ACTIVE, JobState.PRIORITIZED, None}),
-    JobState.PRIORITIZED: frozenset({JobState.ACTIVE, JobState.WAITING, None}),
-    JobState.DELAYED: frozenset({JobState.WAITING, JobState.PRIORITIZED, None}),
+    None: frozenset(
+        {JobState.WAITING, JobState.PRIORITIZED, JobState.DELAYED, JobState.WAITING_CHILDREN}
+    ),
+    # failed: with a child, without being started for it
+    JobState.WAITING: frozenset({JobState.ACTIVE, JobState.PRIORITIZED, JobState.FAILED, None}),
+    JobState.PRIORITIZED: frozenset({JobState.ACTIVE, JobState.WAITING, JobState.FAILED, None}),
+    JobState.DELAYED: frozenset({JobState.WAITING, JobState.PRIORITIZED, JobState.FAILED, None}),
+    JobState.WAITING_CHILDREN: frozenset(
+        {JobState.WAITING, JobState.PRIORITIZED, JobState.DELAYED, JobState.FAILED, None}
+    ),
     JobState.ACTIVE: frozenset(
         {
+            JobState.WAITING_CHILDREN,
             JobState.WAITING,
             JobState.PRIORITIZED,
             JobState.DELAYED,

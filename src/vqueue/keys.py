@@ -7,8 +7,8 @@ meta           HASH     ms, seq: the queue's clock · n: number of the last even
                         lease: the longest lease in ms · events_cap, events_mark ·
                         front, back, lifo, delays: place counters · run_id,
                         sweep_after · cursors sweep_*, repair_* · repair: a group was
-                        lost · buried: when a tombstone was made last ·
-                        next:GROUP, gap:GROUP: durable subscribers · gate,
+                        lost · flows: there are flows · buried: when a tombstone was
+                        made last · next:GROUP, gap:GROUP: durable subscribers · gate,
                         concurrency, limit_max, limit_ms, held_until, window_end,
                         window_used: pause and limits (lua/include/gate.lua) · sched:
                         ms of the earliest slot
@@ -20,6 +20,8 @@ prioritized    ZSET     front-of-line, LIFO and priority jobs by place
 delayed        ZSET     due ms · 4096 + order
 completed      ZSET     finished ms (until retention removes the job)
 failed         ZSET     finished ms (until retention removes the job)
+children       ZSET     waiting-children: ms since when
+notices        LIST     what parents are still to be told, see lua/include/flow.lua
 wake           ZSET     member 0: something to take, or an earlier due time
 ev             STREAM   events (capped)
 j:ID           STRING   the job's record, see lua/include/record.lua (until retention
@@ -31,6 +33,10 @@ sched          ZSET     job schedulers by their next slot (ms; 2^53 - 1 for thos
                         have ended or starve)
 sched:SID      HASH     a job scheduler, see lua/include/schedules.lua (until removed)
 tails          ZSET     schedulers with a pattern by the last slot (ms) that is listed
+j:ID:par       SET      parents of a child, <queue>:<id> (with the job)
+j:ID:deps      SET      children of a parent that have not ended (with the job)
+j:ID:vals      HASH     results of completed children; ign, bad: why children failed
+                        (with the job)
 gone:ID        STRING   activation that ended a removed job (10 minutes)
 turn:DUTY      STRING   a duty was done lately (its interval)
 resync:GROUP   STRING   process that reads all jobs for a durable subscriber (30 s)

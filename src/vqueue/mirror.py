@@ -56,6 +56,7 @@ STATUS_OF_STATE = {
     JobState.WAITING: "queued",
     JobState.PRIORITIZED: "queued",
     JobState.DELAYED: "queued",
+    JobState.WAITING_CHILDREN: "queued",
     JobState.ACTIVE: "processing",
     JobState.COMPLETED: "completed",
     JobState.FAILED: "failed",

@@ -137,6 +137,14 @@ class Retention:
 
 KEEP_ALL = Retention()
 
+#: Option → how lua/include/flow.lua calls it.
+_ON_CHILD_FAILURE = {
+    "fail_parent_on_failure": "fail",
+    "ignore_dependency_on_failure": "ignore",
+    "remove_dependency_on_failure": "remove",
+    "continue_parent_on_failure": "continue",
+}
+
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class JobOptions:
@@ -158,6 +166,15 @@ class JobOptions:
     remove_on_complete: bool | int | Retention | None = None
     #: Retention of failed jobs; None leaves it to the worker.
     remove_on_fail: bool | int | Retention | None = None
+    #: What a parent does when this job fails for good; at most one of the four. It fails with
+    #: it, and so it does when none of them is set.
+    fail_parent_on_failure: bool = False
+    #: It goes on when its other children have ended, and can read the reason.
+    ignore_dependency_on_failure: bool = False
+    #: The same, and nothing is kept of this job.
+    remove_dependency_on_failure: bool = False
+    #: It starts at once, whatever the other children do, and can read the reason.
+    continue_parent_on_failure: bool = False
     #: Stalls that the job survives; None leaves it to the worker.
     max_stalled: int | None = None
     #: Bytes that the data may have as JSON (UTF-8); None for no limit.
@@ -191,6 +208,11 @@ class JobOptions:
         if self.max_stalled is not None:
             check_count(self.max_stalled, what="max_stalled", low=0)
             wire["max_stalled"] = self.max_stalled
+        policies = [name for name in _ON_CHILD_FAILURE if getattr(self, name)]
+        if len(policies) > 1:
+            raise InvalidOption(f"{' and '.join(policies)} exclude each other: choose one")
+        if policies and policies[0] != "fail_parent_on_failure":
+            wire["on_child_failure"] = _ON_CHILD_FAILURE[policies[0]]
         object.__setattr__(self, "wire", wire)
         object.__setattr__(self, "encoded", encode(wire, "job options") if wire else b"")
         place = "lifo" if self.lifo else str(self.priority)

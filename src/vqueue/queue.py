@@ -7,10 +7,11 @@ from vqueue.editing import Editing
 from vqueue.inspecting import Inspecting
 from vqueue.keys import check_name
 from vqueue.options import DEFAULT_OPTIONS, JobOptions, Retention, to_ms
+from vqueue.parenting import Parenting
 from vqueue.schedules import Scheduling
 
 
-class Queue(Scheduling, Inspecting, Editing):
+class Queue(Scheduling, Inspecting, Editing, Parenting):
     """Adds jobs to a queue, looks at them and changes them.
 
     `redis` is a URL or a redis.asyncio client; either way the queue opens connections of

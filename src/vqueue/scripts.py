@@ -9,6 +9,7 @@ from collections.abc import Sequence
 from typing import Any, NamedTuple
 
 from vqueue.edit_scripts import EditScripts
+from vqueue.flow_scripts import FlowScripts
 from vqueue.record import NewRecord, Settlement, Snapshot, TakenJob
 from vqueue.schedule_scripts import ScheduleScripts
 
@@ -55,7 +56,7 @@ def _taken(now_ms: int, told: list[bytes], due_ms: int) -> Taken:
     return Taken(now_ms, taken, due_ms)
 
 
-class Scripts(EditScripts, ScheduleScripts):
+class Scripts(EditScripts, ScheduleScripts, FlowScripts):
     """The scripts of one queue over one client, see ScriptCalls.
 
     Calls that hand out jobs (take, finish, adopt) are sent once: the worker must first
@@ -208,7 +209,7 @@ class Scripts(EditScripts, ScheduleScripts):
         return QueueLimits(bool(paused), concurrency, limit_max, limit_ms, wait_ms)
 
     async def counts(self) -> list[int]:
-        """Return jobs waiting, prioritized, delayed, active, completed, failed."""
+        """Return jobs per state, in the order of counts.lua."""
         counts: list[int] = await self._call("counts")
         return counts
 

@@ -12,27 +12,32 @@ from tests.support.queue_dump import QueueDump, Stream, dump_queue
 _KEYS = {
     r"meta": "hash",
     r"ready|express|ev": "stream",
-    r"prioritized|delayed|completed|failed|wake|sched|tails": "zset",
+    r"prioritized|delayed|children|completed|failed|wake|sched|tails": "zset",
     r"sched:[^:]+": "hash",
+    r"notices": "list",
+    r"j:[^:]+:(par|deps)": "set",
+    r"j:[^:]+:(vals|ign|bad)": "hash",
     r"j:[^:]+": "string",
     r"j:[^:]+:x": "hash",
     r"j:[^:]+:log": "list",
     r"gone:[^:]+|turn:[^:]+|resync:[^:]+": "string",
 }
-_SETS = ("prioritized", "delayed", "completed", "failed")
+_SETS = ("prioritized", "delayed", "children", "completed", "failed")
 _PRIORITY = 2**32
 
 #: Event → the events that may come before it in the life of one job (None: it is the first).
 _BEFORE: dict[str, frozenset[str | None]] = {
     "added": frozenset({None, "completed", "failed", "removed"}),
     # waiting again: repair.lua cannot tell what waited from what ran
-    "waiting": frozenset({"added", "delayed", "active", "stalled", "waiting"}),
-    "delayed": frozenset({"added", "active", "delayed"}),
+    "waiting": frozenset({"added", "delayed", "active", "stalled", "waiting", "waiting-children"}),
+    "waiting-children": frozenset({"added", "active"}),
+    "delayed": frozenset({"added", "active", "delayed", "waiting-children"}),
     "active": frozenset({"waiting"}),
     "stalled": frozenset({"active"}),
     "completed": frozenset({"active"}),
-    "failed": frozenset({"active", "stalled"}),
-    "removed": frozenset({"waiting", "delayed", "completed", "failed"}),
+    # from where a job waits: with a child
+    "failed": frozenset({"active", "stalled", "waiting", "delayed", "waiting-children"}),
+    "removed": frozenset({"waiting", "delayed", "waiting-children", "completed", "failed"}),
 }
 #: Events of no job.
 _OF_THE_QUEUE = frozenset({"paused", "resumed"})
@@ -40,6 +45,7 @@ _OF_THE_QUEUE = frozenset({"paused", "resumed"})
 _PLACES = {
     "waiting": {"waiting", "prioritized"},
     "delayed": {"delayed"},
+    "waiting-children": {"children"},
     "active": {"active"},
     "completed": {"completed", "gone"},
     "failed": {"failed", "gone"},
@@ -82,6 +88,7 @@ def violations(dump: QueueDump) -> Iterator[str]:
     yield from _check_places(dump, places)
     yield from _check_records(dump, places)
     yield from _check_counts(dump, places)
+    yield from _check_flows(dump)
     yield from _check_clock(dump)
     yield from _check_event_numbers(dump)
     yield from _check_event_paths(dump, places)
@@ -158,7 +165,8 @@ def _listed(found: list[tuple[str, str]]) -> str:
 
 
 def _check_records(dump: QueueDump, places: dict[str, list[tuple[str, str]]]) -> Iterator[str]:
-    letters = {"prioritized": "p", "delayed": "d", "completed": "c", "failed": "f"}
+    letters = {"prioritized": "p", "delayed": "d", "children": "w"}
+    letters |= {"completed": "c", "failed": "f"}
     for job_id, record in dump.jobs.items():
         if len(places.get(job_id, ())) != 1:
             continue
@@ -188,10 +196,28 @@ def _check_counts(dump: QueueDump, places: dict[str, list[tuple[str, str]]]) -> 
     in_front = sum(score < _PRIORITY for score in dump.zsets.get("prioritized", {}).values())
     recount["waiting"] += in_front
     recount["prioritized"] -= in_front
-    names = ("waiting", "prioritized", "delayed", "active", "completed", "failed")
+    names = ("waiting", "prioritized", "delayed", "active", "completed", "failed", "children")
     for name, count in zip(names, dump.counts, strict=True):
         if count != recount[name]:
             yield f"counts.lua says {count} {name}, there are {recount[name]}"
+
+
+def _check_flows(dump: QueueDump) -> Iterator[str]:
+    """A job waits for children as long as there are some, and each of them knows it."""
+    told = {notice.split("\n")[0] for notice in dump.lists.get("notices", ())}
+    for job_id in dump.zsets.get("children", {}):
+        if not dump.sets.get(f"j:{job_id}:deps") and f"{dump.queue_name}:{job_id}" not in told:
+            yield f"job {job_id} waits for children and has none"
+    for name, refs in dump.sets.items():
+        if not name.endswith(":deps"):
+            continue
+        parent = f"{dump.queue_name}:{name.split(':')[1]}"
+        for queue, _, child in (ref.partition(":") for ref in refs):
+            if queue == dump.queue_name and parent not in dump.sets.get(f"j:{child}:par", ()):
+                yield f"job {parent} waits for {child}, which does not know it"
+    has_flows = any(name.endswith((":par", ":deps")) for name in dump.sets)
+    if has_flows and "flows" not in dump.hashes.get("meta", {}):
+        yield "there are flows, and meta does not say so"
 
 
 def _check_clock(dump: QueueDump) -> Iterator[str]:
@@ -245,8 +271,8 @@ def _check_event_paths(dump: QueueDump, places: dict[str, list[tuple[str, str]]]
 
 def _check_leftovers(dump: QueueDump) -> Iterator[str]:
     jobs = dump.jobs
-    for name in [*dump.lists, *dump.hashes]:
-        found = re.fullmatch(r"j:([^:]+):(log|x)", name)
+    for name in [*dump.lists, *dump.hashes, *dump.sets]:
+        found = re.fullmatch(r"j:([^:]+):.*", name)
         if found and found[1] not in jobs:
             yield f"key {name} belongs to no job"
     for name in dump.strings:

@@ -19,6 +19,7 @@ end
 local readers = {
   hash = function(key) return redis.call('HGETALL', key) end,
   zset = function(key) return redis.call('ZRANGE', key, 0, -1, 'WITHSCORES') end,
+  set = function(key) return redis.call('SMEMBERS', key) end,
   list = function(key) return redis.call('LRANGE', key, 0, -1) end,
   string = function(key) return redis.call('GET', key) end,
   stream = function(key)
@@ -80,11 +81,13 @@ class Stream:
 class QueueDump:
     """The keys of a queue by type; names without the queue's prefix."""
 
+    queue_name: str
     types: dict[str, str]
     #: Milliseconds to live, -1 for ever.
     ttl_ms: dict[str, int]
     hashes: dict[str, dict[str, str]]
     zsets: dict[str, dict[str, float]]
+    sets: dict[str, set[str]]
     lists: dict[str, list[str]]
     strings: dict[str, str]
     streams: dict[str, Stream]
@@ -142,7 +145,7 @@ async def dump_queue(redis_url: str, queue_name: str, prefix: str = "vq") -> Que
     finally:
         await client.aclose()
     by_type: dict[str, dict[str, Any]] = {
-        kind: {} for kind in ("hash", "zset", "list", "string", "stream")
+        kind: {} for kind in ("hash", "zset", "set", "list", "string", "stream")
     }
     types, ttl_ms = {}, {}
     for key, kind, ttl, content in found:
@@ -150,6 +153,7 @@ async def dump_queue(redis_url: str, queue_name: str, prefix: str = "vq") -> Que
         types[name], ttl_ms[name] = _text(kind), ttl
         by_type.setdefault(_text(kind), {})[name] = content
     return QueueDump(
+        queue_name=queue_name,
         types=types,
         ttl_ms=ttl_ms,
         hashes={name: _map(flat) for name, flat in by_type["hash"].items()},
@@ -157,6 +161,7 @@ async def dump_queue(redis_url: str, queue_name: str, prefix: str = "vq") -> Que
             name: {member: float(score) for member, score in _map(flat).items()}
             for name, flat in by_type["zset"].items()
         },
+        sets={name: set(map(_text, members)) for name, members in by_type["set"].items()},
         lists={name: list(map(_text, lines)) for name, lines in by_type["list"].items()},
         strings={name: _text(value) for name, value in by_type["string"].items()},
         streams={name: _stream(raw) for name, raw in by_type["stream"].items()},

@@ -1,6 +1,6 @@
 #!lua flags=allow-oom
 --[[ change_priority: waiting or prioritized → the same with another priority and place;
-a delayed job gets its place when it is due
+a delayed job gets its place when it is due, a parent when its children have ended
 KEYS  the queue's nine keys (include/keys.lua)
 ARGV  id        (string)
       priority  (0..2097151)
@@ -21,8 +21,8 @@ if not state then return nil end
 if state == 'active' or state == 'completed' or state == 'failed' then return state end
 reserve(2)
 job.priority = priority
-if state == 'delayed' then
-  move(id, job, 'd')
+if state == 'delayed' or state == 'waiting-children' then
+  move(id, job, job[1])
 else
   leave(id, job[1])
   if not lifo then

@@ -2,7 +2,7 @@
 --[[ counts: how many jobs are in each state
 KEYS  the queue's nine keys (include/keys.lua)
 ARGV  none
-Returns  {waiting, prioritized, delayed, active, completed, failed}
+Returns  {waiting, prioritized, delayed, active, completed, failed, waiting-children}
 Cost     O(log n)          Crash  reads only ]]
 --- @include keys
 
@@ -21,4 +21,5 @@ return {
   active,
   redis.call('ZCARD', completed),
   redis.call('ZCARD', failed),
+  redis.call('ZCARD', children),
 }

@@ -1,20 +1,20 @@
 #!lua flags=allow-oom
---[[ finish: active → completed, failed, or delayed / waiting for another start, for many
-jobs in one call; then take the next ones
+--[[ finish: active → completed, failed, waiting-children, or delayed / waiting for another
+start, for many jobs in one call; then take the next ones
 KEYS  the queue's nine keys (include/keys.lua)
 ARGV  consumer  (string)
       want      (jobs to take next, 0..250)
       lease     (ms)
       per group of jobs that end alike three values:
-      kind   (completed, failed, delayed, waiting; front: waiting before all others of its
-             priority; limited: the same, and no job is taken for a while. Before them
-             all, progress for values not sent yet, and limiter with no jobs)
+      kind   (completed, failed, delayed, waiting, waiting-children; front: waiting before all
+             others of its priority; limited: the same, and no job is taken for a while.
+             Before them all, progress for values not sent yet, and limiter with no jobs)
       rule   (completed, failed: keep rule "<count> <age ms>"; delayed: delay in ms; limited:
              ms in which no job is taken; limiter: the worker's rate limit, "<jobs> <ms>")
       count  (jobs that follow, four values each)
         id, token  (strings)
-        record     (the job's new record, include/record.lua; its first line is c, f or d,
-                   and for those that wait it is put here. progress: JSON)
+        record     (the job's new record, include/record.lua; its first line is c, f, d or
+                   w, and for those that wait in line it is put here. progress: JSON)
         detail     (of the event; include/events.lua)
 Returns  {now (ms), per job in the order of the groups, progress left out, 1 ok | 2 done
          before by this activation | 0 lease lost, next jobs, ms as take.lua returns them}
@@ -30,11 +30,12 @@ Crash    records are written first, entries are acknowledged last: a script that
 --- @include gate
 --- @include standing
 --- @include schedules
+--- @include flow
 --- @include fetch
 
 local consumer, want, lease = ARGV[1], tonumber(ARGV[2]), tonumber(ARGV[3])
 local argc, WIDTH = #ARGV, 4
-reserve(math.floor(argc / 3) + want + FETCH_IDS + 8)
+reserve(math.floor(argc / 2) + want + FETCH_IDS + 8)
 local now_text = string.format('%.0f', now)
 
 -- check
@@ -47,6 +48,39 @@ while at < argc do
   at = last + 1
 end
 local is_held = held_of(tokens, consumer)
+
+-- A parent does not complete while children have not ended or have failed it: it fails, in a
+-- group of its own.
+local function refuse_unfinished(group, parts)
+  local from = group.first
+  for i = group.first, group.last, WIDTH do
+    local reason = is_held[ARGV[i + 1]] and why_unfinished(ARGV[i])
+    if reason then
+      local job = job_of(ARGV[i + 2])
+      local options = job[4] ~= '' and cjson.decode(job[4]) or {}
+      job[7], job[8] = reason, ''
+      ARGV[i + 2] = record_at('f', job)
+      ARGV[i + 3] = table.concat({job.made, job.begun, job.started, reason}, ' ')
+      table.insert(parts, {kind = group.kind, rule = group.rule, first = from, last = i - 1})
+      from = i + WIDTH
+      table.insert(parts, {kind = 'failed', rule = options.remove_on_fail or '-1 -1',
+                           first = i, last = from - 1})
+    end
+  end
+  table.insert(parts, {kind = group.kind, rule = group.rule, first = from, last = group.last})
+end
+
+if has_flows then
+  local parts = {}
+  for _, group in ipairs(groups) do
+    if group.kind == 'completed' then
+      refuse_unfinished(group, parts)
+    else
+      table.insert(parts, group)
+    end
+  end
+  groups = parts
+end
 
 -- write
 local statuses, ended = {}, {}
@@ -86,13 +120,20 @@ end
 
 local function remove(group)
   return settle(group, function(i, id)
-    redis.call('UNLINK', job_key(id), live_key(id), log_key(id))
+    redis.call('UNLINK', unpack(keys_of(id)))
     bury(id, ARGV[i + 1] .. ':' .. consumer)
   end)
 end
 
+local function note_group(group)
+  for i = group.first, group.last, WIDTH do
+    if is_held[ARGV[i + 1]] then note_ended(ARGV[i], group.kind, ARGV[i + 2]) end
+  end
+end
+
 local function finish(set)
   return function(group)
+    if has_flows then note_group(group) end
     if string.sub(group.rule, 1, 2) == '0 ' then return remove(group) end
     return keep(group, set)
   end
@@ -142,6 +183,14 @@ function kinds.front(group)
   return told
 end
 
+kinds['waiting-children'] = function(group)
+  return settle(group, function(i, id)
+    redis.call('SET', job_key(id), ARGV[i + 2])
+    redis.call('ZADD', children, now, id)
+    note_parked(id)
+  end)
+end
+
 local own_max, own_ms
 function kinds.limiter(group)
   own_max, own_ms = string.match(group.rule, '^(%d+) (%d+)$')
@@ -159,6 +208,7 @@ local EVENTS = {front = 'waiting', limited = 'waiting'}
 for _, group in ipairs(groups) do
   emit(EVENTS[group.kind] or group.kind, kinds[group.kind](group))
 end
+if #notices > 0 then tell_parents(want + FETCH_IDS + 8) end
 drop(ended)
 -- at a limit nobody else looks for the slots that have become free here
 if want == 0 and gate ~= '' and #ended > 0 then arm() end

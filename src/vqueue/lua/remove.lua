@@ -1,5 +1,6 @@
 #!lua flags=allow-oom
---[[ remove: any state but active → gone, with its log and what it reported
+--[[ remove: any state but active → gone, with its log and what it reported; its parents
+wait for it no more
 KEYS  the queue's nine keys (include/keys.lua)
 ARGV  id  (string)
 Returns  1 removed | nil no such job | 'active' refused: it is held by a worker
@@ -9,7 +10,10 @@ Leaves no tombstone: whoever removes a job by hand may add its id again at once.
 --- @include clock
 --- @include events
 --- @include record
+--- @include lanes
+--- @include retention
 --- @include standing
+--- @include flow
 
 local id = ARGV[1]
 local job = load_job(id)
@@ -18,6 +22,8 @@ if not state then return nil end
 if state == 'active' then return state end
 reserve(1)
 leave(id, job[1])
-redis.call('UNLINK', job_key(id), live_key(id), log_key(id))
+if has_flows then note_ended(id, 'gone', '') end
+redis.call('UNLINK', unpack(keys_of(id)))
 emit('removed', {id, state})
+if #notices > 0 then tell_parents(0) end
 return 1

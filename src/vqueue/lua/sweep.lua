@@ -14,6 +14,8 @@ Crash    the entry of a job is acknowledged last; a repeat finds it again ]]
 --- @include record
 --- @include lanes
 --- @include retention
+--- @include standing
+--- @include flow
 
 local max_stalled, keep, dead = tonumber(ARGV[1]), ARGV[2], ARGV[3]
 local SWEEPER, SCAN = 'sweeper', 100
@@ -62,8 +64,13 @@ local function recover(id, token)
   if not job then return end
   if job[1] ~= token then
     -- the job has moved on, and left this entry to a finish that broke off
-    if job[1] == 'c' then redis.call('ZADD', completed, 'NX', now, id) end
-    if job[1] == 'f' then redis.call('ZADD', failed, 'NX', now, id) end
+    local set = ({c = completed, f = failed, w = children})[job[1]]
+    if not set then return end
+    redis.call('ZADD', set, 'NX', now, id)
+    if set == children then return note_parked(id) end
+    if has_flows then
+      note_ended(id, set == failed and 'failed' or 'completed', record_of(id))
+    end
     return
   end
   local options = job[4] ~= '' and cjson.decode(job[4]) or {}
@@ -81,8 +88,9 @@ local function recover(id, token)
   local record = record_at('f', job)
   table.insert(failed_events, id)
   table.insert(failed_events, job.made .. ' ' .. job.begun .. ' 0 ' .. REASON)
+  if has_flows then note_ended(id, 'failed', record) end
   if string.sub(rule, 1, 2) == '0 ' then
-    redis.call('UNLINK', job_key(id), live_key(id), log_key(id))
+    redis.call('UNLINK', unpack(keys_of(id)))
     bury(id, job.by)
     return
   end
@@ -93,6 +101,7 @@ local function recover(id, token)
 end
 
 if not longest_lease or (dead == '' and server_came_back()) then return {0, 0, 0} end
+if has_flows then recall_notices(SCAN) end
 for _, lane in ipairs({{ready, '', 'sweep_ready'}, {express, 'x', 'sweep_express'}}) do
   local entries = dead == '' and expired_entries(lane[1], lane[3]) or entries_of_dead(lane[1])
   -- the last one first: the front of the line grows backwards
@@ -104,6 +113,7 @@ for rule in pairs(rules) do evict(failed, rule) end
 emit('stalled', stalled)
 emit('failed', failed_events)
 emit('waiting', waiting)
+if #notices > 0 then tell_parents(0) end
 drop(ended)
 if #ended > 0 then arm() end
 return {#waiting / 2, #failed_events / 2, redis.call('HEXISTS', meta, 'repair')}

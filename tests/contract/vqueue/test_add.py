@@ -29,6 +29,7 @@ async def test_each_kind_of_job_goes_to_its_place(queue: Queue) -> None:
         JobState.ACTIVE: 0,
         JobState.COMPLETED: 0,
         JobState.FAILED: 0,
+        JobState.WAITING_CHILDREN: 0,
     }
 
 

@@ -1,7 +1,7 @@
 """snapshot and counts: what the queue knows of its jobs, as of one moment."""
 
 from tests.support.driver import Driver, settle
-from vqueue import JobState, Queue
+from vqueue import FlowJob, JobOptions, JobState, Queue
 from vqueue.events import version_of
 
 
@@ -15,8 +15,11 @@ async def test_every_state_is_told(driver: Driver, queue: Queue) -> None:
     await driver.add("lifo", place="lifo")
     await driver.add("prioritized", place="2")
     await driver.add("delayed", delay_ms=60_000)
+    parent = JobOptions(job_id="parent")
+    await queue.add_flow(FlowJob(name="task", options=parent, children=[FlowJob(name="task")]))
 
-    names = ["waiting", "lifo", "prioritized", "delayed", "active", "completed", "failed", "none"]
+    names = ["waiting", "lifo", "prioritized", "delayed", "active", "completed", "failed"]
+    names += ["parent", "none"]
     jobs = {
         name: job
         for name, job in zip(names, await queue.get_jobs(names), strict=True)
@@ -30,6 +33,7 @@ async def test_every_state_is_told(driver: Driver, queue: Queue) -> None:
         "active": "active",
         "completed": "completed",
         "failed": "failed",
+        "parent": "waiting-children",
     }
     assert (jobs["active"].consumer, jobs["active"].attempts_started) == ("w1", 1)
     assert jobs["completed"].returnvalue == "done"
@@ -39,12 +43,13 @@ async def test_every_state_is_told(driver: Driver, queue: Queue) -> None:
     assert due is not None
     assert round(due - added, 3) == 60
     assert await queue.get_job_counts() == {
-        JobState.WAITING: 2,
+        JobState.WAITING: 3,
         JobState.PRIORITIZED: 1,
         JobState.DELAYED: 1,
         JobState.ACTIVE: 1,
         JobState.COMPLETED: 1,
         JobState.FAILED: 1,
+        JobState.WAITING_CHILDREN: 1,
     }
 
 

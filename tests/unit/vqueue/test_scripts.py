@@ -17,6 +17,7 @@ SCRIPTS = sorted(
 
 #: Scripts that a running job's worker calls for it: each checks the fence before it writes.
 CALLED_BY_A_RUNNING_JOB = {
+    "add_flow",
     "finish",
     "heartbeat",
     "log",
@@ -40,6 +41,7 @@ NEED_NO_FENCE = {
     "rate_limit": "changes no job",
     "read_events": "belongs to a reader of events",
     "remove": "leaves active jobs alone",
+    "remove_child_dependency": "parts jobs, whoever runs them",
     "repair": "looks at entries that are pending for nobody",
     "sched_del": "takes a job out of the line",
     "sched_put": "makes jobs",
@@ -108,7 +110,7 @@ def test_a_header_names_the_arguments_that_the_body_reads(name: str) -> None:
 def test_a_script_that_refuses_writes_when_memory_is_full_is_one_that_adds(name: str) -> None:
     flags = source(name).splitlines()[0].removeprefix("#!lua").strip()
     wanted = "flags=allow-oom"
-    if name in ("add", "add_log", "log", "sched_put", "update_data"):
+    if name in ("add", "add_flow", "add_log", "log", "sched_put", "update_data"):
         wanted = ""
     elif name in ("counts", "limits", "snapshot"):
         wanted = "flags=no-writes"

@@ -4,6 +4,7 @@ local meta, ready, express = KEYS[1], KEYS[2], KEYS[3]
 local prioritized, delayed, completed, failed = KEYS[4], KEYS[5], KEYS[6], KEYS[7]
 local wake, ev = KEYS[8], KEYS[9]
 local prefix = string.sub(meta, 1, -5)
+local children = prefix .. 'children'
 local jobs_prefix = prefix .. 'j:'
 local GROUP = 'workers'
 

@@ -1,7 +1,7 @@
 --[[ The record of a job, the string at j:ID, is made of lines:
   1  where the job is: <id> an entry of `ready`, x<id> an entry of `express`, p in
-     `prioritized`, d in `delayed`, c in `completed`, f in `failed`. The first two are
-     also called tokens: they name an activation
+     `prioritized`, d in `delayed`, w in `children`, c in `completed`, f in `failed`. The
+     first two are also called tokens: they name an activation
   2  its history: priority, attempts made, attempts started, stalls, last start (ms, 0
      for never), added (ms), and the activation that was the last to end,
      <token>:<consumer>. Empty for a job that stands where it was added to `ready`
@@ -35,11 +35,8 @@ local function stands_at(id, place)
   return record and place_of(record) == place
 end
 
--- The record's lines as a table, with its history, and what came up while the job ran; or
--- nothing when there is no job, or something else lies at its key.
-local function load_job(id)
-  local record = record_of(id)
-  if not record then return nil end
+-- The record's lines as a table, with its history.
+local function job_of(record)
   local job = {}
   for line in string.gmatch(record .. '\n', '([^\n]*)\n') do job[#job + 1] = line end
   for i = #job + 1, 8 do job[i] = '' end
@@ -48,6 +45,15 @@ local function load_job(id)
   job.priority, job.made, job.begun = tonumber(priority or 0), made or 0, begun or 0
   job.stalls, job.started, job.by = stalls or 0, started or 0, by or ''
   job.added = added or string.match(job[1], '^%d*')
+  return job
+end
+
+-- The job with what came up while it ran; or nothing when there is no job, or something else
+-- lies at its key.
+local function load_job(id)
+  local record = record_of(id)
+  if not record then return nil end
+  local job = job_of(record)
   local live = redis.call('HMGET', live_key(id), 'g', 'd')
   job[6], job[5] = live[1] or job[6], live[2] or job[5]
   return job

@@ -23,15 +23,21 @@ local function any_buried()
   return last and now - last <= TOMBSTONE_MS
 end
 
+-- All keys of a job.
+local function keys_of(id)
+  local key = job_key(id)
+  if not has_flows then return {key, live_key(id), log_key(id)} end
+  return {key, live_key(id), log_key(id), key .. ':par', key .. ':deps', key .. ':vals',
+          key .. ':ign', key .. ':bad'}
+end
+
 local function remove_finished(set, ids)
   local doomed = {}
   for _, id in ipairs(ids) do
     local job = load_job(id)
     local ended = tonumber(redis.call('ZSCORE', set, id)) or 0
     if now - ended < TOMBSTONE_MS then bury(id, job and job.by or '') end
-    table.insert(doomed, job_key(id))
-    table.insert(doomed, live_key(id))
-    table.insert(doomed, log_key(id))
+    for _, key in ipairs(keys_of(id)) do table.insert(doomed, key) end
   end
   redis.call('UNLINK', unpack(doomed))
   redis.call('ZREM', set, unpack(ids))

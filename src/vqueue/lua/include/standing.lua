@@ -1,7 +1,10 @@
 --[[ Where a job stands, told by the first line of its record, and taking it away from
 there. ]]
-local SETS = {d = {delayed, 'delayed', 4096}, c = {completed, 'completed', 1},
-              f = {failed, 'failed', 1}}
+local STATES = {d = 'delayed', w = 'waiting-children', c = 'completed', f = 'failed'}
+
+local function set_of(place)
+  return ({p = prioritized, d = delayed, w = children, c = completed, f = failed})[place]
+end
 
 local function consumer_of(token)
   local stream, id = entry_of(token)
@@ -16,10 +19,11 @@ local function standing_of(id, place)
     local score = tonumber(redis.call('ZSCORE', prioritized, id)) or 0
     return score < 4294967296 and 'waiting' or 'prioritized', '', 0
   end
-  local set = SETS[place]
+  if place == 'w' then return STATES.w, '', 0 end
+  local set = set_of(place)
   if set then
-    local score = tonumber(redis.call('ZSCORE', set[1], id)) or 0
-    return set[2], '', math.floor(score / set[3])
+    local score = tonumber(redis.call('ZSCORE', set, id)) or 0
+    return STATES[place], '', math.floor(score / (place == 'd' and 4096 or 1))
   end
   if not entry_of(place) then return nil end
   local consumer = consumer_of(place)
@@ -30,5 +34,5 @@ end
 local function leave(id, place)
   local stream, entry = entry_of(place)
   if stream then return redis.call('XDEL', stream, entry) end
-  redis.call('ZREM', place == 'p' and prioritized or SETS[place][1], id)
+  redis.call('ZREM', set_of(place), id)
 end

@@ -1,0 +1,157 @@
+#!lua
+--[[ add_flow: new → waiting-children for parents, waiting, prioritized or delayed for the
+others: jobs of a tree or of several, in any queues of one server, all or none
+KEYS  the queue's nine keys (include/keys.lua), of any one of the queues
+ARGV  holder    (ref of the running job that adds children to itself, or '')
+      token, consumer  (of its activation)
+      per job seven values, parents before their children:
+        ref      (<queue>:<id>)
+        rest     (the record's lines from the third on, include/record.lua)
+        delay    (ms from now; that of a parent stands in its options)
+        place    ('0' back of the line, 'lifo', or a priority of 1..2097151)
+        name     (string)
+        waits    ('1' for a parent of jobs of this call, else '0')
+        parents  (refs with a space between, or '')
+Returns  the positions (from 1) of the jobs that were there, or were removed less than ten
+         minutes ago: nothing was changed but that their parents wait for them
+Errors   OOM        the server is full: the script is refused before its first write
+         LEASELOST  the holder does not run under this token
+         NOPARENT   a new job's parent does not exist or has ended
+Cost     O(k log n), k jobs and their parents, at most 250 in a call
+Crash    a repeat with the same ids adds what is missing, and counts no child twice ]]
+--- @include keys
+--- @include clock
+--- @include events
+--- @include record
+--- @include lanes
+--- @include retention
+--- @include standing
+--- @include flow
+
+local holder, token, consumer = ARGV[1], ARGV[2], ARGV[3]
+local nodes, by_ref, queues, nodes_of = {}, {}, {}, {}
+for i = 4, #ARGV, 7 do
+  local queue, id = string.match(ARGV[i], '^([^:]+):(.+)$')
+  local node = {ref = ARGV[i], id = id, rest = ARGV[i + 1], delay = tonumber(ARGV[i + 2]),
+                place = ARGV[i + 3], name = ARGV[i + 4], waits = ARGV[i + 5] == '1',
+                parents = {}}
+  for parent in string.gmatch(ARGV[i + 6], '[^ ]+') do table.insert(node.parents, parent) end
+  if not nodes_of[queue] then
+    nodes_of[queue] = {}
+    table.insert(queues, queue)
+  end
+  table.insert(nodes, node)
+  table.insert(nodes_of[queue], node)
+  by_ref[node.ref] = node
+end
+
+-- check
+if holder ~= '' then
+  local id = enter_queue_of(holder)
+  if not (held(token, consumer) and stands_at(id, token)) then
+    return redis.error_reply('LEASELOST job ' .. holder .. ' is not running under this token')
+  end
+end
+
+local duplicates = {}
+for k, node in ipairs(nodes) do
+  local id = enter_queue_of(node.ref)
+  node.exists = redis.call('EXISTS', job_key(id)) == 1
+  node.is_gone = not node.exists and redis.call('EXISTS', tombstone_key(id)) == 1
+  node.is_new = not node.exists and not node.is_gone
+  if not node.is_new then table.insert(duplicates, k) end
+end
+
+-- Whether a job can get children: one of this call, or one that has not ended.
+local function may_wait(ref)
+  local node = by_ref[ref]
+  if node and node.is_new then return true end
+  local id = enter_queue_of(ref)
+  local record = record_of(id)
+  local place = record and place_of(record)
+  return place and place ~= 'c' and place ~= 'f'
+end
+
+for _, node in ipairs(nodes) do
+  for _, parent in ipairs(node.is_new and node.parents or {}) do
+    if not may_wait(parent) then
+      return redis.error_reply('NOPARENT job ' .. parent .. ' does not exist or has ended')
+    end
+  end
+end
+
+-- write
+-- Put a new job into its place; return the record's first line.
+local function place_node(node)
+  local id, priority = node.id, tonumber(node.place) or 0
+  if node.waits then
+    redis.call('ZADD', children, now, id)
+    return 'w'
+  end
+  if node.delay > 0 then
+    postpone(id, now + node.delay)
+    return 'd'
+  end
+  if priority > 0 then
+    local order = 2147483648 + redis.call('HINCRBY', meta, 'back', 1)
+    redis.call('ZADD', prioritized, priority * 4294967296 + order, id)
+    return 'p'
+  end
+  if node.place == 'lifo' then
+    push_lifo(id)
+    return 'p'
+  end
+  return redis.call('XADD', ready, mint(), 'j', id)
+end
+
+for _, queue in ipairs(queues) do
+  enter(prefix_of(queue))
+  reserve(#nodes_of[queue] + 8)
+  redis.call('HSET', meta, 'flows', 1)
+  local events = {added = {}, waiting = {}, delayed = {}, duplicated = {},
+                  ['waiting-children'] = {}}
+  for _, node in ipairs(nodes_of[queue]) do
+    local kind, detail = 'duplicated', ''
+    if node.is_new then
+      local place = place_node(node)
+      redis.call('SET', job_key(node.id), string.format(
+        '%s\n%.0f 0 0 0 0 %.0f \n%s', place, tonumber(node.place) or 0, now, node.rest))
+      table.insert(events.added, node.id)
+      table.insert(events.added, node.name)
+      kind = ({w = 'waiting-children', d = 'delayed'})[place] or 'waiting'
+      if kind == 'delayed' then detail = now + node.delay end
+    end
+    table.insert(events[kind], node.id)
+    table.insert(events[kind], detail)
+  end
+  for _, kind in ipairs({'added', 'waiting-children', 'waiting', 'delayed', 'duplicated'}) do
+    emit(kind, events[kind])
+  end
+  if #events.waiting + #events.delayed > 0 then arm() end
+end
+
+-- Have a parent wait for a child; one that has ended counts at once.
+local function join(parent, node)
+  local id = enter_queue_of(parent)
+  local key = job_key(id)
+  if not record_of(id) then return end
+  redis.call('HSET', meta, 'flows', 1)
+  if not node.is_new then
+    for _, part in ipairs({':vals', ':ign', ':bad'}) do
+      if redis.call('HEXISTS', key .. part, node.ref) == 1 then return end
+    end
+  end
+  redis.call('SADD', deps_key(id), node.ref)
+  if node.is_gone then return note(parent, node.ref, 'gone', '') end
+  local child = enter_queue_of(node.ref)
+  redis.call('SADD', par_key(child), parent)
+  local record = not node.is_new and record_of(child)
+  local kind = record and ({c = 'completed', f = 'failed'})[place_of(record)]
+  if kind then note_ended(child, kind, record) end
+end
+
+for _, node in ipairs(nodes) do
+  for _, parent in ipairs(node.parents) do join(parent, node) end
+end
+tell_parents(0)
+return duplicates

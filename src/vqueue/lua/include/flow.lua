@@ -1,0 +1,177 @@
+--[[ Flows: parents that wait for their children, in this queue or in others on the same
+server. A ref names a job of any queue: <queue>:<id>. Keys of a job in a flow:
+  j:ID:par   SET   refs of a child's parents
+  j:ID:deps  SET   refs of a parent's children that have not ended
+  j:ID:vals  HASH  ref → result of a child that completed
+  j:ID:ign   HASH  ref → why a child failed whose failure the parent ignores
+  j:ID:bad   HASH  ref → why a child failed with which the parent fails
+Without the field flows in meta a queue has none of them, and nobody looks.
+
+A child that ends is noted; when the script has written all that is its own, the parents
+are told. A child leaves `deps` once, so a notice is taken once, whatever is repeated, and
+what the parent needs of it is copied: its retention is its own affair. At most 500 notices
+go in one call, the others wait in `notices` for the sweep. ]]
+local NOTICES_MAX = 500
+local home = prefix
+
+local function par_key(id) return jobs_prefix .. id .. ':par' end
+local function deps_key(id) return jobs_prefix .. id .. ':deps' end
+
+local function ref_of(id) return string.match(prefix, '{(.*)}') .. ':' .. id end
+local function prefix_of(queue) return string.match(home, '^[^{]*') .. '{' .. queue .. '}:' end
+
+-- From here on the script works on another queue: call reserve before its first write there.
+local function enter(key_prefix)
+  prefix = key_prefix
+  meta, ready, express = prefix .. 'meta', prefix .. 'ready', prefix .. 'express'
+  prioritized, delayed = prefix .. 'prioritized', prefix .. 'delayed'
+  completed, failed = prefix .. 'completed', prefix .. 'failed'
+  wake, ev = prefix .. 'wake', prefix .. 'ev'
+  children, jobs_prefix = prefix .. 'children', prefix .. 'j:'
+  is_noted = false
+end
+
+local function enter_queue_of(ref)
+  local queue, id = string.match(ref, '^([^:]+):(.+)$')
+  enter(prefix_of(queue))
+  return id
+end
+
+-- Notices: {parent, child, what became of it, its result or reason (JSON)}.
+local notices = {}
+
+local function note(parent, child, kind, value)
+  notices[#notices + 1] = {parent, child, kind, value}
+end
+
+-- Note for its parents that a job has completed or failed, as its record says.
+local function note_ended(id, kind, record)
+  local parents = redis.pcall('SMEMBERS', par_key(id))
+  if #parents == 0 then return end
+  local job = job_of(record)
+  if kind == 'failed' then
+    kind = job[4] ~= '' and cjson.decode(job[4]).on_child_failure or 'fail'
+  end
+  for _, parent in ipairs(parents) do note(parent, ref_of(id), kind, job[7]) end
+end
+
+-- Note that a job waits for its children now: they may have ended meanwhile.
+local function note_parked(id) note(ref_of(id), '', 'parked', '') end
+
+-- Go on with what an earlier call has left over.
+local function recall_notices(most)
+  for _, left in ipairs(redis.call('LPOP', prefix .. 'notices', most) or {}) do
+    note(string.match(left, '^(.-)\n(.-)\n(.-)\n(.*)$'))
+  end
+end
+
+-- What has become of the parents of one queue: pairs for the events, and keep rules.
+local heard
+
+-- waiting-children → waiting, prioritized or, when it has a delay and starts first, delayed
+local function free(id, job)
+  leave(id, job[1])
+  local options = job[4] ~= '' and cjson.decode(job[4]) or {}
+  if options.delay and tonumber(job.begun) == 0 then
+    local due = now + options.delay
+    postpone(id, due)
+    move(id, job, 'd')
+    table.insert(heard.delayed, id)
+    table.insert(heard.delayed, due)
+    return
+  end
+  if options.lifo then
+    push_lifo(id)
+    move(id, job, 'p')
+  else
+    push_back(id, job)
+  end
+  table.insert(heard.waiting, id)
+  table.insert(heard.waiting, 'waiting-children')
+end
+
+local function failed_child(id)
+  return redis.call('HRANDFIELD', jobs_prefix .. id .. ':bad')
+end
+
+-- Why a job may not complete (JSON), nothing when it may.
+local function why_unfinished(id)
+  if redis.call('EXISTS', deps_key(id), jobs_prefix .. id .. ':bad') == 0 then return nil end
+  local child = failed_child(id)
+  if child then return '"child ' .. child .. ' failed"' end
+  return string.format('"%d children have not ended: raise WaitingChildrenError to wait for '
+                       .. 'them, or call remove_unprocessed_children"',
+                       redis.call('SCARD', deps_key(id)))
+end
+
+-- A parent fails with its child, without being started for it.
+local function fail_parent(id, job, child)
+  leave(id, job[1])
+  local options = job[4] ~= '' and cjson.decode(job[4]) or {}
+  local rule = options.remove_on_fail or '-1 -1'
+  job[7], job[8] = '"child ' .. child .. ' failed"', ''
+  local record = record_at('f', job)
+  note_ended(id, 'failed', record)
+  table.insert(heard.failed, id)
+  table.insert(heard.failed, table.concat({job.made, job.begun, job.started, job[7]}, ' '))
+  if string.sub(rule, 1, 2) == '0 ' then
+    redis.call('UNLINK', unpack(keys_of(id)))
+    return bury(id, job.by)
+  end
+  redis.call('SET', job_key(id), record)
+  redis.call('ZADD', failed, now, id)
+  heard.rules[rule] = true
+end
+
+local function hear(parent, child, kind, value)
+  local id = string.match(parent, ':(.+)$')
+  local job = load_job(id)
+  if not job then return end
+  local deps = deps_key(id)
+  if kind ~= 'parked' and redis.call('SREM', deps, child) == 0 then return end
+  if kind == 'completed' then
+    redis.call('HSET', jobs_prefix .. id .. ':vals', child, value)
+  elseif kind == 'ignore' or kind == 'continue' then
+    redis.call('HSET', jobs_prefix .. id .. ':ign', child, value)
+  elseif kind == 'fail' then
+    redis.call('HSET', jobs_prefix .. id .. ':bad', child, value)
+  elseif kind == 'parked' then
+    child = failed_child(id)
+    if child then kind = 'fail' end
+  end
+  local place = job[1]
+  if kind == 'fail' then
+    local is_held = entry_of(place) and consumer_of(place)
+    if place ~= 'c' and place ~= 'f' and not is_held then fail_parent(id, job, child) end
+  elseif place == 'w' and (kind == 'continue' or redis.call('SCARD', deps) == 0) then
+    free(id, job)
+  end
+end
+
+-- Tell the parents what was noted, then reserve ids for what the script does afterwards.
+local function tell_parents(afterwards)
+  local told = 0
+  while #notices > 0 and told < NOTICES_MAX do
+    local queue = string.match(notices[1][1], '^[^:]+:')
+    local mine, others = {}, {}
+    for _, notice in ipairs(notices) do
+      local fits = told + #mine < NOTICES_MAX and string.sub(notice[1], 1, #queue) == queue
+      table.insert(fits and mine or others, notice)
+    end
+    notices, told = others, told + #mine
+    enter_queue_of(mine[1][1])
+    reserve(2 * #mine + 8)
+    heard = {failed = {}, waiting = {}, delayed = {}, rules = {}}
+    for _, notice in ipairs(mine) do hear(unpack(notice)) end
+    for rule in pairs(heard.rules) do evict(failed, rule) end
+    emit('failed', heard.failed)
+    emit('waiting', heard.waiting)
+    emit('delayed', heard.delayed)
+    if #heard.waiting + #heard.delayed > 0 then arm() end
+  end
+  enter(home)
+  for _, notice in ipairs(notices) do
+    redis.call('RPUSH', prefix .. 'notices', table.concat(notice, '\n'))
+  end
+  reserve(afterwards)
+end

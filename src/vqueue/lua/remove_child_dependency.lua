@@ -1,0 +1,28 @@
+#!lua flags=allow-oom
+--[[ remove_child_dependency: a parent does not wait for a child any more; when it was the
+last one, waiting-children → waiting, prioritized or delayed
+KEYS  the queue's nine keys of the child (include/keys.lua)
+ARGV  id      (of the child)
+      parent  (ref <queue>:<id>, '' for all its parents)
+Returns  from how many parents it was parted
+Cost     O(p log n), p parents          Crash  a repeat parts nothing more ]]
+--- @include keys
+--- @include clock
+--- @include events
+--- @include record
+--- @include lanes
+--- @include retention
+--- @include standing
+--- @include flow
+
+local id, parent = ARGV[1], ARGV[2]
+reserve(0)
+local parted = 0
+for _, one in ipairs(redis.call('SMEMBERS', par_key(id))) do
+  if parent == '' or parent == one then
+    parted = parted + redis.call('SREM', par_key(id), one)
+    note(one, ref_of(id), 'gone', '')
+  end
+end
+tell_parents(0)
+return parted

@@ -1,0 +1,419 @@
+"""Flows: parents wait for their children, and move on once."""
+
+from collections.abc import AsyncIterator, Sequence
+from typing import Any
+
+import pytest
+
+from tests.support.driver import KEEP_NONE, Driver, expire, settle
+from vqueue import (
+    Dependency,
+    FlowJob,
+    FlowNode,
+    FlowProducer,
+    InvalidOption,
+    JobOptions,
+    ParentMissing,
+    Queue,
+    chain,
+    chord,
+    group,
+)
+from vqueue.record import TakenJob
+
+
+def node(job_id: str, *children: FlowJob, queue_name: str | None = None, **options: Any) -> FlowJob:
+    """A job of a flow, named by its id."""
+    return FlowJob(
+        name=job_id,
+        queue_name=queue_name,
+        options=JobOptions(job_id=job_id, **options),
+        children=children,
+    )
+
+
+def shape(flow: FlowNode) -> Any:
+    """The ids of a flow, nested."""
+    return (
+        {flow.job.id: [shape(child) for child in flow.children]} if flow.children else flow.job.id
+    )
+
+
+@pytest.fixture
+async def other(redis_url: str, queue_name: str) -> AsyncIterator[Driver]:
+    """A second queue of the same server; its invariants hold at the end, too."""
+    driver = Driver(redis_url, f"{queue_name}-other")
+    yield driver
+    await driver.check()
+    await driver.close()
+
+
+async def taken(driver: Driver, count: int) -> dict[str, TakenJob]:
+    """Take so many jobs; by their ids."""
+    jobs = {job.id.decode(): job for job in (await driver.take(count)).jobs}
+    assert len(jobs) == count
+    return jobs
+
+
+async def complete(driver: Driver, *job_ids: str, value: bytes = b'"done"') -> None:
+    """Take the jobs, which must be the next ones, and complete them."""
+    jobs = await taken(driver, len(job_ids))
+    assert set(jobs) == set(job_ids)
+    await driver.finish(*(settle(job, value=value) for job in jobs.values()))
+
+
+async def fail(driver: Driver, job_id: str, *, value: bytes = b'"broken"') -> None:
+    """Take the job, which must be the next one, and fail it."""
+    job = await driver.take_one()
+    assert job.id.decode() == job_id
+    await driver.finish(settle(job, "failed", value=value))
+
+
+async def states(driver: Driver, job_ids: Sequence[str]) -> list[str | None]:
+    """The states of jobs."""
+    return [await driver.state(job_id) for job_id in job_ids]
+
+
+async def test_a_parent_runs_after_its_children_and_reads_their_values(
+    driver: Driver, queue: Queue
+) -> None:
+    flow = await queue.add_flow(node("parent", node("one"), node("two")))
+
+    assert shape(flow) == {"parent": ["one", "two"]}
+    assert flow.job.state == "waiting-children"
+    assert await driver.state("parent") == "waiting-children"
+    assert (await queue.get_parents("one")) == [f"{queue.name}:parent"]
+    await complete(driver, "one", "two", value=b"[1]")
+    assert await driver.state("parent") == "waiting"
+    assert await queue.get_children_values("parent") == {
+        f"{queue.name}:one": [1],
+        f"{queue.name}:two": [1],
+    }
+    await complete(driver, "parent")
+    assert await driver.history("parent") == [
+        "added", "waiting-children", "waiting", "active", "completed"
+    ]  # fmt: skip
+
+
+async def test_a_flow_of_three_levels_and_two_queues_climbs_to_its_root(
+    driver: Driver, other: Driver, redis_url: str
+) -> None:
+    home, away = driver.queue_name, other.queue_name
+    tree = node(
+        "root",
+        node("middle", node("leaf"), node("leaf-away", queue_name=away)),
+        node("aside", queue_name=away),
+        queue_name=home,
+    )
+    async with FlowProducer(redis_url) as producer:
+        await producer.add(tree)
+
+    await complete(driver, "leaf")
+    await complete(other, "leaf-away", "aside")
+    await complete(driver, "middle", value=b"7")
+    assert await driver.state("root") == "waiting"
+    async with Queue(home, redis_url) as queue:
+        values = await queue.get_children_values("root")
+    assert values == {f"{home}:middle": 7, f"{away}:aside": "done"}
+
+
+async def test_a_parent_is_freed_once_when_its_children_end_in_one_call_and_again(
+    driver: Driver, queue: Queue
+) -> None:
+    await queue.add_flow(node("parent", *(node(f"child-{k}") for k in range(20))))
+    jobs = await taken(driver, 20)
+    settlements = [settle(job) for job in jobs.values()]
+    await driver.finish(*settlements)
+    repeated = await driver.finish(*settlements)
+
+    assert set(repeated.statuses) == {2}
+    assert (await driver.history("parent")).count("waiting") == 1
+
+
+async def test_values_outlive_children_that_are_removed_as_they_end(
+    driver: Driver, queue: Queue
+) -> None:
+    await queue.add_flow(node("parent", node("child"), node("failing", **IGNORE)))
+    jobs = await taken(driver, 2)
+    await driver.finish(
+        settle(jobs["child"], value=b"5", rule=KEEP_NONE),
+        settle(jobs["failing"], "failed", value=b'"no"', rule=KEEP_NONE),
+    )
+    assert await states(driver, ["child", "failing", "parent"]) == [None, None, "waiting"]
+    assert await queue.get_children_values("parent") == {f"{queue.name}:child": 5}
+    assert await queue.get_ignored_children_failures("parent") == {f"{queue.name}:failing": "no"}
+
+
+async def test_a_parent_takes_its_keys_with_it(driver: Driver, queue: Queue) -> None:
+    await queue.add_flow(node("parent", node("child"), remove_on_complete=True))
+    await complete(driver, "child")
+    parent = await driver.take_one()
+    await driver.finish(settle(parent, rule=KEEP_NONE))
+    dump = await driver.dump()
+    assert {name for name in dump.types if name.startswith("j:parent")} == set()
+
+
+IGNORE: dict[str, Any] = {"ignore_dependency_on_failure": True}
+REMOVE: dict[str, Any] = {"remove_dependency_on_failure": True}
+CONTINUE: dict[str, Any] = {"continue_parent_on_failure": True}
+
+
+@pytest.mark.parametrize("policy", [{}, {"fail_parent_on_failure": True}])
+async def test_a_failed_child_fails_its_parents_up_to_the_root(
+    driver: Driver, queue: Queue, policy: dict[str, Any]
+) -> None:
+    await queue.add_flow(node("root", node("middle", node("leaf", **policy)), node("sibling")))
+    await fail(driver, "leaf")
+
+    assert await states(driver, ["middle", "root", "sibling"]) == ["failed", "failed", "waiting"]
+    root = await queue.get_job("root")
+    assert root is not None
+    assert root.failed_reason == f"child {queue.name}:middle failed"
+    assert root.attempts_made == 0
+    await complete(driver, "sibling")
+    assert await queue.get_dependencies_count("root") == {
+        Dependency.PROCESSED: 1,
+        Dependency.UNPROCESSED: 0,
+        Dependency.IGNORED: 0,
+        Dependency.FAILED: 1,
+    }
+
+
+async def test_a_failure_in_another_queue_stops_where_it_is_ignored(
+    driver: Driver, other: Driver, queue: Queue
+) -> None:
+    away = other.queue_name
+    await queue.add_flow(
+        node("root", node("middle", node("leaf"), queue_name=away, **IGNORE), node("sibling"))
+    )
+    await fail(other, "leaf")
+    assert await other.state("middle") == "failed"
+    assert await driver.state("root") == "waiting-children"
+    await complete(driver, "sibling")
+    assert await driver.state("root") == "waiting"
+    assert await queue.get_ignored_children_failures("root") == {
+        f"{away}:middle": f"child {away}:leaf failed"
+    }
+
+
+async def test_an_ignored_failure_counts_as_an_end(driver: Driver, queue: Queue) -> None:
+    await queue.add_flow(node("parent", node("one", **IGNORE), node("two")))
+    await fail(driver, "one")
+    assert await driver.state("parent") == "waiting-children"
+    await complete(driver, "two")
+    assert await queue.get_ignored_children_failures("parent") == {f"{queue.name}:one": "broken"}
+    await complete(driver, "parent")
+
+
+async def test_a_failure_that_is_to_be_forgotten_leaves_nothing(
+    driver: Driver, queue: Queue
+) -> None:
+    await queue.add_flow(node("parent", node("one", **REMOVE)))
+    await fail(driver, "one")
+    assert await driver.state("parent") == "waiting"
+    assert set((await queue.get_dependencies_count("parent")).values()) == {0}
+
+
+async def test_a_parent_that_is_to_continue_starts_before_the_others_end(
+    driver: Driver, queue: Queue
+) -> None:
+    await queue.add_flow(node("parent", node("one", **CONTINUE), node("two", delay=60)))
+    await fail(driver, "one")
+    assert await driver.state("parent") == "waiting"
+    assert await queue.get_ignored_children_failures("parent") == {f"{queue.name}:one": "broken"}
+
+
+@pytest.mark.parametrize("policy", [{}, IGNORE, REMOVE, CONTINUE])
+async def test_a_child_that_stalls_too_often_counts_as_failed(
+    driver: Driver, queue: Queue, policy: dict[str, Any]
+) -> None:
+    await queue.add_flow(node("parent", node("child", **policy)))
+    child = await driver.take_one()
+    await driver.sweep()
+    await expire(driver, child.token)
+    await driver.sweep(max_stalled=0)
+    assert await driver.state("child") == "failed"
+    assert await driver.state("parent") == ("waiting" if policy else "failed")
+
+
+async def test_a_child_with_attempts_left_does_not_count_as_failed(
+    driver: Driver, queue: Queue
+) -> None:
+    await queue.add_flow(node("parent", node("child")))
+    child = await driver.take_one()
+    await driver.finish(settle(child, "waiting", value=b'"again"'))
+    assert await driver.state("parent") == "waiting-children"
+    await complete(driver, "child")
+    assert await driver.state("parent") == "waiting"
+
+
+async def test_a_parents_own_delay_and_priority_apply_when_its_children_have_ended(
+    driver: Driver, queue: Queue
+) -> None:
+    await queue.add_flow(node("delayed", node("a"), delay=60))
+    await queue.add_flow(node("urgent", node("b"), priority=3))
+    await queue.add_flow(node("newest", node("c"), lifo=True))
+    await driver.add("plain")
+    jobs = await taken(driver, 4)
+    await driver.finish(*(settle(jobs[job_id]) for job_id in "abc"))
+    assert await states(driver, ["delayed", "urgent", "newest"]) == [
+        "delayed", "prioritized", "waiting"
+    ]  # fmt: skip
+    await driver.add("later")
+    assert [job.id.decode() for job in (await driver.take(3)).jobs] == ["newest", "later", "urgent"]
+
+
+async def test_a_job_under_several_parents_frees_each_of_them(driver: Driver, queue: Queue) -> None:
+    shared = node("shared")
+    await queue.add_flow(node("root", node("left", shared), node("right", shared)))
+    assert await queue.get_parents("shared") == [f"{queue.name}:left", f"{queue.name}:right"]
+    await complete(driver, "shared")
+    await complete(driver, "left", "right")
+    assert await driver.state("root") == "waiting"
+
+
+async def test_one_failure_is_judged_by_each_parent_once(driver: Driver, queue: Queue) -> None:
+    shared = node("shared")
+    await queue.add_flow(node("root", node("left", shared), node("right", shared)))
+    await fail(driver, "shared")
+    assert await states(driver, ["left", "right", "root"]) == ["failed"] * 3
+    assert (await driver.history("root")).count("failed") == 1
+
+
+async def test_a_flow_that_is_added_again_changes_nothing(driver: Driver, queue: Queue) -> None:
+    tree = node("parent", node("one"), node("two"))
+    await queue.add_flow(tree)
+    await complete(driver, "one", value=b"1")
+    again = await queue.add_flow(tree)
+    assert [again.job.is_duplicate, *(child.job.is_duplicate for child in again.children)] == [
+        True, True, True
+    ]  # fmt: skip
+    await complete(driver, "two", value=b"2")
+    third = await queue.add_flow(tree)
+    assert third.job.is_duplicate
+    assert await driver.state("parent") == "waiting"
+    assert (await driver.history("parent")).count("waiting") == 1
+    assert len(await queue.get_children_values("parent")) == 2
+
+
+async def test_a_job_that_exists_joins_a_parent_and_counts_when_it_has_ended(
+    driver: Driver, queue: Queue
+) -> None:
+    await driver.add("ended", "active", "waiting")
+    jobs = await taken(driver, 2)
+    await driver.finish(settle(jobs["ended"], value=b"9"))
+    await queue.add_flow(node("early", node("ended")))
+    await queue.add_flow(node("late", node("active"), node("waiting")))
+
+    assert await states(driver, ["early", "late"]) == ["waiting", "waiting-children"]
+    await driver.finish(settle(jobs["active"], value=b"1"))
+    await complete(driver, "waiting", "early", value=b"2")
+    assert await driver.state("late") == "waiting"
+    assert await queue.get_children_values("early") == {f"{queue.name}:ended": 9}
+    assert await queue.get_children_values("late") == {
+        f"{queue.name}:active": 1,
+        f"{queue.name}:waiting": 2,
+    }
+
+
+async def test_a_child_that_was_removed_lately_is_not_waited_for(
+    driver: Driver, queue: Queue
+) -> None:
+    await driver.add("removed")
+    await driver.finish(settle(await driver.take_one(), rule=KEEP_NONE))
+    flow = await queue.add_flow(node("parent", node("removed")))
+    assert flow.children[0].job.is_duplicate
+    assert await driver.state("parent") == "waiting"
+
+
+async def test_children_cannot_join_a_parent_that_has_ended_or_never_was(
+    driver: Driver, queue: Queue
+) -> None:
+    await driver.add("ended")
+    await complete(driver, "ended")
+    for parent in ("ended", "nobody"):
+        with pytest.raises(ParentMissing, match=f"{parent} does not exist or has ended"):
+            await queue.add_children(f"{queue.name}:{parent}", [node("child")])
+    assert await driver.state("child") is None
+
+
+async def test_a_child_that_is_parted_is_not_waited_for(driver: Driver, queue: Queue) -> None:
+    await queue.add_flow(node("parent", node("one"), node("two")))
+    assert await queue.remove_child_dependency("one", f"{queue.name}:parent")
+    assert not await queue.remove_child_dependency("one")
+    assert await driver.state("parent") == "waiting-children"
+    assert await queue.remove_child_dependency("two")
+    assert await driver.state("parent") == "waiting"
+
+
+async def test_a_tree_is_read_to_a_depth_and_a_width(
+    driver: Driver, other: Driver, queue: Queue
+) -> None:
+    away = node("away", node("leaf"), queue_name=other.queue_name)
+    await queue.add_flow(node("root", away, *(node(f"child-{k}") for k in range(5))))
+    await complete(driver, "child-0", "child-1")
+
+    whole = await queue.get_flow("root")
+    assert whole is not None
+    assert {child.job.id for child in whole.children} == {"away", *(f"child-{k}" for k in range(5))}
+    by_id = {child.job.id: child for child in whole.children}
+    assert shape(by_id["away"]) == {"away": ["leaf"]}
+    assert by_id["child-0"].job.state == "completed"
+    narrow = await queue.get_flow("root", depth=2, max_children=3)
+    assert narrow is not None
+    assert len(narrow.children) == 3
+    assert all(not child.children for child in narrow.children)
+    assert await queue.get_flow("nobody") is None
+
+
+async def test_children_come_in_pages(driver: Driver, queue: Queue) -> None:
+    await queue.add_flow(node("parent", *(node(f"child-{k:03}") for k in range(200))))
+    cursor, seen = 0, set[str]()
+    while True:
+        page = await queue.get_dependencies("parent", "unprocessed", cursor=cursor, count=50)
+        assert len(page.children) < 200
+        seen |= page.children.keys()
+        cursor = page.cursor
+        if not cursor:
+            break
+    assert len(seen) == 200
+
+
+async def test_a_chain_with_a_group_runs_step_by_step(driver: Driver, queue: Queue) -> None:
+    await queue.add_flow(
+        chain(node("first"), group(node("left"), node("right", node("under"))), node("last"))
+    )
+    await complete(driver, "first")
+    await complete(driver, "left", "under")
+    await complete(driver, "right")
+    await complete(driver, "last")
+
+
+async def test_a_chord_calls_back_when_all_have_ended(driver: Driver, queue: Queue) -> None:
+    await queue.add_flow(chord([node("one"), node("two")], node("callback")))
+    await complete(driver, "one", "two")
+    await complete(driver, "callback")
+
+
+async def test_what_is_no_flow_is_refused_before_anything_is_added(
+    queue: Queue, redis_url: str
+) -> None:
+    loop: list[FlowJob] = []
+    circle = FlowJob(name="circle", children=loop)
+    loop.append(circle)
+    for flow, why in (
+        (circle, "among its own children"),
+        (node("parent", node("twice"), node("twice")), "is twice in the flow"),
+        (node("parent", *(FlowJob(name="x") for _ in range(250))), "a flow of 251 jobs"),
+        (node("parent", node("x", queue_name="a b")), "queue name"),
+    ):
+        with pytest.raises(InvalidOption, match=why):
+            await queue.add_flow(flow)
+    with pytest.raises(InvalidOption, match="ends with one job"):
+        chain(node("first"), group(node("one"), node("two")))
+    with pytest.raises(InvalidOption, match="exclude each other"):
+        JobOptions(**IGNORE, **REMOVE)
+    async with FlowProducer(redis_url) as producer:
+        with pytest.raises(InvalidOption, match="needs a queue_name"):
+            await producer.add(FlowJob(name="x"))
+    assert set((await queue.get_job_counts()).values()) == {0}
