@@ -20,7 +20,7 @@ from vqueue.events import JobEvent, QueueEvents
 from vqueue.flow_scripts import Dependency
 from vqueue.flows import FlowJob, FlowNode, FlowProducer, chain, chord, group
 from vqueue.job import Job, JobState
-from vqueue.options import Backoff, JobOptions, Retention
+from vqueue.options import Backoff, JobOptions, RateLimit, Retention
 from vqueue.parenting import DependencyPage
 from vqueue.producing import NewJob
 from vqueue.queue import Queue
@@ -52,6 +52,7 @@ __all__ = [
     "QueueEvents",
     "QueueFull",
     "QueueUnavailable",
+    "RateLimit",
     "RateLimitError",
     "Repeat",
     "Retention",

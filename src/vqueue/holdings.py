@@ -39,6 +39,7 @@ class Holdings:
         consumer: str,
         lease_ms: int,
         concurrency: int,
+        limiter: tuple[int, int] | None = None,
     ) -> None:
         self._queue_name = queue_name
         self._scripts = scripts
@@ -46,6 +47,8 @@ class Holdings:
         self._reports = reports
         self._consumer = consumer
         self._lease_ms = lease_ms
+        #: The worker's rate limit: so many jobs in so many ms.
+        self._limiter = limiter
         #: Jobs that may be held at a time.
         self.concurrency = concurrency
         #: Cleared while no job may be taken: the worker is closing, or paused.
@@ -78,7 +81,10 @@ class Holdings:
         try:
             if want:
                 taken = await self._scripts.take(
-                    consumer=self._consumer, want=want, lease_ms=self._lease_ms
+                    consumer=self._consumer,
+                    want=want,
+                    lease_ms=self._lease_ms,
+                    limiter=self._limiter,
                 )
             answered = True
         finally:
@@ -102,6 +108,7 @@ class Holdings:
                 want=want,
                 lease_ms=self._lease_ms,
                 jobs=[settlement for _, settlement in settled],
+                limiter=self._limiter,
             )
         finally:
             self._hand_outs.end(reserved=reserved, answered=reply is not None)
@@ -148,6 +155,12 @@ class Holdings:
             logger.warning("jobs not handed back, their leases will run out: %s", error)
         finally:
             self.running.clear()
+
+    async def until_idle(self) -> None:
+        """Wait until nothing is held. Something must keep jobs from being taken meanwhile."""
+        while self.running:
+            self.changed.clear()
+            await self.changed.wait()
 
     async def quiesce(self) -> None:
         """Wait for the calls under way; those that follow `is_taking = False` take nothing."""

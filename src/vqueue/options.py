@@ -147,6 +147,27 @@ _ON_CHILD_FAILURE = {
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
+class RateLimit:
+    """At most `max` jobs start in each window of `duration` seconds (BullMQ's ``limiter``)."""
+
+    max: int
+    #: Seconds, at least a millisecond.
+    duration: Seconds
+
+    def __post_init__(self) -> None:
+        check_count(self.max, what="max of a rate limit", low=1)
+        if self.duration_ms < 1:
+            raise InvalidOption(
+                f"duration of a rate limit must be at least a millisecond, not {self.duration!r}"
+            )
+
+    @property
+    def duration_ms(self) -> int:
+        """The duration in milliseconds."""
+        return to_ms(self.duration, what="duration of a rate limit")
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
 class JobOptions:
     """Options of one job, BullMQ's names in snake_case."""
 

@@ -6,12 +6,13 @@ from vqueue.connection import RedisSource
 from vqueue.editing import Editing
 from vqueue.inspecting import Inspecting
 from vqueue.keys import check_name
+from vqueue.limiting import Limiting
 from vqueue.options import DEFAULT_OPTIONS, JobOptions, Retention, to_ms
 from vqueue.parenting import Parenting
 from vqueue.schedules import Scheduling
 
 
-class Queue(Scheduling, Inspecting, Editing, Parenting):
+class Queue(Scheduling, Inspecting, Editing, Limiting, Parenting):
     """Adds jobs to a queue, looks at them and changes them.
 
     `redis` is a URL or a redis.asyncio client; either way the queue opens connections of

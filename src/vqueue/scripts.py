@@ -10,6 +10,7 @@ from typing import Any, NamedTuple
 
 from vqueue.edit_scripts import EditScripts
 from vqueue.flow_scripts import FlowScripts
+from vqueue.limit_scripts import LimitScripts
 from vqueue.record import NewRecord, Settlement, Snapshot, TakenJob
 from vqueue.schedule_scripts import ScheduleScripts
 
@@ -40,23 +41,12 @@ class Snapshots(NamedTuple):
     jobs: list[Snapshot | None]
 
 
-class QueueLimits(NamedTuple):
-    """What keeps jobs from being taken; None where there is no limit."""
-
-    is_paused: bool
-    concurrency: int | None
-    limit_max: int | None
-    limit_ms: int | None
-    #: Until the rate limit lets jobs be taken again; 0 for now.
-    wait_ms: int
-
-
 def _taken(now_ms: int, told: list[bytes], due_ms: int) -> Taken:
     taken = [TakenJob(*job) for job in zip(told[1::3], told[::3], told[2::3], strict=True)]
     return Taken(now_ms, taken, due_ms)
 
 
-class Scripts(EditScripts, ScheduleScripts, FlowScripts):
+class Scripts(EditScripts, LimitScripts, ScheduleScripts, FlowScripts):
     """The scripts of one queue over one client, see ScriptCalls.
 
     Calls that hand out jobs (take, finish, adopt) are sent once: the worker must first
@@ -184,29 +174,6 @@ class Scripts(EditScripts, ScheduleScripts, FlowScripts):
             for reply in replies
         ]
         return Snapshots((ms, seq), jobs)
-
-    async def pause(self, *, paused: bool) -> bool:
-        """Let nobody take jobs, or let them again; return whether that is a change."""
-        return bool(await self._call("pause", int(paused)))
-
-    async def set_limits(self, **limits: int | None) -> None:
-        """Set limits of the queue by their names in include/gate.lua, None for no limit."""
-        args = [
-            item
-            for name, value in limits.items()
-            for item in (name, "" if value is None else value)
-        ]
-        await self._call("set_limits", *args)
-
-    async def rate_limit(self, *, hold_ms: int) -> None:
-        """Let nobody take jobs for a time; 0 forgets that, and what the window has counted."""
-        await self._call("rate_limit", hold_ms)
-
-    async def limits(self, *, max_jobs: int | None = None) -> QueueLimits:
-        """Return the limits of the queue; `max_jobs` judges a window that it has none for."""
-        paused, *numbers, wait_ms = await self._call("limits", "" if max_jobs is None else max_jobs)
-        concurrency, limit_max, limit_ms = (None if n < 0 else n for n in numbers)
-        return QueueLimits(bool(paused), concurrency, limit_max, limit_ms, wait_ms)
 
     async def counts(self) -> list[int]:
         """Return jobs per state, in the order of counts.lua."""

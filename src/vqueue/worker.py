@@ -23,7 +23,7 @@ from vqueue.holdings import Holdings
 from vqueue.job import Job
 from vqueue.keys import QueueKeys, check_name
 from vqueue.lease import LeaseKeeper
-from vqueue.options import KEEP_ALL, Retention, Seconds, check_count, to_ms
+from vqueue.options import KEEP_ALL, RateLimit, Retention, Seconds, check_count, to_ms
 from vqueue.outcome import BackoffStrategy, OutcomePolicy
 from vqueue.reports import Reports
 from vqueue.schedules import Refill
@@ -49,7 +49,9 @@ class Worker:
     `lock_duration` is the lease in seconds: how long a job stays with a worker that
     shows no sign of life; it is renewed while the handler runs. `max_stalled` is how many
     times a job may lose its worker before it fails, `max_started_attempts` how often it may
-    be started, for whatever reason (None: without limit). A handler whose lease is lost is
+    be started, for whatever reason (None: without limit). `limiter` bounds how many jobs of
+    the queue start in a time, counted over all workers that have one; a limit of the queue
+    comes before it. A handler whose lease is lost is
     cancelled. What a handler returns becomes the job's `returnvalue`; an exception ends
     the attempt, UnrecoverableError the job. `consumer` names this worker, for a supervisor
     that reports its death by `Queue.recover_crashed`; make a new one for every start.
@@ -67,6 +69,7 @@ class Worker:
         lock_duration: Seconds = 30,
         max_stalled: int = 1,
         max_started_attempts: int | None = None,
+        limiter: RateLimit | None = None,
         backoff_strategy: BackoffStrategy | None = None,
         remove_on_complete: bool | int | Retention = KEEP_ALL,
         remove_on_fail: bool | int | Retention = KEEP_ALL,
@@ -123,11 +126,15 @@ class Worker:
             consumer=self.consumer,
             lease_ms=self._lease_ms,
             concurrency=concurrency,
+            limiter=(limiter.max, limiter.duration_ms) if limiter else None,
         )
         self._settler = Settler(self._holdings)
         self._fetcher_block: asyncio.Timeout | None = None
         #: Whether the fetcher's sleep was ended from within.
         self._is_roused = False
+        #: Cleared while this worker is paused.
+        self._resumed = asyncio.Event()
+        self._resumed.set()
         self._started = False
         self._closing = asyncio.Event()
         self._background: asyncio.Task[None] | None = None
@@ -147,6 +154,36 @@ class Worker:
         check_count(value, what="concurrency", low=1)
         self._holdings.concurrency = value
         self._rouse()
+
+    @property
+    def is_paused(self) -> bool:
+        """Whether this worker was paused; the queue may be paused all the same."""
+        return not self._resumed.is_set()
+
+    async def pause(self, *, wait_for_active: bool = True) -> None:
+        """Take no more jobs, and wait for the running ones; other workers go on.
+
+        Safe to repeat, and to cancel: the worker stays paused.
+        """
+        self._resumed.clear()
+        self._holdings.is_taking = False
+        self._rouse()
+        if wait_for_active:
+            # a call that is under way may still start jobs
+            await self._holdings.quiesce()
+            await self._holdings.until_idle()
+
+    def resume(self) -> None:
+        """Take jobs again. Safe to repeat."""
+        self._holdings.is_taking = not self._closing.is_set()
+        self._resumed.set()
+
+    async def rate_limit(self, seconds: Seconds) -> None:
+        """Let no worker of the queue take a job for so many seconds; see Queue.rate_limit.
+
+        A handler calls it before it raises RateLimitError without a time.
+        """
+        await self._scripts.rate_limit(hold_ms=max(1, to_ms(seconds, what="rate_limit")))
 
     @property
     def running(self) -> list[Job]:
@@ -190,9 +227,7 @@ class Worker:
                 await self._fetch()
                 self._holdings.slots.close()
             # every handler has ended, so every job is settled or waits for the settler
-            while self._holdings.running:
-                self._holdings.changed.clear()
-                await self._holdings.changed.wait()
+            await self._holdings.until_idle()
             for task in loops:
                 task.cancel()
 
@@ -212,6 +247,7 @@ class Worker:
         back is tried for that long. Safe to repeat, also with a shorter time-out.
         """
         self._closing.set()
+        self._resumed.set()
         self._holdings.is_taking = False
         self._rouse()
         if not self._started and self._background is None:
@@ -237,6 +273,11 @@ class Worker:
                 await self._holdings.changed.wait()
                 continue
             try:
+                if self.is_paused:
+                    # it may have got a wake-up that another worker could use
+                    await self._holdings.release(())
+                    await self._resumed.wait()
+                    continue
                 idle, due_ms = await self._holdings.take()
                 if idle:
                     await self._sleep_on_wake_key(due_ms)
@@ -255,7 +296,7 @@ class Worker:
         self._is_roused = False
         try:
             async with asyncio.timeout(block + BLOCK_MARGIN) as self._fetcher_block:
-                if self._closing.is_set():
+                if self._closing.is_set() or self.is_paused:
                     return
                 await self._blocking_client.execute("BZPOPMIN", self.keys.wake, block)
         except TimeoutError:
