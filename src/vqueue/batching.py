@@ -43,8 +43,8 @@ class Batcher(Generic[Item, Reply]):
         #: Whether a sender was started that has not looked at what waits.
         self._is_starting = False
 
-    async def submit(self, item: Item, *, size_bytes: int = 0) -> Reply:
-        """Send one item with the next batch and return its reply.
+    def submit(self, item: Item, *, size_bytes: int = 0) -> asyncio.Future[Reply]:
+        """Send one item with the next batch; the future gets its reply.
 
         A cancelled caller does not call its item back: it may be sent all the same.
         """
@@ -52,7 +52,7 @@ class Batcher(Generic[Item, Reply]):
         self._waiting.append((item, size_bytes, future))
         if not self._is_starting and len(self._senders) < self._at_once:
             self._start_sender()
-        return await future
+        return future
 
     async def drain(self) -> None:
         """Wait until everything submitted so far has been answered."""

@@ -63,19 +63,14 @@ class Producing(QueueBase):
         remembered for ten minutes. Raises InvalidOption for a name, data or option that
         is refused, QueueFull, QueueUnavailable.
         """
-        return await self._add(
-            NewJob(name=name, data=data, options=_job_options(self._defaults, options))
-        )
+        job, record = self._prepare(name, data, _job_options(self._defaults, options))
+        if await self._adds.submit(record, size_bytes=len(record.rest)) == 0:
+            job.is_duplicate = True
+        return job
 
     def job_options(self, **options: Any) -> JobOptions:
         """Return the queue's default options with these changed: for `NewJob` of add_bulk."""
         return _job_options(self._defaults, options)
-
-    async def _add(self, new: NewJob) -> Job:
-        job, args = self._prepare(new)
-        if await self._adds.submit(args, size_bytes=len(args.rest)) == 0:
-            job.is_duplicate = True
-        return job
 
     async def add_bulk(self, jobs: Iterable[NewJob]) -> list[Job]:
         """Add jobs in their order, 250 (or 1 MB of data) to a call, two calls under way.
@@ -85,7 +80,7 @@ class Producing(QueueBase):
         later call may come before an earlier one. Repeat it with the same `job_id`s and
         nothing is added twice. Raises as `add`.
         """
-        prepared = [self._prepare(job) for job in jobs]
+        prepared = [self._prepare(job.name, job.data, job.options) for job in jobs]
         added: list[Job] = []
         under_way: asyncio.Task[list[Job]] | None = None
         try:
@@ -111,8 +106,7 @@ class Producing(QueueBase):
                 job.is_duplicate = True
         return jobs
 
-    def _prepare(self, new: NewJob) -> tuple[Job, NewRecord]:
-        name, options = new.name, new.options
+    def _prepare(self, name: str, data: Any, options: JobOptions) -> tuple[Job, NewRecord]:
         if options is DEFAULT_OPTIONS:
             options = self._defaults
         if not isinstance(name, str) or not name:
@@ -121,16 +115,16 @@ class Producing(QueueBase):
             job_id = new_job_id()
         else:
             job_id = check_name(options.job_id, what="job id")
-        data = encode(new.data, "data of job %r", name)
-        job = Job(id=job_id, name=name, data=new.data, queue_name=self.name)
+        encoded = encode(data, "data of job %r", name)
+        job = Job(id=job_id, name=name, data=data, queue_name=self.name)
         if options is DEFAULT_OPTIONS:
             settings = (0, "0", name)
         else:
             delay_ms, place = options.settings
             settings = (delay_ms, place, name)
-            if options.size_limit is not None and len(data) > options.size_limit:
+            if options.size_limit is not None and len(encoded) > options.size_limit:
                 raise InvalidOption(
-                    f"data of job {name!r} are {len(data)} bytes of JSON, and its size_limit is "
+                    f"data of job {name!r} are {len(encoded)} bytes of JSON, and its size_limit is "
                     f"{options.size_limit}: store them elsewhere and add their address"
                 )
             job._options = options.wire
@@ -139,7 +133,7 @@ class Producing(QueueBase):
                 job.state = JobState.PRIORITIZED
             if delay_ms:
                 job.state = JobState.DELAYED
-        rest = b"%b\n%b\n%b" % (_encode_name(name), options.encoded, data)
+        rest = b"%b\n%b\n%b" % (_encode_name(name), options.encoded, encoded)
         return job, NewRecord(job_id, rest, settings)
 
     async def close(self) -> None:
