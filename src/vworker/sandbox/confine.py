@@ -4,7 +4,7 @@ RULES and SECCOMP are inherited descriptors: Landlock rules, and a seccomp filte
 caller has set no_new_privs. Ends with exit code 1 when the kernel refuses, without the program.
 
 Its start is paid by every child, so it imports nothing of vworker, and only the core of ctypes:
-the module around it takes 40 % of the time that a bare interpreter needs for its whole start.
+the module around it takes a tenth of the launch (1.3 of 14 ms of processor time).
 """
 
 import os
