@@ -52,10 +52,10 @@ async def test_one_batch_is_in_flight_and_the_next_gathers_behind_it() -> None:
     wire = Wire()
     batcher = Batcher(wire.send, max_items=100)
     wire.passes.clear()
-    calls = [asyncio.create_task(batcher.submit(1))]
+    calls = [batcher.submit(1)]
     await turns()
     for item in (2, 3):
-        calls.append(asyncio.create_task(batcher.submit(item)))
+        calls.append(batcher.submit(item))
         await turns()
     assert wire.batches == [[1]]
     wire.passes.set()
@@ -95,7 +95,7 @@ async def test_a_cancelled_caller_leaves_its_neighbours_their_replies() -> None:
     wire = Wire()
     batcher = Batcher(wire.send, max_items=10)
     wire.passes.clear()
-    calls = [asyncio.create_task(batcher.submit(item)) for item in (1, 2, 3)]
+    calls = [batcher.submit(item) for item in (1, 2, 3)]
     await turns()
     calls[1].cancel()
     with pytest.raises(asyncio.CancelledError):
@@ -108,7 +108,7 @@ async def test_an_error_for_a_cancelled_caller_reaches_the_others() -> None:
     wire = Wire()
     batcher = Batcher(wire.send, max_items=10)
     wire.passes.clear()
-    calls = [asyncio.create_task(batcher.submit(item)) for item in (1, 2)]
+    calls = [batcher.submit(item) for item in (1, 2)]
     await turns()
     calls[0].cancel()
     wire.error = ConnectionError("gone")
@@ -121,7 +121,7 @@ async def test_drain_waits_for_everything_that_was_submitted() -> None:
     wire = Wire()
     batcher = Batcher(wire.send, max_items=1)
     await batcher.drain()
-    calls = [asyncio.create_task(batcher.submit(item)) for item in range(3)]
+    calls = [batcher.submit(item) for item in range(3)]
     await turns(1)
     await batcher.drain()
     assert wire.batches == [[0], [1], [2]]
