@@ -1,5 +1,6 @@
 """vqueue: a job queue for asyncio on raw Redis Streams, with BullMQ's semantics."""
 
+from vqueue.doctor import Finding, Verdict
 from vqueue.errors import (
     DelayedError,
     InvalidOption,
@@ -17,6 +18,7 @@ from vqueue.errors import (
     WaitingError,
 )
 from vqueue.events import JobEvent, QueueEvents
+from vqueue.explaining import Explanation, Hindrance
 from vqueue.flow_scripts import Dependency
 from vqueue.flows import FlowJob, FlowNode, FlowProducer, chain, chord, group
 from vqueue.job import Job, JobState
@@ -32,9 +34,12 @@ __all__ = [
     "DelayedError",
     "Dependency",
     "DependencyPage",
+    "Explanation",
+    "Finding",
     "FlowJob",
     "FlowNode",
     "FlowProducer",
+    "Hindrance",
     "InvalidOption",
     "Job",
     "JobEvent",
@@ -58,6 +63,7 @@ __all__ = [
     "Retention",
     "UnrecoverableError",
     "VQueueError",
+    "Verdict",
     "WaitingError",
     "Worker",
     "chain",

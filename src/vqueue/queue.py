@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from vqueue.connection import RedisSource
 from vqueue.editing import Editing
+from vqueue.explaining import Explaining
 from vqueue.inspecting import Inspecting
 from vqueue.keys import check_name
 from vqueue.limiting import Limiting
@@ -12,7 +13,7 @@ from vqueue.parenting import Parenting
 from vqueue.schedules import Scheduling
 
 
-class Queue(Scheduling, Inspecting, Editing, Limiting, Parenting):
+class Queue(Scheduling, Inspecting, Explaining, Editing, Limiting, Parenting):
     """Adds jobs to a queue, looks at them and changes them.
 
     `redis` is a URL or a redis.asyncio client; either way the queue opens connections of

@@ -9,6 +9,7 @@ from collections.abc import Sequence
 from typing import Any, NamedTuple
 
 from vqueue.edit_scripts import EditScripts
+from vqueue.explain_scripts import ExplainScripts
 from vqueue.flow_scripts import FlowScripts
 from vqueue.limit_scripts import LimitScripts
 from vqueue.record import NewRecord, Settlement, Snapshot, TakenJob
@@ -46,7 +47,7 @@ def _taken(now_ms: int, told: list[bytes], due_ms: int) -> Taken:
     return Taken(now_ms, taken, due_ms)
 
 
-class Scripts(EditScripts, LimitScripts, ScheduleScripts, FlowScripts):
+class Scripts(EditScripts, ExplainScripts, LimitScripts, ScheduleScripts, FlowScripts):
     """The scripts of one queue over one client, see ScriptCalls.
 
     Calls that hand out jobs (take, finish, adopt) are sent once: the worker must first

@@ -34,6 +34,7 @@ NEED_NO_FENCE = {
     "change_priority": "leaves active jobs alone",
     "close_gap": "belongs to a reader of events",
     "counts": "reads",
+    "explain": "reads",
     "limits": "reads",
     "open": "changes no job",
     "promote": "leaves active jobs alone",
@@ -112,7 +113,7 @@ def test_a_script_that_refuses_writes_when_memory_is_full_is_one_that_adds(name:
     wanted = "flags=allow-oom"
     if name in ("add", "add_flow", "add_log", "log", "sched_put", "update_data"):
         wanted = ""
-    elif name in ("counts", "limits", "snapshot"):
+    elif name in ("counts", "explain", "limits", "snapshot"):
         wanted = "flags=no-writes"
     assert flags == wanted
 

@@ -1,0 +1,1 @@
+"""The operator's tool: one command per module of this package's `COMMANDS`."""

@@ -1,0 +1,66 @@
+"""Commands that look: stats, show, explain, doctor."""
+
+from __future__ import annotations
+
+from argparse import ArgumentParser, Namespace
+
+from vqueue.cli.command import (
+    Command,
+    ExitCode,
+    Report,
+    as_data,
+    job_as_data,
+    job_id_argument,
+    table,
+)
+from vqueue.doctor import Verdict
+from vqueue.errors import JobNotFound
+from vqueue.queue import Queue
+
+
+async def _stats(queue: Queue, _: Namespace) -> Report:
+    counts = await queue.get_job_counts()
+    return Report(data={str(state): n for state, n in counts.items()}, lines=table(counts.items()))
+
+
+async def _show(queue: Queue, asked: Namespace) -> Report:
+    job = await queue.get_job(asked.job_id)
+    if job is None:
+        raise JobNotFound(asked.job_id, attempted="look at it")
+    log = await queue.get_job_logs(asked.job_id, start=-asked.log)
+    data = job_as_data(job) | ({"log": log} if log else {})
+    shown = {name: value for name, value in data.items() if name != "log"}
+    return Report(data=data, lines=[*table(shown.items()), *(f"log: {line}" for line in log)])
+
+
+def _show_arguments(parser: ArgumentParser) -> None:
+    job_id_argument(parser)
+    parser.add_argument("--log", type=int, default=20, help="log lines (default: 20)")
+
+
+async def _explain(queue: Queue, asked: Namespace) -> Report:
+    explanation = await queue.explain(asked.job_id)
+    return Report(data=as_data(explanation), lines=[explanation.sentence])
+
+
+async def _doctor(queue: Queue, _: Namespace) -> Report:
+    findings = await queue.examine()
+    is_ill = any(finding.verdict is Verdict.PROBLEM for finding in findings)
+    return Report(
+        data=[as_data(finding) for finding in findings],
+        lines=table((found.verdict, found.check, found.found) for found in findings),
+        code=ExitCode.REFUSED if is_ill else ExitCode.DONE,
+    )
+
+
+COMMANDS = (
+    Command("stats", "How many jobs are in each state.", _stats),
+    Command(
+        "show",
+        "All that the queue knows of a job, with the end of its log.",
+        _show,
+        _show_arguments,
+    ),
+    Command("explain", "Why is this job not running?", _explain, job_id_argument),
+    Command("doctor", "Is this Redis fit for a queue, and the queue in order?", _doctor),
+)

@@ -1,0 +1,97 @@
+#!lua flags=no-writes
+--[[ explain: where a job is, and all that may keep it from running
+KEYS  the queue's nine keys (include/keys.lua)
+ARGV  job_id  (string)
+Returns  {now (ms), place (first line of the record, '' for an unknown job), ms (when a
+         delayed job is due or a finished one has ended, 0 for others), consumer of an active
+         job or '', ms until its lease runs out, jobs in front of a waiting one (at most 1000
+         of those without priority are counted), active jobs, settings of the gate
+         (include/gate.lua) as names and values, per consumer its name and ms of silence}
+Cost     O(log n + w), w consumers, and the counted jobs          Crash  reads only ]]
+--- @include keys
+--- @include record
+
+local job_id = ARGV[1]
+local COUNTED, LINE_END = 1000, 4294967296
+local SETTINGS = {'gate', 'concurrency', 'limit_max', 'limit_ms', 'held_until', 'window_end',
+                  'window_used', 'lease'}
+local TIME = redis.call('TIME')
+local now = TIME[1] * 1000 + math.floor(TIME[2] / 1000)
+
+local function named(list)
+  local map = {}
+  for i = 1, #list, 2 do map[list[i]] = list[i + 1] end
+  return map
+end
+
+local function pending(stream)
+  local reply = redis.pcall('XPENDING', stream, GROUP)
+  return reply.err and 0 or reply[1]
+end
+
+local function last_delivered(stream)
+  local groups = redis.pcall('XINFO', 'GROUPS', stream)
+  for _, info in ipairs(groups.err and {} or groups) do
+    local group = named(info)
+    if group['name'] == GROUP then return group['last-delivered-id'] end
+  end
+  return '0-0'
+end
+
+local function in_front_of_entry(id)
+  local before = redis.call('XRANGE', ready, '(' .. last_delivered(ready), '(' .. id,
+                            'COUNT', COUNTED)
+  return #before + redis.call('ZCOUNT', prioritized, '-inf', '(' .. LINE_END)
+end
+
+local function in_front_of_marked(id)
+  local score = tonumber(redis.call('ZSCORE', prioritized, id) or 0)
+  local before = redis.call('ZCOUNT', prioritized, '-inf', '(' .. string.format('%.0f', score))
+  if score < LINE_END then return before end
+  return before + redis.call('XLEN', ready) - pending(ready)
+end
+
+local SETS = {d = {delayed, 4096}, c = {completed, 1}, f = {failed, 1}}
+local record = record_of(job_id)
+local place = record and place_of(record) or ''
+local at, consumer, left, in_front = 0, '', 0, 0
+local set = SETS[place]
+local values = redis.call('HMGET', meta, unpack(SETTINGS))
+if set then
+  at = math.floor((tonumber(redis.call('ZSCORE', set[1], job_id)) or 0) / set[2])
+elseif place == 'p' then
+  in_front = in_front_of_marked(job_id)
+elseif place ~= '' and entry_of(place) then
+  local stream, id = entry_of(place)
+  local held = redis.pcall('XPENDING', stream, GROUP, id, id, 1)
+  if not held.err and held[1] then
+    consumer, left = held[1][2], (tonumber(values[#SETTINGS]) or 0) - held[1][3]
+  else
+    in_front = in_front_of_entry(id)
+  end
+end
+
+local settings = {}
+for i, name in ipairs(SETTINGS) do
+  if values[i] then
+    settings[#settings + 1] = name
+    settings[#settings + 1] = values[i]
+  end
+end
+
+local silence, workers = {}, {}
+for _, stream in ipairs({ready, express}) do
+  local consumers = redis.pcall('XINFO', 'CONSUMERS', stream, GROUP)
+  for _, info in ipairs(consumers.err and {} or consumers) do
+    local worker = named(info)
+    local name, idle = worker['name'], worker['idle']
+    silence[name] = math.min(silence[name] or idle, idle)
+  end
+end
+for name, idle in pairs(silence) do
+  workers[#workers + 1] = name
+  workers[#workers + 1] = idle
+end
+
+return {now, place, at, consumer, left, in_front, pending(ready) + pending(express), settings,
+        workers}

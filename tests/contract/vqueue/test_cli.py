@@ -1,0 +1,161 @@
+"""`python -m vqueue`: each command as a program, its output and exit code."""
+
+import asyncio
+import json
+import os
+import subprocess
+import sys
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from tests.support.driver import Driver, settle
+from vqueue import Queue
+
+SOURCES = Path(__file__).parents[3] / "src"
+
+Done = subprocess.CompletedProcess[str]
+Run = Callable[..., Done]
+
+
+def _environment(redis_url: str) -> dict[str, str]:
+    return {"PATH": os.environ["PATH"], "REDIS_URL": redis_url, "PYTHONPATH": str(SOURCES)}
+
+
+@pytest.fixture
+def run(redis_url: str, queue_name: str) -> Run:
+    """Run a command on this test's queue."""
+
+    def call(command: str, *arguments: str, redis: str = redis_url) -> Done:
+        return subprocess.run(
+            [sys.executable, "-m", "vqueue", command, queue_name, *arguments],
+            env=_environment(redis),
+            capture_output=True,
+            text=True,
+            timeout=60,
+            check=False,
+        )
+
+    return call
+
+
+def answer(done: Done) -> Any:
+    """The JSON of a command that succeeded."""
+    assert done.returncode == 0, done.stderr
+    return json.loads(done.stdout)
+
+
+async def test_stats_counts_jobs_by_state(run: Run, queue: Queue) -> None:
+    await queue.add("task")
+    await queue.add("task", delay=60)
+    counts = answer(run("stats", "--json"))
+    assert (counts["waiting"], counts["delayed"], counts["active"]) == (1, 1, 0)
+    assert "waiting" in run("stats").stdout
+
+
+async def test_show_prints_a_job_with_its_log(run: Run, queue: Queue, driver: Driver) -> None:
+    await queue.add("resize", {"width": 640}, job_id="job-1")
+    taken = await driver.take_one()
+    await driver.scripts.log(consumer="w1", keep=9, lines=[("job-1", taken.token, 1, "half way")])
+    await driver.finish(settle(taken, value=b'{"ok":true}'))
+    job = answer(run("show", "job-1", "--json"))
+    assert (job["state"], job["data"], job["returnvalue"]) == (
+        "completed",
+        {"width": 640},
+        {"ok": True},
+    )
+    assert job["log"] == ["half way"]
+    assert "log: half way" in run("show", "job-1").stdout
+
+
+@pytest.mark.parametrize("command", ["show", "explain", "promote"])
+def test_a_job_that_is_not_there_ends_with_1_and_a_reason(run: Run, command: str) -> None:
+    done = run(command, "nobody")
+    assert (done.returncode, done.stdout) == (1, "")
+    assert "nobody" in done.stderr
+
+
+async def test_explain_answers_in_a_sentence_or_as_data(run: Run, queue: Queue) -> None:
+    await queue.add("task", job_id="job-1", delay=60)
+    assert run("explain", "job-1").stdout.startswith("job job-1 is delayed until 20")
+    assert answer(run("explain", "job-1", "--json"))["hindrance"] == "delayed"
+
+
+async def test_promote_lets_delayed_jobs_start(run: Run, queue: Queue) -> None:
+    for number in range(3):
+        await queue.add("task", job_id=f"job-{number}", delay=60)
+    assert answer(run("promote", "job-0", "--json")) == {"promoted": 1}
+    assert answer(run("promote", "--all", "--json")) == {"promoted": 2}
+    assert run("promote", "job-0").returncode == 1
+
+
+async def test_remove_takes_a_job_out_of_the_queue(run: Run, queue: Queue) -> None:
+    await queue.add("task", job_id="job-1")
+    assert answer(run("remove", "job-1", "--json")) == {"removed": True}
+    assert run("remove", "job-1").returncode == 1
+    assert await queue.get_job("job-1") is None
+
+
+async def test_pause_and_resume_switch_the_queue(run: Run, queue: Queue) -> None:
+    assert answer(run("pause", "--json")) == {"paused": True}
+    assert await queue.is_paused()
+    assert answer(run("resume", "--json")) == {"paused": False}
+    assert not await queue.is_paused()
+
+
+async def test_events_are_printed_one_a_line(run: Run, queue: Queue) -> None:
+    await queue.add("task", job_id="job-1")
+    await queue.add("task", job_id="job-2")
+    lines = [json.loads(line) for line in run("events", "--json").stdout.splitlines()]
+    assert [(line["name"], line["job_id"]) for line in lines] == [
+        ("added", "job-1"),
+        ("waiting", "job-1"),
+        ("added", "job-2"),
+        ("waiting", "job-2"),
+    ]
+    assert "job-2" not in run("events", "--job", "job-1").stdout
+
+
+async def test_follow_prints_events_as_they_happen(
+    queue: Queue, redis_url: str, queue_name: str
+) -> None:
+    await queue.add("task", job_id="before")
+    follower = await asyncio.create_subprocess_exec(
+        sys.executable,
+        *("-m", "vqueue", "events", queue_name, "--follow"),
+        env=_environment(redis_url),
+        stdout=subprocess.PIPE,
+    )
+    assert follower.stdout is not None
+    try:
+        async with asyncio.timeout(60):
+            seen = [(await follower.stdout.readline()).decode() for _ in range(2)]
+            await queue.add("task", job_id="after")
+            seen += [(await follower.stdout.readline()).decode() for _ in range(2)]
+    finally:
+        follower.terminate()
+        await follower.wait()
+    assert [line.split()[1:3] for line in seen] == [
+        ["added", "before"],
+        ["waiting", "before"],
+        ["added", "after"],
+        ["waiting", "after"],
+    ]
+
+
+def test_doctor_finds_no_problem_with_the_tests_server(run: Run) -> None:
+    findings = answer(run("doctor", "--json"))
+    assert {finding["verdict"] for finding in findings} <= {"ok", "warning"}
+
+
+def test_a_wrong_command_line_ends_with_2(run: Run) -> None:
+    assert run("dance").returncode == 2
+    assert run("show", "no such id").returncode == 2
+
+
+def test_an_unreachable_redis_ends_with_3(run: Run) -> None:
+    done = run("stats", "--timeout", "0.2", redis="redis://127.0.0.1:1/0")
+    assert done.returncode == 3
+    assert "127.0.0.1:1" in done.stderr

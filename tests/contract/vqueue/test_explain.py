@@ -1,0 +1,177 @@
+"""Queue.explain and Queue.examine: why a job is not running, and whether Redis is fit."""
+
+from collections.abc import AsyncIterator
+from pathlib import Path
+
+import pytest
+
+from devstack import Valkey
+from tests.support.driver import Driver, expire, settle
+from tests.support.waiting import until
+from tests.support.workers import HeldHandler, ended
+from vqueue import FlowJob, FlowProducer, Hindrance, JobNotFound, Queue, Verdict, Worker
+
+
+@pytest.fixture
+async def busy_worker(queue: Queue, redis_url: str, queue_name: str) -> AsyncIterator[Worker]:
+    """A worker with its one slot taken by the job "running"."""
+    handler = HeldHandler()
+    await queue.add("task", job_id="running")
+    async with Worker(queue_name, handler, redis_url) as worker:
+        await handler.running(1)
+        yield worker
+        handler.let_go.set()
+        await ended(queue, "running")
+
+
+async def test_a_job_without_any_worker_is_explained_by_that(queue: Queue) -> None:
+    await queue.add("task", job_id="lonely")
+    found = await queue.explain("lonely")
+    assert found.hindrance is Hindrance.NO_WORKER
+    assert found.sentence == "job lonely waits: no worker is alive (none was ever seen)"
+
+
+async def test_a_running_job_is_explained_by_its_worker_and_lease(
+    queue: Queue, busy_worker: Worker
+) -> None:
+    found = await queue.explain("running")
+    assert (found.hindrance, found.consumer) == (Hindrance.RUNNING, busy_worker.consumer)
+    assert found.lease_left is not None
+    assert 0 < found.lease_left <= 30
+
+
+async def test_a_job_whose_lease_ran_out_is_explained_by_that(queue: Queue, driver: Driver) -> None:
+    await queue.add("task", job_id="stalled")
+    await driver.scripts.open(lease_ms=60_000)
+    await expire(driver, (await driver.take_one(consumer="dead")).token)
+    found = await queue.explain("stalled")
+    assert found.hindrance is Hindrance.RUNNING
+    assert "taken by worker dead, whose lease ran out" in found.sentence
+
+
+async def test_waiting_jobs_are_explained_by_those_in_front(
+    queue: Queue, busy_worker: Worker
+) -> None:
+    for name, options in {
+        "urgent": {"priority": 1},
+        "late": {"priority": 2},
+        "first": {},
+        "second": {},
+        "newest": {"lifo": True},
+    }.items():
+        await queue.add("task", job_id=name, **options)
+    line = [(await queue.explain(name)).in_front for name in ("newest", "first", "second")]
+    assert line == [0, 1, 2]
+    assert [(await queue.explain(name)).in_front for name in ("urgent", "late")] == [3, 4]
+    assert (await queue.explain("late")).hindrance is Hindrance.IN_LINE
+    assert (await queue.explain("newest")).hindrance is Hindrance.NEXT
+    assert (await queue.explain("late")).workers == [busy_worker.consumer]
+    for name in ("newest", "first", "second", "urgent", "late"):
+        await queue.remove(name)
+
+
+async def test_a_delayed_job_is_explained_by_its_time(queue: Queue) -> None:
+    await queue.add("task", job_id="tomorrow", delay=86_400)
+    found = await queue.explain("tomorrow")
+    assert found.hindrance is Hindrance.DELAYED
+    assert found.until is not None
+    assert 86_390 < found.until - found.now <= 86_400
+
+
+@pytest.mark.parametrize("outcome", ["completed", "failed"])
+async def test_a_finished_job_is_explained_by_its_end(
+    queue: Queue, driver: Driver, outcome: str
+) -> None:
+    await queue.add("task", job_id="over")
+    await driver.finish(settle(await driver.take_one(), outcome))
+    found = await queue.explain("over")
+    assert found.hindrance is Hindrance.FINISHED
+    assert found.sentence.startswith(f"job over {outcome} at 20")
+
+
+async def test_waiting_jobs_are_explained_by_what_holds_the_queue_back(
+    queue: Queue, busy_worker: Worker
+) -> None:
+    await queue.add("task", job_id="next")
+
+    async def why() -> Hindrance:
+        return (await queue.explain("next")).hindrance
+
+    assert await why() is Hindrance.NEXT
+    await queue.set_global_rate_limit(5, 60)
+    assert await why() is Hindrance.NEXT
+    await queue.set_global_concurrency(1)
+    assert await why() is Hindrance.CONCURRENCY
+    await queue.rate_limit(60)
+    assert await why() is Hindrance.HELD_BACK
+    await queue.pause()
+    assert await why() is Hindrance.PAUSED
+    await queue.remove("next")
+    await queue.resume()
+    await queue.remove_rate_limit_key()
+    await queue.remove_global_concurrency()
+
+
+async def test_a_job_beyond_the_rate_limit_is_explained_by_it(queue: Queue, driver: Driver) -> None:
+    await queue.set_global_rate_limit(1, 60)
+    await driver.add("first", "second")
+    await driver.take(2)
+    found = await queue.explain("second")
+    assert found.hindrance is Hindrance.RATE_LIMITED
+    assert found.until is not None
+    assert 0 < found.until - found.now <= 60
+
+
+async def test_a_parent_is_explained_by_its_children(
+    queue: Queue, redis_url: str, queue_name: str
+) -> None:
+    child = FlowJob(queue_name=queue_name, name="child")
+    parent = FlowJob(queue_name=queue_name, name="parent", children=[child])
+    async with FlowProducer(redis_url) as flows:
+        node = await flows.add(parent)
+    assert (await queue.explain(node.job.id)).hindrance is Hindrance.CHILDREN
+
+
+async def test_an_unknown_job_cannot_be_explained(queue: Queue) -> None:
+    with pytest.raises(JobNotFound):
+        await queue.explain("nobody")
+
+
+async def test_a_server_as_it_should_be_has_no_problem(queue: Queue, driver: Driver) -> None:
+    await queue.add("task")
+    findings = {finding.check: finding for finding in await queue.examine()}
+    assert {"version", "eviction", "persistence", "memory", "clock", "scripts"} <= findings.keys()
+    assert [f for f in findings.values() if f.verdict is Verdict.PROBLEM] == []
+
+
+async def test_a_server_that_evicts_and_forgets_has_problems(
+    tmp_path: Path, queue_name: str
+) -> None:
+    with Valkey(tmp_path) as server:
+        url = server.settings()["REDIS_URL"]
+        driver = Driver(url, queue_name)
+        await driver.redis("CONFIG", "SET", "maxmemory-policy", "allkeys-lru")
+        await driver.redis("CONFIG", "SET", "appendonly", "no")
+        await driver.add("a-job")
+        await driver.redis("HSET", driver.keys.live("nobody"), "g", "1")
+        await driver.redis("XGROUP", "DESTROY", driver.keys.ready, "workers")
+        async with Queue(queue_name, url) as queue:
+            verdicts = {finding.check: finding.verdict for finding in await queue.examine()}
+        await driver.close()
+    assert verdicts["eviction"] is Verdict.PROBLEM
+    assert verdicts["persistence"] is Verdict.PROBLEM
+    assert verdicts["orphans"] is Verdict.WARNING
+    assert verdicts["groups"] is Verdict.WARNING
+
+
+async def test_a_worker_that_is_silent_for_long_is_not_counted_on(
+    queue: Queue, redis_url: str, queue_name: str
+) -> None:
+    async with Worker(queue_name, HeldHandler(), redis_url) as worker:
+
+        async def is_seen() -> bool:
+            await queue.add("task", job_id="probe")
+            return (await queue.explain("probe")).workers == [worker.consumer]
+
+        await until(is_seen, what="a sign of life")
+        await worker.close(timeout=0)
