@@ -23,7 +23,8 @@ REQUIRE, PREFER = "require", "prefer"
 #: neither works, or one level by its name.
 MODES = (REQUIRE, PREFER, *(level.value for level in Level))
 
-_PROBE_TIMEOUT_S = 30.0
+#: A stalled machine took more than 30 s once, for what takes 0.02.
+_PROBE_TIMEOUT_S = 120.0
 
 
 class SandboxUnavailable(Exception):
@@ -75,8 +76,10 @@ def _refusal(sandbox: Sandbox, ffmpeg: Path, ffprobe: Path) -> str | None:
     try:
         with tempfile.TemporaryDirectory(prefix="vworker-probe-") as folder:
             return _tried(sandbox, ffmpeg, ffprobe, Path(folder))
-    except (OSError, subprocess.SubprocessError) as error:
+    except OSError as error:
         return str(error)
+    except subprocess.TimeoutExpired:
+        return f"FFmpeg did not answer in it within {_PROBE_TIMEOUT_S:g} s"
 
 
 def _tried(sandbox: Sandbox, ffmpeg: Path, ffprobe: Path, folder: Path) -> str | None:
