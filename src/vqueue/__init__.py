@@ -22,7 +22,7 @@ from vqueue.explaining import Explanation, Hindrance
 from vqueue.flow_scripts import Dependency
 from vqueue.flows import FlowJob, FlowNode, FlowProducer, chain, chord, group
 from vqueue.job import Job, JobState
-from vqueue.options import Backoff, JobOptions, RateLimit, Retention
+from vqueue.options import Backoff, Deduplication, JobOptions, RateLimit, Retention
 from vqueue.parenting import DependencyPage
 from vqueue.producing import NewJob
 from vqueue.queue import Queue
@@ -31,6 +31,7 @@ from vqueue.worker import Worker
 
 __all__ = [
     "Backoff",
+    "Deduplication",
     "DelayedError",
     "Dependency",
     "DependencyPage",

@@ -98,6 +98,17 @@ class Editing(QueueBase):
             raise JobNotFound(job_id, attempted="log line")
         return kept
 
+    async def remove_deduplication_key(self, deduplication_id: str) -> bool:
+        """Let the next add with this deduplication id in; False when it is free already.
+
+        The job that stood for it goes on; what was kept aside for its end is dropped.
+        """
+        check_name(deduplication_id, what="deduplication id")
+        keys = self.keys
+        owner = keys.dedup_owner(deduplication_id)
+        removed = await self._client.execute("DEL", owner, keys.dedup_next(deduplication_id))
+        return bool(removed)
+
 
 def _judge(reply: Edited, job_id: str, *, attempted: str, needed: str) -> None:
     if reply is None:

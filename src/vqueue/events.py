@@ -51,6 +51,8 @@ class JobEvent:
     failed     failed_reason, attempts_made, attempts_started, processed_on
     stalled    stalled_count
     duplicated (nothing)
+    deduplicated deduplication_id, deduplicated_job_id (the add that was ignored, or the
+               delayed job that this one has replaced)
     changed    field (``data`` or ``priority``)
     removed    prev (by hand: not when retention removes a finished job)
     paused     (nothing; of the queue, `job_id` is empty)
@@ -103,6 +105,9 @@ _DETAILS: dict[str, Callable[[bytes], dict[str, Any]]] = {
     "progress": lambda detail: {"progress": decode(detail)},
     "completed": lambda detail: _finished(detail, value_name="returnvalue"),
     "failed": lambda detail: _finished(detail, value_name="failed_reason"),
+    "deduplicated": lambda detail: dict(
+        zip(("deduplication_id", "deduplicated_job_id"), detail.decode().split(" "), strict=True)
+    ),
     "changed": lambda detail: {"field": detail.decode()},
     "removed": lambda detail: {"prev": detail.decode()},
     "stalled": lambda detail: {"stalled_count": int(detail)},

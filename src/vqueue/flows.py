@@ -100,6 +100,11 @@ def _prepare(new: FlowJob, queue_name: str) -> tuple[Job, NewRecord]:
     if not isinstance(new.name, str) or not new.name:
         raise InvalidOption(f"job name must be a string that is not empty, not {new.name!r}")
     options = new.options
+    if options.deduplication is not None:
+        raise InvalidOption(
+            f"job {new.name!r} of a flow has a deduplication, which is for single jobs: its "
+            "parent would wait for a job that is not added; give it a job_id instead"
+        )
     given = options.job_id
     job_id = new_job_id() if given is None else check_name(given, what="job id")
     job = Job(id=job_id, name=new.name, data=new.data, queue_name=queue_name)

@@ -49,3 +49,9 @@ class Inspecting(QueueBase):
         check_name(job_id, what="job id")
         lines = await self._client.execute("LRANGE", self.keys.log(job_id), start, end)
         return [line.decode() for line in lines]
+
+    async def get_deduplication_job_id(self, deduplication_id: str) -> str | None:
+        """Return the id of the job that stands for a deduplication id, None when it is free."""
+        check_name(deduplication_id, what="deduplication id")
+        owner = await self._client.execute("GET", self.keys.dedup_owner(deduplication_id))
+        return owner and str(owner, "ascii")

@@ -123,6 +123,8 @@ class Job:
     state = JobState.WAITING
     #: True when `add` found a job of this id, and changed nothing.
     is_duplicate = False
+    #: True when `add` found a job that stands for this one; then `id` is that job's.
+    is_deduplicated = False
     priority = 0
     #: Attempts that have ended: completed, failed or retried.
     attempts_made = 0

@@ -38,6 +38,10 @@ j:ID:deps      SET      children of a parent that have not ended (with the job)
 j:ID:vals      HASH     results of completed children; ign, bad: why children failed
                         (with the job)
 gone:ID        STRING   activation that ended a removed job (10 minutes)
+dd:DID         STRING   the job that stands for a deduplication id (until it ends, or
+                        the ttl)
+dn:DID         HASH     newest job that was added while that one ran: id, delay, place,
+                        rest, name (until it ends)
 turn:DUTY      STRING   a duty was done lately (its interval)
 resync:GROUP   STRING   process that reads all jobs for a durable subscriber (30 s)
 =============  =======  ==========================================================
@@ -133,3 +137,11 @@ class QueueKeys:
     def tombstone(self, job_id: str) -> str:
         """Return the key that outlives a removed job for ten minutes."""
         return f"{self.prefix}gone:{job_id}"
+
+    def dedup_owner(self, dedup_id: str) -> str:
+        """Return the key that names the job that stands for a deduplication id."""
+        return f"{self.prefix}dd:{dedup_id}"
+
+    def dedup_next(self, dedup_id: str) -> str:
+        """Return the key of the job that enters when that one has ended."""
+        return f"{self.prefix}dn:{dedup_id}"

@@ -12,6 +12,7 @@ from typing import Any
 
 from vqueue.codec import encode
 from vqueue.errors import InvalidOption
+from vqueue.keys import check_name
 
 #: The largest priority; 1 is the most urgent one, 0 (no priority) goes before all.
 MAX_PRIORITY = 2**21 - 1
@@ -168,6 +169,52 @@ class RateLimit:
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
+class Deduplication:
+    """One job stands for all that are added with the same `id` (BullMQ's ``deduplication``).
+
+    Without more the job added first stands for the others until it has completed or failed.
+    With `ttl` it does so for that time, whatever becomes of it; `extend` starts the time
+    again with each add that is ignored, and with `replace` the newest one takes the place of
+    a job that is still delayed. With `keep_last_if_active` an add that is ignored while the
+    job runs, or is between two attempts, is kept aside, and the newest of these runs once
+    when the job has ended.
+    """
+
+    #: 1 to 128 of ``A-Z a-z 0-9 _ . -``.
+    id: str
+    #: Seconds; None: until the job has ended.
+    ttl: Seconds | None = None
+    extend: bool = False
+    replace: bool = False
+    keep_last_if_active: bool = False
+
+    def __post_init__(self) -> None:
+        check_name(self.id, what="deduplication id")
+        if self.ttl is not None and to_ms(self.ttl, what="deduplication ttl") == 0:
+            raise InvalidOption("deduplication ttl must be at least 1 ms, or None")
+        if self.extend and self.ttl is None:
+            raise InvalidOption("deduplication extend needs a ttl to start again")
+        if self.keep_last_if_active and (self.ttl is not None or self.replace):
+            raise InvalidOption(
+                "deduplication keep_last_if_active excludes ttl and replace: it holds until the "
+                "job has ended"
+            )
+
+    def to_wire(self) -> dict[str, Any]:
+        """Return what lua/include/dedup.lua reads."""
+        wire: dict[str, Any] = {"id": self.id}
+        if self.ttl is not None:
+            wire["ttl"] = to_ms(self.ttl, what="deduplication ttl")
+        if self.extend:
+            wire["extend"] = True
+        if self.replace:
+            wire["replace"] = True
+        if self.keep_last_if_active:
+            wire["keep_last"] = True
+        return wire
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
 class JobOptions:
     """Options of one job, BullMQ's names in snake_case."""
 
@@ -198,13 +245,15 @@ class JobOptions:
     continue_parent_on_failure: bool = False
     #: Stalls that the job survives; None leaves it to the worker.
     max_stalled: int | None = None
+    #: Whether another job may stand for this one; None: no.
+    deduplication: Deduplication | None = None
     #: Bytes that the data may have as JSON (UTF-8); None for no limit.
     size_limit: int | None = None
     #: Made by __post_init__: the options that a worker needs, as stored.
     wire: dict[str, Any] = field(init=False, repr=False, compare=False)
     #: The same as JSON, b"" for none.
     encoded: bytes = field(init=False, repr=False, compare=False)
-    #: Delay in ms, and '0', 'lifo' or the priority.
+    #: Delay in ms, and '0', 'lifo' or the priority, with a '*' when add.lua is to read `wire`.
     settings: tuple[int, str] = field(init=False, repr=False, compare=False)
 
     def __post_init__(self) -> None:
@@ -234,9 +283,13 @@ class JobOptions:
             raise InvalidOption(f"{' and '.join(policies)} exclude each other: choose one")
         if policies and policies[0] != "fail_parent_on_failure":
             wire["on_child_failure"] = _ON_CHILD_FAILURE[policies[0]]
+        if self.deduplication is not None:
+            wire["deduplication"] = self.deduplication.to_wire()
         object.__setattr__(self, "wire", wire)
         object.__setattr__(self, "encoded", encode(wire, "job options") if wire else b"")
         place = "lifo" if self.lifo else str(self.priority)
+        if self.deduplication is not None:
+            place += "*"
         object.__setattr__(self, "settings", (to_ms(self.delay, what="delay"), place))
 
 

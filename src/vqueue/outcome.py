@@ -55,7 +55,9 @@ class OutcomePolicy:
 
         Raises InvalidOption for a result that JSON cannot hold.
         """
-        rule = job._options.get("remove_on_complete") or self.remove_on_complete
+        rule = self.remove_on_complete
+        if job._options:
+            rule = _keep_rule(job, "remove_on_complete", rule)
         value = encode(result, "result of job %s", job.id)
         return Outcome(kind="completed", value=value, rule=rule)
 
@@ -95,7 +97,7 @@ class OutcomePolicy:
                 return Outcome(kind="delayed", value=value, stack=stack, rule=str(wait_ms))
             if wait_ms == 0:
                 return Outcome(kind="waiting", value=value, stack=stack)
-        rule = job._options.get("remove_on_fail") or self.remove_on_fail
+        rule = _keep_rule(job, "remove_on_fail", self.remove_on_fail)
         return Outcome(kind="failed", value=value, stack=stack, rule=rule)
 
     async def _wait_ms(self, job: Job, error: BaseException) -> int:
@@ -111,3 +113,10 @@ class OutcomePolicy:
         answer = self.backoff_strategy(made, backoff.type, error, job)
         seconds = await answer if inspect.isawaitable(answer) else answer
         return -1 if seconds < 0 else round(seconds * 1000)
+
+
+def _keep_rule(job: Job, option: str, default: str) -> str:
+    """Return the keep rule of finish.lua, marked when it is to look into the job's options."""
+    options = job._options
+    rule: str = options.get(option) or default
+    return f"{rule} *" if "deduplication" in options else rule

@@ -48,11 +48,11 @@ class Producing(QueueBase):
                 "default_job_options must not have a job_id: only one job could be added"
             )
         self._defaults = default_job_options
-        self._adds: Batcher[NewRecord, int] = Batcher(
+        self._adds: Batcher[NewRecord, int | str] = Batcher(
             self._send_adds, max_items=MAX_BATCH, at_once=2
         )
 
-    async def _send_adds(self, jobs: Sequence[NewRecord]) -> list[int]:
+    async def _send_adds(self, jobs: Sequence[NewRecord]) -> list[int | str]:
         return await self._scripts.add(jobs=jobs)
 
     async def add(self, name: str, data: Any = None, **options: Any) -> Job:
@@ -60,12 +60,15 @@ class Producing(QueueBase):
 
         Returns the job as added. With a `job_id` that exists nothing changes and the
         job's `is_duplicate` is True, so a repeated add is safe; ids of removed jobs are
-        remembered for ten minutes. Raises InvalidOption for a name, data or option that
-        is refused, QueueFull, QueueUnavailable.
+        remembered for ten minutes. When another job stands for it (see Deduplication), the
+        job's `is_deduplicated` is True and its `id` is that of the other one. Raises
+        InvalidOption for a name, data or option that is refused, QueueFull,
+        QueueUnavailable.
         """
         job, record = self._prepare(name, data, _job_options(self._defaults, options))
-        if await self._adds.submit(record, size_bytes=len(record.rest)) == 0:
-            job.is_duplicate = True
+        status = await self._adds.submit(record, size_bytes=len(record.rest))
+        if status != 1:
+            _note_refusal(job, status)
         return job
 
     def job_options(self, **options: Any) -> JobOptions:
@@ -102,8 +105,8 @@ class Producing(QueueBase):
         statuses = await self._scripts.add(jobs=[record for _, record in batch])
         jobs = [job for job, _ in batch]
         for job, status in zip(jobs, statuses, strict=True):
-            if status == 0:
-                job.is_duplicate = True
+            if status != 1:
+                _note_refusal(job, status)
         return jobs
 
     def _prepare(self, name: str, data: Any, options: JobOptions) -> tuple[Job, NewRecord]:
@@ -140,6 +143,13 @@ class Producing(QueueBase):
         """Send what was submitted and close the connections. Safe to repeat."""
         await self._adds.drain()
         await super().close()
+
+
+def _note_refusal(job: Job, status: int | str) -> None:
+    if isinstance(status, str):
+        job.id, job.is_deduplicated = status, True
+    else:
+        job.is_duplicate = True
 
 
 def _batches(

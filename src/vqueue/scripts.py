@@ -59,8 +59,8 @@ class Scripts(EditScripts, ExplainScripts, LimitScripts, ScheduleScripts, FlowSc
         now_ms: int = await self._call("open", lease_ms)
         return now_ms
 
-    async def add(self, *, jobs: Sequence[NewRecord]) -> list[int]:
-        """Add jobs; 1 added, 0 duplicated.
+    async def add(self, *, jobs: Sequence[NewRecord]) -> list[int | str]:
+        """Add jobs; 1 added, 0 duplicated, the id of the job that stands for it.
 
         Raises QueueFull when the server is at maxmemory.
         """
@@ -75,9 +75,12 @@ class Scripts(EditScripts, ExplainScripts, LimitScripts, ScheduleScripts, FlowSc
             args[header] += 1
             args.append(job_id)
             args.append(rest)
-        statuses = [1] * len(jobs)
-        for position in await self._call("add", *args):
+        statuses: list[int | str] = [1] * len(jobs)
+        duplicates, stand_ins = await self._call("add", *args)
+        for position in duplicates:
             statuses[position - 1] = 0
+        for position, job_id in zip(stand_ins[::2], stand_ins[1::2], strict=True):
+            statuses[position - 1] = job_id.decode()
         return statuses
 
     async def take(

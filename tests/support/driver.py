@@ -73,8 +73,8 @@ class Driver:
         options: bytes = b"",
         delay_ms: int = 0,
         place: str = "0",
-    ) -> list[int]:
-        """Add jobs in one call: 1 added, 0 duplicated."""
+    ) -> list[int | str]:
+        """Add jobs in one call: 1 added, 0 duplicated, or the id that stands for it."""
         return await self.scripts.add(
             jobs=[
                 NewRecord(job_id, b'"task"\n%b\n%b' % (options, data), (delay_ms, place, "task"))

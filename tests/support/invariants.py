@@ -20,7 +20,8 @@ _KEYS = {
     r"j:[^:]+": "string",
     r"j:[^:]+:x": "hash",
     r"j:[^:]+:log": "list",
-    r"gone:[^:]+|turn:[^:]+|resync:[^:]+": "string",
+    r"dn:[^:]+": "hash",
+    r"dd:[^:]+|gone:[^:]+|turn:[^:]+|resync:[^:]+": "string",
 }
 _SETS = ("prioritized", "delayed", "children", "completed", "failed")
 _PRIORITY = 2**32
@@ -253,7 +254,7 @@ def _check_event_paths(dump: QueueDump, places: dict[str, list[tuple[str, str]]]
             continue
         for job_id in entry.fields[4::2]:
             before = last.get(job_id)
-            if kind in ("progress", "duplicated", "changed"):
+            if kind in ("progress", "duplicated", "deduplicated", "changed"):
                 if kind == "progress" and before not in ("active", None):
                     yield f"job {job_id} reports progress while {before} ({entry.id})"
             elif kind not in _BEFORE:
@@ -275,8 +276,15 @@ def _check_leftovers(dump: QueueDump) -> Iterator[str]:
         found = re.fullmatch(r"j:([^:]+):.*", name)
         if found and found[1] not in jobs:
             yield f"key {name} belongs to no job"
+    for name in dump.hashes:
+        if name.startswith("dn:") and name.replace("dn:", "dd:", 1) not in dump.strings:
+            yield f"key {name} waits for the end of no job"
     for name in dump.strings:
-        if dump.ttl_ms[name] < 0 and not name.startswith("j:"):
+        if name.startswith("dd:") and dump.ttl_ms[name] < 0:
+            owner = jobs.get(dump.strings[name])
+            if owner is None or owner.place in (b"c", b"f"):
+                yield f"key {name} lives for ever, and its job has ended"
+        elif dump.ttl_ms[name] < 0 and not name.startswith("j:"):
             yield f"key {name} lives for ever"
         if name.startswith("gone:") and name.removeprefix("gone:") in jobs:
             yield f"key {name} says that a job is gone which exists"

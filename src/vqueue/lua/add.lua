@@ -3,13 +3,15 @@
 KEYS  the queue's nine keys (include/keys.lua)
 ARGV  per run of jobs with the same settings four values:
       delay  (ms from now, 0 for none)
-      place  ('0' back of the line, 'lifo', or a priority of 1..2097151)
+      place  ('0' back of the line, 'lifo', or a priority of 1..2097151; with a '*' behind
+             it when the jobs' options hold what concerns their adding: deduplication)
       name   (string)
       count  (jobs that follow, two values each)
         id    (string)
         rest  (the record's lines from the third on, include/record.lua)
-Returns  the positions (from 1) of the jobs that were duplicates: the id exists or was
-         removed less than ten minutes after its end; nothing changed for them
+Returns  {the positions (from 1) of the jobs that were duplicates: the id exists or was
+         removed less than ten minutes after its end; nothing changed for them,
+         {position, id, …} of jobs that were deduplicated, and the job that stands for each}
 Errors   OOM  the server is full: the script is refused before its first write
 Cost     O(k log n)
 Crash    records are written last: what broke off is added by a repeat, which answers what
@@ -19,7 +21,10 @@ Crash    records are written last: what broke off is added by a repeat, which an
 --- @include events
 --- @include record
 --- @include lanes
+--- @include standing
 --- @include retention
+--- @include enter
+--- @include dedup
 
 local argc = #ARGV
 
@@ -49,20 +54,27 @@ if any_buried() then
   end
 end
 
--- Put a job that is not for the back of `ready` into its place; return its first lines.
-local function place_elsewhere(id, delay, place)
-  local priority = tonumber(place) or 0
-  local letter = 'p'
-  if delay > 0 then
-    postpone(id, now + delay)
-    letter = 'd'
-  elseif priority > 0 then
-    local order = 2147483648 + redis.call('HINCRBY', meta, 'back', 1)
-    redis.call('ZADD', prioritized, priority * 4294967296 + order, id)
-  else
-    push_lifo(id)
+-- Events of jobs that were deduplicated, and of jobs that a newer one has replaced; and
+-- what is to be returned of them.
+local deduplicated, replaced, stand_ins = {}, {}, {}
+
+-- Whether a job may enter, by the option in its record.
+local function is_wanted(k, id, run, place, rest)
+  local dedup = dedup_of(string.match(rest, '^[^\n]*\n([^\n]*)'))
+  if not dedup then return true end
+  local owner, gone = stand_in(dedup, id, run.delay, place, rest, run.name)
+  if gone then
+    replaced[#replaced + 1] = gone
+    replaced[#replaced + 1] = 'delayed'
   end
-  return string.format('%s\n%.0f 0 0 0 0 %.0f \n', letter, priority, now)
+  if owner or gone then
+    deduplicated[#deduplicated + 1] = owner or id
+    deduplicated[#deduplicated + 1] = dedup.id .. ' ' .. (gone or id)
+  end
+  if not owner then return true end
+  stand_ins[#stand_ins + 1] = k
+  stand_ins[#stand_ins + 1] = owner
+  return false
 end
 
 local call = redis.call
@@ -71,6 +83,8 @@ local records, k = {}, 0
 for _, run in ipairs(runs) do
   local delay, place, name = run.delay, run.place, run.name
   local is_plain = delay == 0 and place == '0'
+  local is_special = string.sub(place, -1) == '*'
+  if is_special then place = string.sub(place, 1, -2) end
   for i = run.first, run.last, 2 do
     k = k + 1
     local id = ids[k]
@@ -78,18 +92,23 @@ for _, run in ipairs(runs) do
       duplicates[#duplicates + 1] = k
       duplicated[#duplicated + 1] = id
       duplicated[#duplicated + 1] = ''
-    else
+    elseif not is_special or is_wanted(k, id, run, place, ARGV[i + 1]) then
       is_taken[id] = true
-      local r = #records + 1
-      records[r] = keys[k]
-      if is_plain then
-        local entry = mint()
-        call('XADD', ready, entry, 'j', id)
-        records[r + 1] = entry .. '\n\n' .. ARGV[i + 1]
+      if is_special then
+        enter_line(id, delay, place, ARGV[i + 1]) -- the next one of this call may look at it
       else
-        records[r + 1] = place_elsewhere(id, delay, place) .. ARGV[i + 1]
+        local r = #records + 1
+        records[r] = keys[k]
+        if is_plain then
+          local entry = mint()
+          call('XADD', ready, entry, 'j', id)
+          records[r + 1] = entry .. '\n\n' .. ARGV[i + 1]
+        else
+          records[r + 1] = place_elsewhere(id, delay, place) .. ARGV[i + 1]
+        end
       end
-      added[r], added[r + 1] = id, name
+      local a = #added + 1
+      added[a], added[a + 1] = id, name
       if delay > 0 then
         postponed[#postponed + 1] = id
         postponed[#postponed + 1] = now + delay
@@ -106,6 +125,8 @@ emit('added', added)
 emit('waiting', waiting)
 emit('delayed', postponed)
 emit('duplicated', duplicated)
+emit('removed', replaced)
+emit('deduplicated', deduplicated)
 -- a delayed job wakes a worker too: its take tells it when the job is due
 if #added > 0 then arm() end
-return duplicates
+return {duplicates, stand_ins}

@@ -9,8 +9,10 @@ ARGV  consumer  (string)
       kind   (completed, failed, delayed, waiting, waiting-children; front: waiting before all
              others of its priority; limited: the same, and no job is taken for a while.
              Before them all, progress for values not sent yet, and limiter with no jobs)
-      rule   (completed, failed: keep rule "<count> <age ms>"; delayed: delay in ms; limited:
-             ms in which no job is taken; limiter: the worker's rate limit, "<jobs> <ms>")
+      rule   (completed, failed: keep rule "<count> <age ms>", with " *" behind it when the
+             options of the jobs hold what concerns their end: deduplication; delayed: delay
+             in ms; limited: ms in which no job is taken; limiter: the worker's rate limit,
+             "<jobs> <ms>")
       count  (jobs that follow, four values each)
         id, token  (strings)
         record     (the job's new record, include/record.lua; its first line is c, f, d or
@@ -26,11 +28,13 @@ Crash    records are written first, entries are acknowledged last: a script that
 --- @include events
 --- @include record
 --- @include lanes
+--- @include standing
 --- @include retention
 --- @include gate
---- @include standing
 --- @include schedules
 --- @include flow
+--- @include enter
+--- @include dedup
 --- @include fetch
 
 local consumer, want, lease = ARGV[1], tonumber(ARGV[2]), tonumber(ARGV[3])
@@ -63,7 +67,7 @@ local function refuse_unfinished(group, parts)
       ARGV[i + 3] = table.concat({job.made, job.begun, job.started, reason}, ' ')
       table.insert(parts, {kind = group.kind, rule = group.rule, first = from, last = i - 1})
       from = i + WIDTH
-      table.insert(parts, {kind = 'failed', rule = options.remove_on_fail or '-1 -1',
+      table.insert(parts, {kind = 'failed', rule = (options.remove_on_fail or '-1 -1') .. ' *',
                            first = i, last = from - 1})
     end
   end
@@ -131,11 +135,24 @@ local function note_group(group)
   end
 end
 
+-- what the options of jobs say about their end
+local function conclude(group)
+  for i = group.first, group.last, WIDTH do
+    if is_held[ARGV[i + 1]] then
+      local options = string.match(ARGV[i + 2], '^[^\n]*\n[^\n]*\n[^\n]*\n([^\n]*)')
+      local dedup = dedup_of(options)
+      if dedup then release_owner(dedup, ARGV[i]) end
+    end
+  end
+end
+
 local function finish(set)
   return function(group)
     if has_flows then note_group(group) end
-    if string.sub(group.rule, 1, 2) == '0 ' then return remove(group) end
-    return keep(group, set)
+    local is_kept = string.sub(group.rule, 1, 2) ~= '0 '
+    local told = is_kept and keep(group, set) or remove(group)
+    if string.sub(group.rule, -1) == '*' then conclude(group) end
+    return told
   end
 end
 
@@ -208,6 +225,7 @@ local EVENTS = {front = 'waiting', limited = 'waiting'}
 for _, group in ipairs(groups) do
   emit(EVENTS[group.kind] or group.kind, kinds[group.kind](group))
 end
+emit_entered()
 if #notices > 0 then tell_parents(want + FETCH_IDS + 8) end
 drop(ended)
 -- at a limit nobody else looks for the slots that have become free here

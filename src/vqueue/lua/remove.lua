@@ -11,9 +11,11 @@ Leaves no tombstone: whoever removes a job by hand may add its id again at once.
 --- @include events
 --- @include record
 --- @include lanes
---- @include retention
 --- @include standing
+--- @include retention
 --- @include flow
+--- @include enter
+--- @include dedup
 
 local id = ARGV[1]
 local job = load_job(id)
@@ -22,6 +24,7 @@ if not state then return nil end
 if state == 'active' then return state end
 reserve(1)
 leave(id, job[1])
+forget_owner(id, job[4])
 if has_flows then note_ended(id, 'gone', '') end
 redis.call('UNLINK', unpack(keys_of(id)))
 emit('removed', {id, state})

@@ -13,9 +13,11 @@ Crash    the entry of a job is acknowledged last; a repeat finds it again ]]
 --- @include events
 --- @include record
 --- @include lanes
---- @include retention
 --- @include standing
+--- @include retention
 --- @include flow
+--- @include enter
+--- @include dedup
 
 local max_stalled, keep, dead = tonumber(ARGV[1]), ARGV[2], ARGV[3]
 local SWEEPER, SCAN = 'sweeper', 100
@@ -86,6 +88,7 @@ local function recover(id, token)
   local rule = options.remove_on_fail or keep
   job[7], job[8] = REASON, ''
   local record = record_at('f', job)
+  if options.deduplication then release_owner(options.deduplication, id) end
   table.insert(failed_events, id)
   table.insert(failed_events, job.made .. ' ' .. job.begun .. ' 0 ' .. REASON)
   if has_flows then note_ended(id, 'failed', record) end
@@ -113,6 +116,7 @@ for rule in pairs(rules) do evict(failed, rule) end
 emit('stalled', stalled)
 emit('failed', failed_events)
 emit('waiting', waiting)
+emit_entered()
 if #notices > 0 then tell_parents(0) end
 drop(ended)
 if #ended > 0 then arm() end

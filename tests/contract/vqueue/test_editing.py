@@ -101,16 +101,13 @@ async def test_a_changed_delay_is_what_counts(driver: Driver, queue: Queue) -> N
         await queue.change_delay("job", 1)
 
 
-async def test_a_worker_that_sleeps_until_the_former_time_hears_of_the_new_one(
-    queue: Queue, redis_url: str, queue_name: str
+async def test_a_changed_delay_wakes_a_worker_that_sleeps_until_the_former_time(
+    driver: Driver, queue: Queue
 ) -> None:
-    async def handler(job: Job) -> str:
-        return job.id
-
-    job = await queue.add("task", delay=3600)
-    async with Worker(queue_name, handler, redis_url):
-        await queue.change_delay(job.id, 0.05)
-        assert (await ended(queue, job.id))[0].returnvalue == job.id
+    await driver.add("job", delay_ms=60_000)
+    await driver.redis("DEL", driver.keys.wake)  # the add has woken one, too
+    await queue.change_delay("job", 1)
+    assert (await driver.dump()).zsets["wake"] == {"0": 0}
 
 
 # -- priorities ------------------------------------------------------------------------
