@@ -15,6 +15,7 @@ from vqueue.errors import (
     RateLimitError,
     UnrecoverableError,
     VQueueError,
+    WaitingChildrenError,
     WaitingError,
 )
 from vqueue.events import JobEvent, QueueEvents
@@ -65,6 +66,7 @@ __all__ = [
     "UnrecoverableError",
     "VQueueError",
     "Verdict",
+    "WaitingChildrenError",
     "WaitingError",
     "Worker",
     "chain",

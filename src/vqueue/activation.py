@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -12,6 +13,7 @@ from vqueue.job import job_from_taken
 from vqueue.record import Settlement, TakenJob, fence_of, settlement
 
 if TYPE_CHECKING:
+    from vqueue.flow_scripts import Dependency
     from vqueue.outcome import Outcome
     from vqueue.reports import Reports
 
@@ -114,6 +116,10 @@ class Activation:
             raise self.lease_lost()
         encoded = encode(data, "data of job %s", self.job_id)
         await self._take.reports.update_data(self, encoded)
+
+    async def children(self, kind: Dependency) -> Mapping[str, bytes]:
+        """See Reporter.children."""
+        return await self._take.reports.children(self.job_id, kind)
 
     async def log(self, line: str) -> None:
         """See Job.log."""

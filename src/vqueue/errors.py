@@ -13,6 +13,7 @@ VQueueError
 └── JobParked           raised by a handler: not now; spends no attempt
     ├── DelayedError    … try again after some seconds
     ├── WaitingError    … back to the front of the line
+    ├── WaitingChildrenError  … when the job's children have ended
     └── RateLimitError  … the same, and nobody takes a job for some seconds
 """
 
@@ -127,3 +128,10 @@ class RateLimitError(JobParked):
     def __init__(self, seconds: float | timedelta | None = None) -> None:
         self.seconds = seconds
         super().__init__("the job is put back because of a rate limit")
+
+
+class WaitingChildrenError(JobParked):
+    """Raise it in a handler to have the job run again when its children have ended.
+
+    When none is left it runs again at once. `job.move_to_waiting_children` raises it too.
+    """

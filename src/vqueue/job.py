@@ -11,7 +11,14 @@ from types import MappingProxyType
 from typing import Any, NoReturn, Protocol
 
 from vqueue.codec import decode
-from vqueue.errors import DelayedError, JobNotActive, UnrecoverableError, WaitingError
+from vqueue.errors import (
+    DelayedError,
+    JobNotActive,
+    UnrecoverableError,
+    WaitingChildrenError,
+    WaitingError,
+)
+from vqueue.flow_scripts import Dependency
 from vqueue.options import Backoff, Seconds
 from vqueue.record import Record, Snapshot, TakenJob, fence_of
 
@@ -110,6 +117,9 @@ class Reporter(Protocol):
 
     async def log(self, line: str) -> None:
         """See Job.log."""
+
+    async def children(self, kind: Dependency) -> Mapping[str, bytes]:
+        """Return the job's children of a kind: ref → JSON."""
 
 
 class Job:
@@ -253,6 +263,27 @@ class Job:
         if self._reporter is None:
             raise JobNotActive(f"job {self.id}: only its running handler moves it")
         raise WaitingError
+
+    async def move_to_waiting_children(self) -> None:
+        """Leave the handler if the job has children that have not ended; it runs again when
+        they have, without an attempt spent. Return when there are none.
+
+        Raises WaitingChildrenError, which must leave the handler, or JobNotActive outside one.
+        """
+        if self._reporter is None:
+            raise JobNotActive(f"job {self.id}: only its running handler moves it")
+        if await self._reporter.children(Dependency.UNPROCESSED):
+            raise WaitingChildrenError
+
+    async def get_children_values(self) -> dict[str, Any]:
+        """Return the results of the job's completed children by their refs, <queue>:<id>.
+
+        Raises JobNotActive outside its handler, where `Queue.get_children_values` works.
+        """
+        if self._reporter is None:
+            raise JobNotActive(f"job {self.id}: use Queue.get_children_values outside its handler")
+        found = await self._reporter.children(Dependency.PROCESSED)
+        return {ref: decode(value) for ref, value in found.items()}
 
     def __repr__(self) -> str:
         return (

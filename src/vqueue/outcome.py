@@ -15,6 +15,7 @@ from vqueue.errors import (
     JobParked,
     RateLimitError,
     UnrecoverableError,
+    WaitingChildrenError,
 )
 from vqueue.job import Job
 from vqueue.options import to_ms
@@ -32,7 +33,7 @@ class Outcome(NamedTuple):
     """How finish.lua settles the job."""
 
     #: completed, failed, delayed or waiting; without an attempt spent parked (delayed), front
-    #: (waiting) or limited (waiting, and nobody takes a job for a while).
+    #: (waiting), limited (waiting, and nobody takes a job for a while) or waiting-children.
     kind: str
     #: JSON: the result, or the reason as a string.
     value: bytes
@@ -72,6 +73,8 @@ class OutcomePolicy:
         if isinstance(error, RateLimitError) and error.seconds is not None:
             pause = to_ms(error.seconds, what="RateLimitError")
             return Outcome(kind="limited", value=b"", rule=str(pause))
+        if isinstance(error, WaitingChildrenError):
+            return Outcome(kind="waiting-children", value=b"")
         return Outcome(kind="front", value=b"")
 
     async def raised(self, job: Job, error: BaseException) -> Outcome:

@@ -118,7 +118,12 @@ _NO_LINES = (b"",) * 8
 #: First line of a record by what becomes of the job; finish.lua knows the others.
 _PLACES = {"completed": b"c", "failed": b"f", "delayed": b"d", "waiting": b""}
 #: The same, and the kind in finish.lua, of what spends no attempt.
-_PARKED = {"parked": (b"d", "delayed"), "front": (b"", "front"), "limited": (b"", "limited")}
+_PARKED = {
+    "parked": (b"d", "delayed"),
+    "front": (b"", "front"),
+    "limited": (b"", "limited"),
+    "waiting-children": (b"w", "waiting-children"),
+}
 
 
 def settlement(

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 from vqueue.activation import Activation
 from vqueue.batching import Batcher
 from vqueue.errors import QueueFull, QueueUnavailable
+from vqueue.flow_scripts import Dependency
 from vqueue.scripts import MAX_BATCH, Scripts
 
 logger = logging.getLogger(__name__)
@@ -86,6 +87,10 @@ class Reports:
         if changed != 1:
             activation.lose()
             raise activation.lease_lost()
+
+    async def children(self, job_id: str, kind: Dependency) -> Mapping[str, bytes]:
+        """Return a job's children of a kind: ref → JSON."""
+        return await self._scripts.dependencies(job_id, kind)
 
     async def log(self, activation: Activation, number: int, line: str) -> None:
         """Append a line; raises LeaseLost when the job is no longer held."""

@@ -1,0 +1,184 @@
+"""Flows under workers: children added from the handler, and many workers at once."""
+
+import asyncio
+from contextlib import AsyncExitStack
+from typing import Any
+
+import pytest
+
+from tests.support.driver import Driver, expire, settle
+from tests.support.workers import HeldHandler, ended, jobs_in
+from vqueue import (
+    FlowJob,
+    Job,
+    JobNotActive,
+    JobOptions,
+    JobState,
+    LeaseLost,
+    Queue,
+    WaitingChildrenError,
+    Worker,
+)
+
+
+def child(job_id: str, **options: Any) -> FlowJob:
+    """A job of a flow, named by its id."""
+    return FlowJob(name="child", options=JobOptions(job_id=job_id, **options))
+
+
+async def test_a_handler_adds_children_and_runs_again_when_they_have_ended(
+    driver: Driver, queue: Queue, redis_url: str
+) -> None:
+    async def handle(job: Job) -> Any:
+        if job.name == "child":
+            return int(job.id[-1])
+        if not (values := await job.get_children_values()):
+            await queue.add_children(job, [child(f"{job.id}-{k}") for k in range(3)])
+            await job.move_to_waiting_children()
+        return sum(values.values())
+
+    async with Worker(queue.name, handle, redis_url, concurrency=2):
+        added = await queue.add("parent")
+        (parent,) = await ended(queue, added.id)
+
+    assert (parent.returnvalue, parent.attempts_made, parent.attempts_started) == (3, 1, 2)
+    assert await driver.history(added.id) == [
+        "added", "waiting", "active", "waiting-children", "waiting", "active", "completed"
+    ]  # fmt: skip
+
+
+async def test_a_handler_without_pending_children_goes_on(queue: Queue, redis_url: str) -> None:
+    async def handle(job: Job) -> str:
+        await job.move_to_waiting_children()
+        return "went on"
+
+    async with Worker(queue.name, handle, redis_url):
+        added = await queue.add("parent")
+        (parent,) = await ended(queue, added.id)
+    assert (parent.returnvalue, parent.attempts_started) == ("went on", 1)
+    with pytest.raises(JobNotActive):
+        await parent.move_to_waiting_children()
+    with pytest.raises(JobNotActive):
+        await parent.get_children_values()
+
+
+async def test_a_job_that_waits_for_no_children_runs_again_at_once(
+    queue: Queue, redis_url: str
+) -> None:
+    async def handle(job: Job) -> str:
+        if job.attempts_started == 1:
+            raise WaitingChildrenError("none is there")
+        return "ran again"
+
+    async with Worker(queue.name, handle, redis_url):
+        added = await queue.add("parent")
+        (parent,) = await ended(queue, added.id)
+    assert parent.returnvalue == "ran again"
+
+
+async def test_a_parent_that_completes_before_its_children_fails(
+    driver: Driver, queue: Queue
+) -> None:
+    await driver.add("parent", "beside")
+    parent, beside = (await driver.take(2)).jobs
+    await queue.add_children(f"{queue.name}:parent", [child("one"), child("two")])
+    await driver.finish(settle(parent), settle(beside))
+
+    failed = await queue.get_job("parent")
+    assert failed is not None
+    assert failed.state == "failed"
+    assert failed.failed_reason is not None
+    assert "2 children have not ended: raise WaitingChildrenError" in failed.failed_reason
+    assert await driver.state("beside") == "completed"
+
+
+async def test_a_child_that_fails_while_its_parent_runs_fails_it_when_it_ends_or_waits(
+    driver: Driver, queue: Queue
+) -> None:
+    await driver.add("ends", "waits")
+    for parent in ("ends", "waits"):
+        await queue.add_children(f"{queue.name}:{parent}", [child(f"of-{parent}")])
+    ends, waits, of_ends, of_waits = (await driver.take(4)).jobs
+    await driver.finish(settle(of_ends, "failed"), settle(of_waits, "failed"))
+    assert [await driver.state(job) for job in ("ends", "waits")] == ["active", "active"]
+    await driver.finish(settle(ends), settle(waits, "waiting-children"))
+    for parent in ("ends", "waits"):
+        job = await queue.get_job(parent)
+        assert job is not None
+        assert (job.state, job.failed_reason) == (
+            "failed",
+            f"child {queue.name}:of-{parent} failed",
+        )
+
+
+async def test_a_worker_that_dies_between_adding_children_and_waiting_loses_and_doubles_none(
+    driver: Driver, queue: Queue, redis_url: str
+) -> None:
+    added = await queue.add("parent")
+    dead = await driver.take_one(consumer="dead")
+    held = await queue.get_job(added.id)
+    assert held is not None
+    await queue.add_children(held, [child("one"), child("two")])
+    await expire(driver, dead.token)
+    await driver.sweep()
+
+    async def handle(job: Job) -> Any:
+        if job.name == "parent" and not await job.get_children_values():
+            await queue.add_children(job, [child("one"), child("two")])
+            await job.move_to_waiting_children()
+        return job.id
+
+    async with Worker(queue.name, handle, redis_url):
+        (parent,) = await ended(queue, added.id)
+    assert parent.state == JobState.COMPLETED
+    assert len(await queue.get_children_values(added.id)) == 2
+    assert (await driver.history("one")).count("completed") == 1
+
+
+async def test_a_superseded_handler_adds_no_children(
+    driver: Driver, queue: Queue, redis_url: str
+) -> None:
+    handler = HeldHandler()
+    async with Worker(queue.name, handler, redis_url, lock_duration=60) as worker:
+        await queue.add("parent")
+        await handler.running(1)
+        (job,) = handler.started
+        await queue.recover_crashed(worker.consumer)
+        with pytest.raises(LeaseLost):
+            await queue.add_children(job, [child("late")])
+        handler.let_go.set()
+    assert await queue.get_job("late") is None
+
+
+async def test_many_workers_that_end_children_at_once_free_each_parent_once(
+    driver: Driver, queue: Queue, redis_url: str
+) -> None:
+    async def handle(job: Job) -> Any:
+        if job.name == "child":
+            await asyncio.sleep(0)
+            return 1
+        return len(await job.get_children_values())
+
+    flows = [
+        FlowJob(
+            name="parent",
+            options=JobOptions(job_id=f"parent-{k}"),
+            # what a parent needs of them does not go with them
+            children=[
+                FlowJob(name="child", options=JobOptions(remove_on_complete=True))
+                for _ in range(20)
+            ],
+        )
+        for k in range(20)
+    ]
+    async with AsyncExitStack() as stack:
+        for _ in range(4):
+            await stack.enter_async_context(Worker(queue.name, handle, redis_url, concurrency=10))
+        await asyncio.gather(*(queue.add_flow(flow) for flow in flows))
+        parents = await jobs_in(
+            queue, *(f"parent-{k}" for k in range(20)), states={JobState.COMPLETED}
+        )
+    assert {parent.returnvalue for parent in parents} == {20}
+    assert {parent.attempts_started for parent in parents} == {1}
+    for parent in parents:
+        assert (await driver.history(parent.id)).count("active") == 1
