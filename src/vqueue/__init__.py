@@ -1,5 +1,6 @@
 """vqueue: a job queue for asyncio on raw Redis Streams, with BullMQ's semantics."""
 
+from vqueue.cancelling import Cancellation
 from vqueue.doctor import Finding, Verdict
 from vqueue.errors import (
     DelayedError,
@@ -32,6 +33,7 @@ from vqueue.worker import Worker
 
 __all__ = [
     "Backoff",
+    "Cancellation",
     "Deduplication",
     "DelayedError",
     "Dependency",

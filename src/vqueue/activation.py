@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from vqueue.codec import encode
+from vqueue.codec import decode, encode
 from vqueue.errors import LeaseLost
 from vqueue.job import job_from_taken
 from vqueue.record import Settlement, TakenJob, fence_of, settlement
@@ -36,6 +36,10 @@ class Activation:
     lost = False
     #: Set once the worker closes before the handler has ended.
     handing_back = False
+    #: Why somebody has cancelled the job (JSON).
+    cancel_reason: bytes | None = None
+    #: Set with each of these three: the handler is to end, and is not judged by how it ends.
+    interrupted = False
     #: The last progress that was reported (JSON), b"" for none.
     last_progress = b""
     #: The same while it has not been sent yet.
@@ -93,7 +97,15 @@ class Activation:
         self.handing_back = True
         self._cancel("worker is closing")
 
+    def cancel(self, reason: bytes) -> None:
+        """Cancel the handler; the job fails with the reason (JSON). Safe to repeat."""
+        if self.interrupted:
+            return
+        self.cancel_reason = reason
+        self._cancel(str(decode(reason)))
+
     def _cancel(self, why: str) -> None:
+        self.interrupted = True
         if self.task is not None and not self.cancelled:
             self.cancelled = True
             self.task.cancel(why)

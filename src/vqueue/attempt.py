@@ -36,22 +36,33 @@ async def run_attempt(
         except InvalidOption as error:
             outcome = await _failed(policy, job, error)
     except asyncio.CancelledError as error:
-        if not activation.lost and not activation.handing_back:
+        if not activation.interrupted:
             task = asyncio.current_task()
             if task is not None and task.cancelling():
                 raise
             # nobody asked for it: the handler cancelled itself
             outcome = await _failed(policy, job, error)
     except JobParked as error:
-        if not activation.lost and not activation.handing_back:
+        if not activation.interrupted:
             outcome = await _parked(policy, job, error)
     except Exception as error:
         # a clean-up that fails after a cancellation spends no attempt either
-        if not activation.lost and not activation.handing_back:
+        if not activation.interrupted:
             outcome = await _failed(policy, job, error)
+    if outcome is None:
+        return stopped(policy, activation)
     if activation.lost:
         logger.warning("job %s: its lease was lost, the handler has ended", job.id)
     return outcome
+
+
+def stopped(policy: OutcomePolicy, activation: Activation) -> Outcome | None:
+    """Return how a job is to be settled whose handler was interrupted, or did not start."""
+    if activation.lost:
+        logger.warning("job %s: its lease was lost, the handler has ended", activation.job_id)
+    elif activation.cancel_reason is not None and not activation.handing_back:
+        return policy.cancelled(activation.job, activation.cancel_reason)
+    return None
 
 
 async def _parked(policy: OutcomePolicy, job: Job, error: JobParked) -> Outcome:

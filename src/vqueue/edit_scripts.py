@@ -19,6 +19,10 @@ class EditScripts(ScriptCalls):
         """Remove a job that is not active."""
         return _edited(await self._call("remove", job_id))
 
+    async def cancel(self, *, job_id: str, reason: bytes) -> Edited:
+        """Fail a job with the reason (JSON), or have the worker of an active one do so."""
+        return _edited(await self._call("cancel", job_id, reason))
+
     async def promote(self, *, job_id: str = "", most: int = 1) -> Edited:
         """Promote a delayed job, or the `most` (up to 250) that are due first: how many."""
         return _edited(await self._call("promote", most, job_id))

@@ -10,7 +10,7 @@ from __future__ import annotations
 import asyncio
 import logging
 import time
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 
 from vqueue.activation import Activation, Take
 from vqueue.errors import QueueUnavailable
@@ -173,6 +173,13 @@ class Holdings:
             activation = self.running.get(token)
             if activation is not None:
                 activation.lose()
+
+    def cancel(self, reasons: Mapping[bytes, bytes]) -> None:
+        """Cancel the handlers of jobs by token, each with its reason (JSON)."""
+        for token, reason in reasons.items():
+            activation = self.running.get(token)
+            if activation is not None:
+                activation.cancel(reason)
 
     async def _find_lost_jobs(self) -> None:
         """Adopt jobs that a lost reply held."""

@@ -22,6 +22,8 @@ completed      ZSET     finished ms (until retention removes the job)
 failed         ZSET     finished ms (until retention removes the job)
 children       ZSET     waiting-children: ms since when
 notices        LIST     what parents are still to be told, see lua/include/flow.lua
+cancels        HASH     token of an active job that is to end → why (until the sweep
+                        after its end), lua/include/cancel.lua
 wake           ZSET     member 0: something to take, or an earlier due time
 ev             STREAM   events (capped)
 j:ID           STRING   the job's record, see lua/include/record.lua (until retention

@@ -16,7 +16,8 @@ import contextlib
 import logging
 import threading
 import time
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from typing import TypeVar
 
 from vqueue.connection import RedisSource, open_client
 from vqueue.errors import QueueUnavailable
@@ -25,6 +26,8 @@ from vqueue.scripts import MAX_BATCH, Scripts
 
 logger = logging.getLogger(__name__)
 
+T = TypeVar("T")
+
 #: Share of the lease after which a worker that cannot renew gives its jobs up.
 SELF_CANCEL_SHARE = 0.8
 
@@ -32,7 +35,8 @@ SELF_CANCEL_SHARE = 0.8
 class LeaseKeeper:
     """Renews the leases of the tokens that are held; reports the lost ones.
 
-    `on_lost` is called in the event loop that called `start`, with the tokens.
+    `on_lost` is called in the event loop that called `start`, with the tokens; so is
+    `on_cancelled`, at every heartbeat until they are dropped, with the reasons (JSON) by token.
     """
 
     def __init__(
@@ -43,6 +47,7 @@ class LeaseKeeper:
         consumer: str,
         lease: float,
         on_lost: Callable[[Sequence[bytes]], None],
+        on_cancelled: Callable[[Mapping[bytes, bytes]], None],
     ) -> None:
         self._redis = redis
         self._keys = keys
@@ -50,6 +55,7 @@ class LeaseKeeper:
         self._lease = lease
         self._period = min(lease / 3, 1.0)
         self._on_lost = on_lost
+        self._on_cancelled = on_cancelled
         #: token → monotonic time of the last moment at which the lease was known to start
         self._held: dict[bytes, float] = {}
         self._owner: asyncio.AbstractEventLoop | None = None
@@ -105,10 +111,8 @@ class LeaseKeeper:
             batch = tokens[start : start + MAX_BATCH]
             sent_at = time.monotonic()
             try:
-                lost = set(
-                    await scripts.heartbeat(
-                        consumer=self._consumer, lease_ms=round(self._lease * 1000), tokens=batch
-                    )
+                beat = await scripts.heartbeat(
+                    consumer=self._consumer, lease_ms=round(self._lease * 1000), tokens=batch
                 )
             except QueueUnavailable as error:
                 logger.warning("heartbeat of %d jobs got no answer: %s", len(batch), error)
@@ -117,14 +121,21 @@ class LeaseKeeper:
                 # a duty's loop edge: the leases run out if this goes on
                 logger.exception("heartbeat of %d jobs was refused", len(batch))
                 break
+            lost = set(beat.lost)
             for token in batch:
                 if token in self._held and token not in lost:
                     self._held[token] = sent_at
             self._report(lost)
+            if beat.cancelled:
+                self._post(self._on_cancelled, beat.cancelled)
         limit = time.monotonic() - SELF_CANCEL_SHARE * self._lease
         self._report([token for token, since in self._held.copy().items() if since < limit])
 
     def _report(self, tokens: Sequence[bytes] | set[bytes]) -> None:
         lost = [token for token in tokens if self._held.pop(token, None) is not None]
-        if lost and self._owner is not None and not self._owner.is_closed():
-            self._owner.call_soon_threadsafe(self._on_lost, lost)
+        if lost:
+            self._post(self._on_lost, lost)
+
+    def _post(self, call: Callable[[T], None], what: T) -> None:
+        if self._owner is not None and not self._owner.is_closed():
+            self._owner.call_soon_threadsafe(call, what)

@@ -25,7 +25,7 @@ from vqueue.options import to_ms
 BackoffStrategy = Callable[[int, str, BaseException, Job], float | Awaitable[float]]
 
 #: Characters kept of a reason and of a stack trace.
-_REASON_LIMIT = 4096
+REASON_LIMIT = 4096
 _STACK_LIMIT = 16384
 
 
@@ -77,12 +77,17 @@ class OutcomePolicy:
             return Outcome(kind="waiting-children", value=b"")
         return Outcome(kind="front", value=b"")
 
+    def cancelled(self, job: Job, reason: bytes) -> Outcome:
+        """Return the outcome of a job that `Queue.cancel` has ended, with its reason (JSON)."""
+        rule = _keep_rule(job, "remove_on_fail", self.remove_on_fail)
+        return Outcome(kind="failed", value=reason, rule=rule)
+
     async def raised(self, job: Job, error: BaseException) -> Outcome:
         """Return the outcome of a handler that raised `error`.
 
         A backoff strategy that raises, or is missing, fails the job with that reason.
         """
-        reason = (str(error) or type(error).__name__)[:_REASON_LIMIT]
+        reason = (str(error) or type(error).__name__)[:REASON_LIMIT]
         # a lone surrogate (from a file name, say) is not valid UTF-8
         value = encode(reason.encode(errors="replace").decode(), "failed reason")
         stack = "".join(traceback.format_exception(error))[-_STACK_LIMIT:]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from vqueue.cancelling import Cancelling
 from vqueue.connection import RedisSource
 from vqueue.editing import Editing
 from vqueue.explaining import Explaining
@@ -13,7 +14,7 @@ from vqueue.parenting import Parenting
 from vqueue.schedules import Scheduling
 
 
-class Queue(Scheduling, Inspecting, Explaining, Editing, Limiting, Parenting):
+class Queue(Scheduling, Inspecting, Explaining, Editing, Cancelling, Limiting, Parenting):
     """Adds jobs to a queue, looks at them and changes them.
 
     `redis` is a URL or a redis.asyncio client; either way the queue opens connections of

@@ -35,6 +35,15 @@ class Finished(NamedTuple):
     taken: Taken
 
 
+class Heartbeat(NamedTuple):
+    """Reply of a heartbeat."""
+
+    #: Tokens whose lease is lost.
+    lost: list[bytes]
+    #: Why held jobs are cancelled (JSON), by token.
+    cancelled: dict[bytes, bytes]
+
+
 class Snapshots(NamedTuple):
     """Snapshots of some jobs (None: unknown) as of one version of the queue."""
 
@@ -137,10 +146,11 @@ class Scripts(EditScripts, ExplainScripts, LimitScripts, ScheduleScripts, FlowSc
 
     async def heartbeat(
         self, *, consumer: str, lease_ms: int, tokens: Sequence[bytes]
-    ) -> list[bytes]:
-        """Renew leases; return the tokens whose lease is lost. Sent once."""
-        lost: list[bytes] = await self._call("heartbeat", consumer, lease_ms, *tokens, repeat=False)
-        return lost
+    ) -> Heartbeat:
+        """Renew leases. Sent once."""
+        args = (consumer, lease_ms, *tokens)
+        lost, cancelled = await self._call("heartbeat", *args, repeat=False)
+        return Heartbeat(lost, dict(zip(cancelled[::2], cancelled[1::2], strict=True)))
 
     async def progress(
         self, *, consumer: str, jobs: Sequence[tuple[str, bytes, bytes]]

@@ -15,7 +15,7 @@ from contextvars import copy_context
 from typing import Any
 
 from vqueue.activation import Activation
-from vqueue.attempt import Handler, run_attempt
+from vqueue.attempt import Handler, run_attempt, stopped
 from vqueue.outcome import Outcome, OutcomePolicy
 
 #: Idle slots that are woken ahead of need: a handler that does not wait leaves its slot free
@@ -91,8 +91,8 @@ class Slots:
         self._wake()
 
     async def _attempt(self, activation: Activation, task: asyncio.Task[Any]) -> None:
-        if activation.lost or activation.handing_back:
-            self._ended(activation, None)
+        if activation.interrupted:
+            self._ended(activation, stopped(self._policy, activation))
             return
         activation.task = task
         outcome = await run_attempt(self._handler, self._policy, activation)

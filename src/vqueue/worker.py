@@ -105,6 +105,7 @@ class Worker:
             consumer=self.consumer,
             lease=self._lease_ms / 1000,
             on_lost=lambda tokens: self._holdings.lose(tokens),
+            on_cancelled=lambda reasons: self._holdings.cancel(reasons),
         )
         self._reports = Reports(self._scripts, consumer=self.consumer, keep_logs=keep_logs)
         self._duties = (

@@ -13,7 +13,7 @@ _KEYS = {
     r"meta": "hash",
     r"ready|express|ev": "stream",
     r"prioritized|delayed|children|completed|failed|wake|sched|tails": "zset",
-    r"sched:[^:]+": "hash",
+    r"sched:[^:]+|cancels": "hash",
     r"notices": "list",
     r"j:[^:]+:(par|deps)": "set",
     r"j:[^:]+:(vals|ign|bad)": "hash",
@@ -288,6 +288,8 @@ def _check_leftovers(dump: QueueDump) -> Iterator[str]:
             yield f"key {name} lives for ever"
         if name.startswith("gone:") and name.removeprefix("gone:") in jobs:
             yield f"key {name} says that a job is gone which exists"
+    if dump.hashes.get("cancels") and "c" not in dump.hashes["meta"].get("gate", ""):
+        yield "active jobs are cancelled, and the gate does not say so"
     members = set(dump.zsets.get("wake", {})) - {"0"}
     if members:
         yield f"wake has the unknown members {sorted(members)}"

@@ -35,6 +35,7 @@ Crash    records are written first, entries are acknowledged last: a script that
 --- @include flow
 --- @include enter
 --- @include dedup
+--- @include cancel
 --- @include fetch
 
 local consumer, want, lease = ARGV[1], tonumber(ARGV[2]), tonumber(ARGV[3])
@@ -53,12 +54,12 @@ while at < argc do
 end
 local is_held = held_of(tokens, consumer)
 
--- A parent does not complete while children have not ended or have failed it: it fails, in a
--- group of its own.
-local function refuse_unfinished(group, parts)
+-- Some jobs fail though their worker says otherwise: each becomes a group of its own. `why`
+-- gives the reason (JSON) for the job at an index, nothing for most.
+local function divert(group, parts, why)
   local from = group.first
   for i = group.first, group.last, WIDTH do
-    local reason = is_held[ARGV[i + 1]] and why_unfinished(ARGV[i])
+    local reason = is_held[ARGV[i + 1]] and why(i)
     if reason then
       local job = job_of(ARGV[i + 2])
       local options = job[4] ~= '' and cjson.decode(job[4]) or {}
@@ -74,11 +75,18 @@ local function refuse_unfinished(group, parts)
   table.insert(parts, {kind = group.kind, rule = group.rule, first = from, last = group.last})
 end
 
-if has_flows then
+-- a parent does not complete while children have not ended or have failed it
+local function why_incomplete(i) return why_unfinished(ARGV[i]) end
+local function why_cancelled(i) return cancel_reason(ARGV[i + 1]) end
+
+local ENDS = {completed = true, failed = true, progress = true, limiter = true}
+if has_flows or any_cancelled() then
   local parts = {}
   for _, group in ipairs(groups) do
-    if group.kind == 'completed' then
-      refuse_unfinished(group, parts)
+    if has_flows and group.kind == 'completed' then
+      divert(group, parts, why_incomplete)
+    elseif any_cancelled() and not ENDS[group.kind] then
+      divert(group, parts, why_cancelled)
     else
       table.insert(parts, group)
     end

@@ -1,10 +1,10 @@
 #!lua flags=allow-oom
---[[ heartbeat: renew the leases of a worker's active jobs
+--[[ heartbeat: renew the leases of a worker's active jobs, and tell which are cancelled
 KEYS  the queue's nine keys (include/keys.lua)
 ARGV  consumer  (string)
       lease     (ms)
       entry …   (tokens)
-Returns  the tokens whose lease is lost
+Returns  {the tokens whose lease is lost, {token, reason (JSON), … of those that are to end}}
 Cost     O(k)          Crash  a repeat renews again
 The check and the claim are one script: a bare XCLAIM of a superseded worker would
 take the entry back from its new holder. ]]
@@ -12,6 +12,7 @@ take the entry back from its new holder. ]]
 --- @include clock
 --- @include record
 --- @include lanes
+--- @include cancel
 
 local consumer, lease = ARGV[1], tonumber(ARGV[2])
 reserve(0)
@@ -21,4 +22,14 @@ for i = 3, #ARGV do
 end
 know_lease(lease)
 renew(kept, consumer, lease)
-return lost
+local cancelled = {}
+if any_cancelled() then
+  for _, token in ipairs(kept) do
+    local reason = cancel_reason(token)
+    if reason then
+      cancelled[#cancelled + 1] = token
+      cancelled[#cancelled + 1] = reason
+    end
+  end
+end
+return {lost, cancelled}

@@ -1,6 +1,7 @@
 #!lua flags=allow-oom
 --[[ release: active → front of the line, without counting an attempt, for the jobs that
-a closing worker hands back. Wakes another worker, also when there is no job.
+a closing worker hands back; failed when they are cancelled. Wakes another worker, also when
+there is no job.
 KEYS  the queue's nine keys (include/keys.lua)
 ARGV  consumer  (string)
       per job two values: id, entry
@@ -11,9 +12,17 @@ Cost     O(k log n)          Crash  a repeat answers 2 ]]
 --- @include events
 --- @include record
 --- @include lanes
+--- @include standing
+--- @include retention
+--- @include gate
+--- @include flow
+--- @include enter
+--- @include dedup
+--- @include failing
+--- @include cancel
 
 local consumer = ARGV[1]
-reserve(8)
+reserve(math.floor(#ARGV / 2) + 8)
 local statuses, released, waiting = {}, {}, {}
 -- the last one first: the front of the line grows backwards
 for i = #ARGV - 1, 2, -2 do
@@ -26,9 +35,15 @@ for i = #ARGV - 1, 2, -2 do
     if job and job[1] == entry then
       status = 1
       job.by = activation
-      push_front(id, job)
-      table.insert(waiting, id)
-      table.insert(waiting, 'active')
+      local reason = cancel_reason(entry)
+      if reason then
+        job.made, job.begun = job.made + 1, job.begun + 1
+        fail_now(id, job, reason, '-1 -1')
+      else
+        push_front(id, job)
+        table.insert(waiting, id)
+        table.insert(waiting, 'active')
+      end
     end
   elseif ended_by(id, activation) then
     status = 2
@@ -36,6 +51,8 @@ for i = #ARGV - 1, 2, -2 do
   table.insert(statuses, 1, status)
 end
 emit('waiting', waiting)
+tell_failures()
+if #notices > 0 then tell_parents(0) end
 drop(released)
 arm()
 return statuses

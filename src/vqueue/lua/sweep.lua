@@ -1,5 +1,6 @@
 #!lua flags=allow-oom
---[[ sweep: stalled active → front of the line, or failed above the stalled limit
+--[[ sweep: stalled active → front of the line, or failed above the stalled limit, or because
+it is cancelled
 KEYS  the queue's nine keys (include/keys.lua)
 ARGV  max_stalled  (stalls a job may have, unless its option says otherwise)
       keep         (keep rule for failed jobs, unless the job's option says otherwise)
@@ -15,9 +16,12 @@ Crash    the entry of a job is acknowledged last; a repeat finds it again ]]
 --- @include lanes
 --- @include standing
 --- @include retention
+--- @include gate
 --- @include flow
 --- @include enter
 --- @include dedup
+--- @include failing
+--- @include cancel
 
 local max_stalled, keep, dead = tonumber(ARGV[1]), ARGV[2], ARGV[3]
 local SWEEPER, SCAN = 'sweeper', 100
@@ -58,7 +62,6 @@ local function expired_entries(stream, cursor_field)
 end
 
 local ended, waiting, stalled = {}, {}, {}
-local failed_ids, failed_events, rules = {}, {}, {}
 
 local function recover(id, token)
   table.insert(ended, token)
@@ -79,28 +82,14 @@ local function recover(id, token)
   job.stalls, job.begun = job.stalls + 1, job.begun + 1
   table.insert(stalled, id)
   table.insert(stalled, job.stalls)
-  if job.stalls <= (options.max_stalled or max_stalled) then
+  local reason = cancel_reason(token)
+  if not reason and job.stalls <= (options.max_stalled or max_stalled) then
     push_front(id, job)
     table.insert(waiting, id)
     table.insert(waiting, 'active')
     return
   end
-  local rule = options.remove_on_fail or keep
-  job[7], job[8] = REASON, ''
-  local record = record_at('f', job)
-  if options.deduplication then release_owner(options.deduplication, id) end
-  table.insert(failed_events, id)
-  table.insert(failed_events, job.made .. ' ' .. job.begun .. ' 0 ' .. REASON)
-  if has_flows then note_ended(id, 'failed', record) end
-  if string.sub(rule, 1, 2) == '0 ' then
-    redis.call('UNLINK', unpack(keys_of(id)))
-    bury(id, job.by)
-    return
-  end
-  redis.call('SET', job_key(id), record)
-  table.insert(failed_ids, now)
-  table.insert(failed_ids, id)
-  rules[rule] = true
+  fail_now(id, job, reason or REASON, keep)
 end
 
 if not longest_lease or (dead == '' and server_came_back()) then return {0, 0, 0} end
@@ -111,13 +100,11 @@ for _, lane in ipairs({{ready, '', 'sweep_ready'}, {express, 'x', 'sweep_express
   for i = #entries, 1, -1 do recover(entries[i][2][2], lane[2] .. entries[i][1]) end
 end
 
-if #failed_ids > 0 then redis.call('ZADD', failed, unpack(failed_ids)) end
-for rule in pairs(rules) do evict(failed, rule) end
 emit('stalled', stalled)
-emit('failed', failed_events)
+tell_failures()
 emit('waiting', waiting)
-emit_entered()
 if #notices > 0 then tell_parents(0) end
 drop(ended)
+forget_cancellations()
 if #ended > 0 then arm() end
-return {#waiting / 2, #failed_events / 2, redis.call('HEXISTS', meta, 'repair')}
+return {#waiting / 2, #failures.told / 2, redis.call('HEXISTS', meta, 'repair')}

@@ -202,7 +202,9 @@ async def test_a_full_redis_refuses_adds_and_lets_running_jobs_end(
             with pytest.raises(QueueFull, match="maxmemory"):
                 await queue.add("task", job_id="refused")
             tokens = [first.token, second.token]
-            lost = await driver.scripts.heartbeat(consumer="w1", lease_ms=60_000, tokens=tokens)
+            lost = (
+                await driver.scripts.heartbeat(consumer="w1", lease_ms=60_000, tokens=tokens)
+            ).lost
             progressed = await driver.scripts.progress(
                 consumer="w1", jobs=[("done", first.token, b"50")]
             )

@@ -99,7 +99,9 @@ async def test_a_wiped_queue_takes_new_jobs(driver: Driver) -> None:
     late = await driver.take_one()
     await driver.wipe()
 
-    lost = await driver.scripts.heartbeat(consumer="w1", lease_ms=LONG_MS, tokens=[late.token])
+    lost = (
+        await driver.scripts.heartbeat(consumer="w1", lease_ms=LONG_MS, tokens=[late.token])
+    ).lost
     assert lost == [late.token]
     assert (await driver.finish(settle(late))).statuses == [0]
     await driver.add("new")

@@ -189,7 +189,9 @@ async def test_after_a_restart_live_workers_get_one_lease_to_renew(
         await asyncio.to_thread(server.start)
         await until(spent, what="the lease to be over")
         assert await driver.sweep() == (0, 0, False), "judged before it could renew"
-        lost = await driver.scripts.heartbeat(consumer="w1", lease_ms=SHORT_MS, tokens=[job.token])
+        lost = (
+            await driver.scripts.heartbeat(consumer="w1", lease_ms=SHORT_MS, tokens=[job.token])
+        ).lost
         assert lost == []
 
         async def recovered() -> bool:

@@ -30,6 +30,7 @@ NEED_NO_FENCE = {
     "add": "makes jobs",
     "add_log": "is an operator's, on a job in any state",
     "adopt": "reads the entries that are pending for the caller",
+    "cancel": "is an operator's, and leaves active jobs to their workers",
     "change_delay": "leaves active jobs alone",
     "change_priority": "leaves active jobs alone",
     "close_gap": "belongs to a reader of events",

@@ -3,6 +3,7 @@ letter for each thing that is on, so that a queue without any pays for nothing e
   p  paused
   l  limits, in meta too: concurrency (active jobs of the queue), limit_max and limit_ms
      (jobs that may start in a window of so many ms), held_until (no job starts before, ms)
+  c  cancellations of active jobs, which keep nothing: include/cancel.lua
 The window that counts is window_end (ms) and window_used (jobs that it has let in). A
 worker may bring a limit of its own, which holds where the queue has none. ]]
 local LIMITS = {'concurrency', 'limit_max', 'limit_ms', 'held_until', 'window_end',
@@ -58,7 +59,7 @@ local window -- set by admitted where a window counts: {ends, used}
 -- Returns how many of `want` jobs may be taken, and in how many ms more may be (nil when
 -- that is not a matter of time). own_max and own_ms are the worker's limit, if it has one.
 local function admitted(want, own_max, own_ms)
-  if gate == '' and not own_max then return want end
+  if (gate == '' or gate == 'c') and not own_max then return want end
   if is_paused() then return 0 end
   local limits = read_limits()
   if limits.held_until then

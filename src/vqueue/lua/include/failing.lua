@@ -1,0 +1,29 @@
+--[[ Failing jobs from outside their handlers: above the stalled limit, or cancelled. ]]
+local failures = {told = {}, rules = {}}
+
+-- any place → failed, or gone when its retention keeps nothing. The caller has taken the job
+-- out of its place, and counted what there is to count; tell_failures follows.
+local function fail_now(id, job, reason, keep)
+  local options = job[4] ~= '' and cjson.decode(job[4]) or {}
+  local rule = options.remove_on_fail or keep
+  job[7], job[8] = reason, ''
+  local record = record_at('f', job)
+  table.insert(failures.told, id)
+  table.insert(failures.told, table.concat({job.made, job.begun, job.started, reason}, ' '))
+  if has_flows then note_ended(id, 'failed', record) end
+  if options.deduplication then release_owner(options.deduplication, id) end
+  if string.sub(rule, 1, 2) == '0 ' then
+    redis.call('UNLINK', unpack(keys_of(id)))
+    bury(id, job.by)
+    return
+  end
+  redis.call('SET', job_key(id), record)
+  redis.call('ZADD', failed, now, id)
+  failures.rules[rule] = true
+end
+
+local function tell_failures()
+  for rule in pairs(failures.rules) do evict(failed, rule) end
+  emit('failed', failures.told)
+  emit_entered()
+end
