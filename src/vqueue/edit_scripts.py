@@ -2,10 +2,22 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
+
 from vqueue.script_calls import ScriptCalls
 
 #: 1: done. A state: the job is in that one, and nothing was done. None: there is no such job.
 Edited = int | str | None
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Resets:
+    """What a retried job counts anew."""
+
+    #: Attempts that have ended.
+    made: bool
+    #: Stalls, and starts that no attempt was spent on.
+    started: bool
 
 
 def _edited(reply: int | bytes | None) -> Edited:
@@ -26,6 +38,20 @@ class EditScripts(ScriptCalls):
     async def promote(self, *, job_id: str = "", most: int = 1) -> Edited:
         """Promote a delayed job, or the `most` (up to 250) that are due first: how many."""
         return _edited(await self._call("promote", most, job_id))
+
+    async def retry(
+        self, *, resets: Resets, state: str, job_id: str = "", before: str = "", most: int = 1
+    ) -> tuple[int, str] | str | None:
+        """Retry a job that has ended in `state`, or the `most` (up to 250) that ended first.
+
+        Returns how many and, to go on with, the ms until which jobs had to have ended.
+        """
+        reply = await self._call(
+            "retry", state, int(resets.made), int(resets.started), before, most, job_id
+        )
+        if isinstance(reply, list):
+            return reply[0], str(reply[1])
+        return reply and str(reply, "ascii")
 
     async def change_delay(self, *, job_id: str, delay_ms: int) -> Edited:
         """Have a delayed job due in `delay_ms` from now."""

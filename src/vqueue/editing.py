@@ -5,8 +5,9 @@ from __future__ import annotations
 from typing import Any
 
 from vqueue.codec import encode
-from vqueue.edit_scripts import Edited
-from vqueue.errors import JobNotFound, JobNotInState
+from vqueue.edit_scripts import Edited, Resets
+from vqueue.errors import InvalidOption, JobNotFound, JobNotInState
+from vqueue.job import FINAL_STATES, JobState
 from vqueue.keys import check_name
 from vqueue.options import MAX_PRIORITY, Seconds, check_count, to_ms
 from vqueue.queue_base import QueueBase
@@ -52,6 +53,58 @@ class Editing(QueueBase):
                 break
             promoted += reply
         return promoted
+
+    async def retry(
+        self,
+        job_id: str,
+        state: JobState = JobState.FAILED,
+        *,
+        reset_attempts_made: bool = False,
+        reset_attempts_started: bool = False,
+    ) -> None:
+        """Run a job again that has failed (or completed: say so by `state`).
+
+        It goes to the back of its own priority, without its result, reason and times. It gets
+        one more attempt, or all of them with `reset_attempts_made`; `reset_attempts_started`
+        forgets its stalls and the starts that no attempt was spent on. Of two callers one
+        gets JobNotInState.
+        """
+        reply = await self._scripts.retry(
+            job_id=check_name(job_id, what="job id"),
+            state=_final(state),
+            resets=Resets(made=reset_attempts_made, started=reset_attempts_started),
+        )
+        if not isinstance(reply, tuple):
+            _judge(reply, job_id, attempted="retry", needed=state.value)
+
+    async def retry_jobs(
+        self,
+        state: JobState = JobState.FAILED,
+        *,
+        count: int | None = None,
+        before: float | None = None,
+        reset_attempts_made: bool = False,
+        reset_attempts_started: bool = False,
+    ) -> int:
+        """Run jobs again as `retry` does, those first that ended first; return how many.
+
+        Only jobs that ended until `before` (seconds since the epoch; None: until the call), so
+        that one which fails again meanwhile is not retried for ever; at most `count` of them,
+        250 in one step. BullMQ's ``retryJobs`` calls the bound ``timestamp``, and its ``count``
+        is that of a step.
+        """
+        resets = Resets(made=reset_attempts_made, started=reset_attempts_started)
+        bound = "" if before is None else str(round(before * 1000))
+        retried = 0
+        while count is None or retried < count:
+            most = MAX_BATCH if count is None else min(MAX_BATCH, count - retried)
+            reply = await self._scripts.retry(
+                state=_final(state), resets=resets, before=bound, most=most
+            )
+            if not isinstance(reply, tuple) or reply[0] == 0:
+                break
+            retried, bound = retried + reply[0], reply[1]
+        return retried
 
     async def change_delay(self, job_id: str, delay: Seconds) -> None:
         """Have a delayed job due in `delay` seconds from now."""
@@ -108,6 +161,12 @@ class Editing(QueueBase):
         owner = keys.dedup_owner(deduplication_id)
         removed = await self._client.execute("DEL", owner, keys.dedup_next(deduplication_id))
         return bool(removed)
+
+
+def _final(state: JobState) -> str:
+    if state not in FINAL_STATES:
+        raise InvalidOption(f"only completed and failed jobs are retried, not {state!s} ones")
+    return JobState(state).value
 
 
 def _judge(reply: Edited, job_id: str, *, attempted: str, needed: str) -> None:

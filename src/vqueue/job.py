@@ -67,8 +67,9 @@ LEGAL_TRANSITIONS: dict[JobState | None, frozenset[JobState | None]] = {
             None,
         }
     ),
-    JobState.COMPLETED: frozenset({None}),
-    JobState.FAILED: frozenset({None}),
+    # back to the line: retried by hand
+    JobState.COMPLETED: frozenset({JobState.WAITING, JobState.PRIORITIZED, None}),
+    JobState.FAILED: frozenset({JobState.WAITING, JobState.PRIORITIZED, None}),
 }
 
 

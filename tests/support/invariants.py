@@ -30,7 +30,10 @@ _PRIORITY = 2**32
 _BEFORE: dict[str, frozenset[str | None]] = {
     "added": frozenset({None, "completed", "failed", "removed"}),
     # waiting again: repair.lua cannot tell what waited from what ran
-    "waiting": frozenset({"added", "delayed", "active", "stalled", "waiting", "waiting-children"}),
+    "waiting": frozenset(
+        {"added", "delayed", "active", "stalled", "waiting", "waiting-children"}
+        | {"completed", "failed"}  # retried
+    ),
     "waiting-children": frozenset({"added", "active"}),
     "delayed": frozenset({"added", "active", "delayed", "waiting-children"}),
     "active": frozenset({"waiting"}),

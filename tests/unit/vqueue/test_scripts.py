@@ -45,6 +45,7 @@ NEED_NO_FENCE = {
     "remove": "leaves active jobs alone",
     "remove_child_dependency": "parts jobs, whoever runs them",
     "repair": "looks at entries that are pending for nobody",
+    "retry": "leaves active jobs alone",
     "sched_del": "takes a job out of the line",
     "sched_put": "makes jobs",
     "sched_refill": "changes no job",

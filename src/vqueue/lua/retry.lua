@@ -1,0 +1,51 @@
+#!lua flags=allow-oom
+--[[ retry: completed or failed → waiting or prioritized, with its own priority and without
+what became of it before
+KEYS  the queue's nine keys (include/keys.lua)
+ARGV  from      ('completed' or 'failed')
+      made      ('1' to count the attempts that ended anew)
+      begun     ('1' to forget stalls, and starts that no attempt was spent on)
+      before    (ms; only jobs that ended until then; '' for now)
+      most      (jobs, 1..250; the first that ended go first; read when no id is given)
+      id        (string; one job, '' for as many as `most`)
+Returns  {the number of jobs that were retried, `before` as it counted}; for one job nil: no
+         such job, or its state when that is not `from`
+Cost     O(k log n)
+Crash    a job leaves its set last; a repeat retries what is still there ]]
+--- @include keys
+--- @include clock
+--- @include events
+--- @include record
+--- @include lanes
+--- @include standing
+
+local from, made, begun, before, most, id = ARGV[1], ARGV[2], ARGV[3], ARGV[4], ARGV[5], ARGV[6]
+local set = from == 'completed' and completed or failed
+before = tonumber(before) or now
+local ids = {id}
+if id == '' then
+  ids = redis.call('ZRANGE', set, '-inf', before, 'BYSCORE', 'LIMIT', 0, most)
+else
+  local record = record_of(id)
+  local state = record and standing_of(id, place_of(record))
+  if not state then return nil end
+  if state ~= from then return state end
+end
+if #ids == 0 then return {0, before} end
+reserve(#ids + 1)
+local waiting = {}
+for _, ended in ipairs(ids) do
+  local job = load_job(ended)
+  if job and set_of(job[1]) == set then
+    job[7], job[8], job.started = '', '', 0
+    if made == '1' then job.made = 0 end
+    if begun == '1' then job.begun, job.stalls = job.made, 0 end
+    push_back(ended, job)
+    waiting[#waiting + 1] = ended
+    waiting[#waiting + 1] = from
+  end
+end
+redis.call('ZREM', set, unpack(ids))
+emit('waiting', waiting)
+arm()
+return {#ids, before}
