@@ -2,9 +2,11 @@
 
 from vqueue.cancelling import Cancellation
 from vqueue.doctor import Finding, Verdict
+from vqueue.durable import DurableEvents, EventBatch
 from vqueue.errors import (
     DelayedError,
     InvalidOption,
+    JobFailed,
     JobNotActive,
     JobNotFound,
     JobNotInState,
@@ -28,7 +30,7 @@ from vqueue.options import Backoff, Deduplication, JobOptions, RateLimit, Retent
 from vqueue.parenting import DependencyPage
 from vqueue.producing import NewJob
 from vqueue.queue import Queue
-from vqueue.schedules import JobScheduler, Repeat
+from vqueue.repeat import JobScheduler, Repeat
 from vqueue.worker import Worker
 
 __all__ = [
@@ -38,6 +40,8 @@ __all__ = [
     "DelayedError",
     "Dependency",
     "DependencyPage",
+    "DurableEvents",
+    "EventBatch",
     "Explanation",
     "Finding",
     "FlowJob",
@@ -47,6 +51,7 @@ __all__ = [
     "InvalidOption",
     "Job",
     "JobEvent",
+    "JobFailed",
     "JobNotActive",
     "JobNotFound",
     "JobNotInState",

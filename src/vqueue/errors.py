@@ -8,6 +8,7 @@ VQueueError
 ├── ParentMissing       children were to join a job that does not exist or has ended
 ├── JobNotActive        a call that only a running job may make
 ├── JobNotFound         the queue does not know the job (any more)
+├── JobFailed           a job whose result was waited for has failed
 ├── JobNotInState       the job is not in a state in which that can be done to it
 ├── UnrecoverableError  raised by a handler: fail now, whatever attempts are left
 └── JobParked           raised by a handler: not now; spends no attempt
@@ -75,6 +76,16 @@ class JobNotFound(VQueueError):
             f"{attempted} of job {job_id}: the queue has no such job; it was never added, or "
             "was removed by hand or by retention"
         )
+
+
+class JobFailed(VQueueError):
+    """The job whose result was waited for has failed for good."""
+
+    def __init__(self, job_id: str, *, reason: str) -> None:
+        self.job_id = job_id
+        #: The job's failed_reason.
+        self.reason = reason
+        super().__init__(f"job {job_id} has failed: {reason}")
 
 
 class JobNotInState(VQueueError):

@@ -32,6 +32,8 @@ _READ_COUNT = 20
 
 #: Name of the notice that events are missing.
 GAP = "gap"
+#: What the stream has before the name of an event of the user's.
+CUSTOM = "c:"
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -58,6 +60,7 @@ class JobEvent:
     paused     (nothing; of the queue, `job_id` is empty)
     resumed    (nothing; of the queue, `job_id` is empty)
     gap        missed (number of events, None when unknown)
+    (others)   what `Queue.emit_event` was given
     ========== ====================================================================
     """
 
@@ -114,15 +117,26 @@ _DETAILS: dict[str, Callable[[bytes], dict[str, Any]]] = {
 }
 
 
+#: Names that custom events cannot have.
+EVENT_NAMES = frozenset(
+    {
+        *_DETAILS,
+        *("duplicated", "deduplicated", "waiting-children", "retries-exhausted", "cleaned"),
+        *("drained", "paused", "resumed", GAP),
+    }
+)
+
+
 def expand(entry_id: bytes, fields: list[bytes]) -> list[JobEvent]:
     """Return the events of one stream entry (fields as XRANGE lists them)."""
     kind, first = fields[1].decode(), int(fields[3])
+    is_custom = kind.startswith(CUSTOM)
     ms, seq = entry_id.split(b"-")
     version = version_of(int(ms), int(seq))
-    read_detail = _DETAILS.get(kind, _no_detail)
+    read_detail = decode if is_custom else _DETAILS.get(kind, _no_detail)
     return [
         JobEvent(
-            name=kind,
+            name=kind.removeprefix(CUSTOM),
             job_id=job_id.decode(),
             data=read_detail(detail),
             id=f"{entry_id.decode()}/{index}",
@@ -192,6 +206,15 @@ class QueueEvents:
             # trimmed, or of another Redis: nobody knows how many events came after it
             self._backlog.append(self._gap(entry, missed=None))
         self._entry = entry
+
+    async def seek_end(self) -> None:
+        """Go on from this moment, whatever was not handed out yet; not while iterating.
+
+        Raises the driver's error when Redis cannot be reached.
+        """
+        self._backlog.clear()
+        self._entry = self.last_event_id = None
+        await self.start()
 
     def _gap(self, entry: str, *, missed: int | None) -> JobEvent:
         ms, _, seq = entry.partition("-")

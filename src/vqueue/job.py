@@ -8,7 +8,7 @@ from collections.abc import Mapping
 from enum import StrEnum
 from functools import lru_cache
 from types import MappingProxyType
-from typing import Any, NoReturn, Protocol
+from typing import TYPE_CHECKING, Any, NoReturn, Protocol
 
 from vqueue.codec import decode
 from vqueue.errors import (
@@ -21,6 +21,9 @@ from vqueue.errors import (
 from vqueue.flow_scripts import Dependency
 from vqueue.options import Backoff, Seconds
 from vqueue.record import Record, Snapshot, TakenJob, fence_of
+
+if TYPE_CHECKING:
+    from vqueue.queue import Queue
 
 
 class JobState(StrEnum):
@@ -285,6 +288,10 @@ class Job:
             raise JobNotActive(f"job {self.id}: use Queue.get_children_values outside its handler")
         found = await self._reporter.children(Dependency.PROCESSED)
         return {ref: decode(value) for ref, value in found.items()}
+
+    async def wait_until_finished(self, queue: Queue, *, timeout: float | None = None) -> Any:
+        """Return the result once the job has ended: `queue.result` of its id."""
+        return await queue.result(self.id, timeout=timeout)
 
     def __repr__(self) -> str:
         return (

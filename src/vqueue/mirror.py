@@ -22,7 +22,7 @@ from __future__ import annotations
 import asyncio
 import logging
 import random
-from collections.abc import AsyncIterator, Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from datetime import UTC, datetime
 from typing import Any
 
@@ -37,6 +37,7 @@ from vqueue.keys import QueueKeys
 from vqueue.record import Snapshot
 from vqueue.scripts import MAX_BATCH, Scripts
 from vqueue.subscription import BLOCK, Entry, Subscription
+from vqueue.walk import all_job_ids
 
 logger = logging.getLogger(__name__)
 
@@ -243,36 +244,13 @@ class MongoMirror:
         """Write every job of the queue. Safe beside live events, because of the guard."""
         logger.info("mirror of %s reads all jobs: it lacks events before %s", self.name, gap)
         count = 0
-        async for ids in self._all_job_ids():
+        async for ids in all_job_ids(self._client, self.keys):
             for start in range(0, len(ids), MAX_BATCH):
                 await self._write_jobs(ids[start : start + MAX_BATCH], {})
             count += len(ids)
             await self._subscription.lock_resync()
         await self._subscription.close_gap(gap)
         logger.info("mirror of %s: %d jobs read again", self.name, count)
-
-    async def _all_job_ids(self) -> AsyncIterator[list[str]]:
-        for stream in (self.keys.ready, self.keys.express):
-            start = b"-"
-            while entries := await self._client.execute(
-                "XRANGE", stream, start, "+", "COUNT", MAX_BATCH
-            ):
-                yield [fields[1].decode() for _, fields in entries]
-                start = b"(" + entries[-1][0]
-        for key in (
-            self.keys.prioritized,
-            self.keys.delayed,
-            self.keys.completed,
-            self.keys.failed,
-        ):
-            cursor = b"0"
-            while True:
-                cursor, members = await self._client.execute(
-                    "ZSCAN", key, cursor, "COUNT", MAX_BATCH
-                )
-                yield [member.decode() for member in members[::2]]  # scores between
-                if cursor == b"0":
-                    break
 
 
 def _job_from_event(event: JobEvent, queue_name: str) -> Job:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from vqueue.cancelling import Cancelling
 from vqueue.connection import RedisSource
+from vqueue.custom_events import CustomEvents
 from vqueue.editing import Editing
 from vqueue.explaining import Explaining
 from vqueue.inspecting import Inspecting
@@ -11,10 +12,21 @@ from vqueue.keys import check_name
 from vqueue.limiting import Limiting
 from vqueue.options import DEFAULT_OPTIONS, JobOptions, Retention, to_ms
 from vqueue.parenting import Parenting
+from vqueue.results import Results
 from vqueue.schedules import Scheduling
 
 
-class Queue(Scheduling, Inspecting, Explaining, Editing, Cancelling, Limiting, Parenting):
+class Queue(
+    Scheduling,
+    Inspecting,
+    Explaining,
+    Editing,
+    Cancelling,
+    Limiting,
+    Parenting,
+    Results,
+    CustomEvents,
+):
     """Adds jobs to a queue, looks at them and changes them.
 
     `redis` is a URL or a redis.asyncio client; either way the queue opens connections of

@@ -18,6 +18,8 @@ class QueueBase:
 
     def __init__(self, name: str, redis: RedisSource, *, prefix: str, repeat_for: float) -> None:
         self.name = name
+        self._redis = redis
+        self._prefix = prefix
         self.keys = QueueKeys(name, prefix)
         reply_timeout = min(5.0, max(repeat_for, 0.1))
         self._client = open_client(

@@ -206,6 +206,15 @@ class Scripts(EditScripts, ExplainScripts, LimitScripts, ScheduleScripts, FlowSc
         gap, end, entries = await self._call("read_events", group, consumer, budget, repeat=False)
         return gap.decode(), end.decode(), entries
 
+    async def leave_events(self, *, group: str) -> bool:
+        """Forget a durable group; False when there is none."""
+        return bool(await self._call("leave_events", group))
+
+    async def emit_event(self, *, name: str, events: Sequence[tuple[str, bytes]]) -> None:
+        """Add events of (job id or "", JSON). A repeat adds them again, so it is sent once."""
+        args = (value for event in events for value in event)
+        await self._call("emit_event", name, *args, repeat=False)
+
     async def close_gap(self, *, group: str, gap: str) -> bool:
         """Say that the group has resynchronised; False when a newer gap was found."""
         return bool(await self._call("close_gap", group, gap))

@@ -253,7 +253,7 @@ def _check_event_paths(dump: QueueDump, places: dict[str, list[tuple[str, str]]]
     whole = bool(entries) and entries[0].fields[3] == "1"
     for entry in entries:
         kind = entry.fields[1]
-        if kind in _OF_THE_QUEUE:
+        if kind in _OF_THE_QUEUE or kind.startswith("c:"):
             continue
         for job_id in entry.fields[4::2]:
             before = last.get(job_id)

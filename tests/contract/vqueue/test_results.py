@@ -1,0 +1,167 @@
+"""Waiting for results: no end is missed, whenever it comes, and nothing is asked twice."""
+
+import asyncio
+
+import pytest
+
+from tests.support.driver import Driver, settle
+from tests.support.relay import relay_to
+from tests.support.waiting import until
+from vqueue import Job, JobFailed, JobNotFound, Queue, UnrecoverableError, Worker
+
+
+async def test_a_result_comes_when_the_job_ends(queue: Queue, redis_url: str) -> None:
+    async def handler(job: Job) -> int:
+        if job.data < 0:
+            raise UnrecoverableError("negative")
+        return int(job.data) * 2
+
+    async with Worker(queue.name, handler, redis_url, concurrency=10):
+        jobs = [await queue.add("double", n) for n in range(20)]
+        results = await asyncio.gather(*(job.wait_until_finished(queue) for job in jobs))
+        assert results == [2 * n for n in range(20)]
+        bad = await queue.add("double", -1)
+        with pytest.raises(JobFailed, match="negative") as failed:
+            await queue.result(bad.id, timeout=10)
+        assert (failed.value.job_id, failed.value.reason) == (bad.id, "negative")
+
+
+async def test_a_job_that_has_ended_before_is_answered_at_once(
+    driver: Driver, queue: Queue
+) -> None:
+    await driver.add("good", "bad")
+    good, bad = (await driver.take(2)).jobs
+    await driver.finish(settle(good, value=b"[1]"), settle(bad, "failed", value=b'"no"'))
+    assert await queue.result("good") == [1]
+    with pytest.raises(JobFailed, match="no"):
+        await queue.result("bad")
+
+
+async def test_an_end_between_subscribing_and_looking_is_not_missed(
+    driver: Driver, queue: Queue, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    await driver.add("a", "b")
+    first, second = (await driver.take(2)).jobs
+    snapshot = driver.scripts.__class__.snapshot
+    ended = {"a": first, "b": second}
+    rule = {"a": "-1 -1", "b": "0 -1"}
+
+    async def ends_just_before(scripts, *, ids):  # type: ignore[no-untyped-def]
+        for job_id in ids:
+            if job := ended.pop(job_id, None):
+                await driver.finish(settle(job, value=b'"late"', rule=rule[job_id]))
+        return await snapshot(scripts, ids=ids)
+
+    monkeypatch.setattr(driver.scripts.__class__, "snapshot", ends_just_before)
+    assert await queue.result("a", timeout=10) == "late"
+    assert await queue.result("b", timeout=10) == "late"
+
+
+async def test_a_result_is_found_after_retention_has_removed_the_job(
+    driver: Driver, queue: Queue
+) -> None:
+    names = [f"j{n}" for n in range(150)]
+    for name in names:  # an event entry of its own for each: more than one page
+        await driver.add(name)
+    taken = (await driver.take(150)).jobs
+    for job in taken:
+        await driver.finish(settle(job, value=b'"%b"' % job.id, rule="0 -1"))
+    for job_id in ("j0", "j149"):
+        assert await driver.state(job_id) is None
+        assert await queue.result(job_id, timeout=10) == job_id
+
+
+async def test_an_unknown_job_and_one_whose_event_is_gone_are_not_found(
+    driver: Driver, queue: Queue
+) -> None:
+    with pytest.raises(JobNotFound):
+        await queue.result("never", timeout=10)
+    await driver.add("gone")
+    await driver.finish(settle(await driver.take_one(), rule="0 -1"))
+    await driver.redis("XTRIM", driver.keys.ev, "MAXLEN", 0)
+    with pytest.raises(JobNotFound):
+        await queue.result("gone", timeout=10)
+
+
+async def test_a_job_that_is_removed_while_it_is_waited_for_is_not_found(
+    driver: Driver, queue: Queue
+) -> None:
+    await driver.add("a")
+    waiter = asyncio.create_task(queue.result("a"))
+    await _subscribed(driver, queue)
+    assert await queue.remove("a")
+    with pytest.raises(JobNotFound):
+        await waiter
+
+
+async def test_a_retry_is_waited_through(driver: Driver, queue: Queue) -> None:
+    await driver.add("a")
+    waiter = asyncio.create_task(queue.result("a"))
+    await _subscribed(driver, queue)
+    await driver.finish(settle(await driver.take_one(), "waiting"))
+    await driver.finish(settle(await driver.take_one(), value=b"2"))
+    assert await waiter == 2
+
+
+async def test_a_time_out_names_the_job_and_leaves_it_alone(driver: Driver, queue: Queue) -> None:
+    await driver.add("slow")
+    with pytest.raises(TimeoutError, match=r"slow has not ended within 0\.05 s"):
+        await queue.result("slow", timeout=0.05)
+    assert await driver.state("slow") == "waiting"
+    waiters = [asyncio.create_task(queue.result("slow")) for _ in range(2)]
+    waiters[0].cancel()
+    await asyncio.wait(waiters[:1])
+    await driver.finish(settle(await driver.take_one()))
+    assert await waiters[1] == "done"
+
+
+async def test_missing_events_make_it_look_again(driver: Driver, queue: Queue) -> None:
+    await driver.add("a", "b")
+    first, second = (await driver.take(2)).jobs
+    waiter = asyncio.create_task(queue.result("a"))
+    await _subscribed(driver, queue)
+    # in one transaction, so that the reader cannot see the event before it is trimmed
+    await driver.redis("MULTI")
+    finishing = asyncio.create_task(driver.finish(settle(first)))
+    await until(finishing.done, what="the finish to be queued")
+    await driver.redis("XTRIM", driver.keys.ev, "MAXLEN", 0)
+    await driver.redis("EXEC")
+    with pytest.raises((TypeError, IndexError, ValueError)):
+        await finishing  # QUEUED is not its reply
+    assert not waiter.done()
+    await driver.finish(settle(second))
+    assert await asyncio.wait_for(waiter, 10) == "done"
+
+
+async def test_a_lost_connection_is_waited_out(
+    driver: Driver, redis_url: str, queue_name: str
+) -> None:
+    async with (
+        relay_to(redis_url) as relay,
+        Queue(queue_name, relay.url.replace("http", "redis")) as queue,
+    ):
+        await driver.add("a")
+        waiter = asyncio.create_task(queue.result("a"))
+        await _subscribed(driver, queue)
+        relay.break_connections()
+        await driver.finish(settle(await driver.take_one()))
+        assert await asyncio.wait_for(waiter, 15) == "done"
+
+
+async def test_closing_the_queue_cancels_those_who_wait(driver: Driver, queue: Queue) -> None:
+    await driver.add("a")
+    waiter = asyncio.create_task(queue.result("a"))
+    await _subscribed(driver, queue)
+    await queue.close()
+    await asyncio.wait([waiter], timeout=10)
+    assert waiter.cancelled()
+
+
+async def _subscribed(driver: Driver, queue: Queue) -> None:
+    """Wait until the reader of this queue's events blocks."""
+
+    async def is_blocked() -> bool:
+        clients = await driver.redis("CLIENT", "LIST")
+        return any(b"cmd=xread " in line and b"flags=b" in line for line in clients.splitlines())
+
+    await until(is_blocked, what="the reader of events")
