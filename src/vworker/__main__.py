@@ -12,6 +12,10 @@ if __name__ == "__main__":
 
         sys.exit(check(sys.argv[2:]))
     hold_stop_signals()
+    if sys.argv[1:2] == ["transcode"]:
+        from vworker.transcode_command import main as transcode
+
+        sys.exit(transcode(sys.argv[2:]))
     from vworker.command import main
 
     sys.exit(main(sys.argv[1:]))

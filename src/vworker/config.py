@@ -20,7 +20,7 @@ from vworker.containment_config import (
     load_source_limits,
     load_stall_timeout,
 )
-from vworker.encoding_config import load_encodings
+from vworker.encoding_config import Setting, load_encodings
 from vworker.media.encoding import PRESETS
 from vworker.media.settings import MediaSettings
 
@@ -98,49 +98,68 @@ def load_settings(arguments: argparse.Namespace, environ: Mapping[str, str]) -> 
         flag: str | None = getattr(arguments, name.removeprefix("WORKER_").lower(), None)
         return flag if flag is not None else read_variable(environ, name, default)
 
-    def number(name: str, default: str, *, low: float, whole: bool = False) -> float:
-        value = text(name, default)
-        try:
-            parsed = int(value) if whole else float(value)
-        except ValueError:
-            parsed = low - 1
-        if not low <= parsed <= _LARGEST:
-            kind = "a whole number" if whole else "a number"
-            raise ConfigError(
-                f"{name}={value!r} cannot be used: give {kind} from {low:g} to {_LARGEST}"
-            )
-        return parsed
-
-    def choice(name: str, default: str, allowed: Sequence[str]) -> str:
-        value = text(name, default)
-        if value not in allowed:
-            raise ConfigError(f"{name}={value!r} cannot be used: choose {', '.join(allowed)}")
-        return value
-
-    preset = choice("WORKER_PRESET", "veryfast", PRESETS)
-    encoding, profiles = load_encodings(preset, text)
-    automatic = text("WORKER_ENCODER_THREADS", "auto") == "auto"
-    threads = None if automatic else number("WORKER_ENCODER_THREADS", "auto", low=0, whole=True)
     return WorkerSettings(
         backends=Backends.from_environ(environ),
-        concurrency=int(number("WORKER_CONCURRENCY", "2", low=1, whole=True)),
-        processes=int(number("WORKER_PROCESSES", "1", low=1, whole=True)),
-        lock_duration=number("WORKER_LOCK_DURATION", "300", low=1),
+        concurrency=_whole(text, "WORKER_CONCURRENCY", "2", low=1),
+        processes=_whole(text, "WORKER_PROCESSES", "1", low=1),
+        lock_duration=_number(text, "WORKER_LOCK_DURATION", "300", low=1),
         temp_dir=Path(text("WORKER_TEMP_DIR", str(Path(tempfile.gettempdir()) / "vworker"))),
-        shutdown_grace=number("WORKER_SHUTDOWN_GRACE", "25", low=0),
-        start_timeout=number("WORKER_START_TIMEOUT", "30", low=0),
-        log_level=choice("WORKER_LOG_LEVEL", "info", _LOG_LEVELS),
+        shutdown_grace=_number(text, "WORKER_SHUTDOWN_GRACE", "25", low=0),
+        start_timeout=_number(text, "WORKER_START_TIMEOUT", "30", low=0),
+        log_level=_choice(text, "WORKER_LOG_LEVEL", "info", _LOG_LEVELS),
         sandbox=load_sandbox(text),
-        media=MediaSettings(
-            ffmpeg=_program(environ, "FFMPEG", "ffmpeg"),
-            ffprobe=_program(environ, "FFPROBE", "ffprobe"),
-            encoding=encoding,
-            profiles=profiles,
-            source_limits=load_source_limits(text),
-            stall_timeout_s=load_stall_timeout(text),
-            encoder_threads=None if threads is None else int(threads),
-        ),
+        media=load_media(text, environ),
     )
+
+
+def load_media(setting: Setting, environ: Mapping[str, str]) -> MediaSettings:
+    """Read how FFmpeg is run, the sandbox aside. Raises ConfigError as `load_settings` does."""
+    preset = _choice(setting, "WORKER_PRESET", "veryfast", PRESETS)
+    encoding, profiles = load_encodings(preset, setting)
+    automatic = setting("WORKER_ENCODER_THREADS", "auto") == "auto"
+    threads = None if automatic else _whole(setting, "WORKER_ENCODER_THREADS", "auto", low=0)
+    return MediaSettings(
+        ffmpeg=_program(environ, "FFMPEG", "ffmpeg"),
+        ffprobe=_program(environ, "FFPROBE", "ffprobe"),
+        encoding=encoding,
+        profiles=profiles,
+        source_limits=load_source_limits(setting),
+        stall_timeout_s=load_stall_timeout(setting),
+        encoder_threads=threads,
+    )
+
+
+def _number(setting: Setting, name: str, default: str, *, low: float) -> float:
+    value = setting(name, default)
+    try:
+        parsed = float(value)
+    except ValueError:
+        parsed = low - 1
+    return _within(name, value, parsed, low, "a number")
+
+
+def _whole(setting: Setting, name: str, default: str, *, low: int) -> int:
+    value = setting(name, default)
+    try:
+        parsed = int(value)
+    except ValueError:
+        parsed = low - 1
+    return int(_within(name, value, parsed, low, "a whole number"))
+
+
+def _within(name: str, value: str, parsed: float, low: float, kind: str) -> float:
+    if not low <= parsed <= _LARGEST:
+        raise ConfigError(
+            f"{name}={value!r} cannot be used: give {kind} from {low:g} to {_LARGEST}"
+        )
+    return parsed
+
+
+def _choice(setting: Setting, name: str, default: str, allowed: Sequence[str]) -> str:
+    value = setting(name, default)
+    if value not in allowed:
+        raise ConfigError(f"{name}={value!r} cannot be used: choose {', '.join(allowed)}")
+    return value
 
 
 def _program(environ: Mapping[str, str], variable: str, default: str) -> str:

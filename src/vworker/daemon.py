@@ -7,9 +7,7 @@ they are handed back without an attempt spent. The second one hands them back at
 from __future__ import annotations
 
 import asyncio
-import dataclasses
 import logging
-import os
 import time
 from collections.abc import Awaitable, Callable, Sequence
 
@@ -23,15 +21,13 @@ from vworker.backends import ConfigError, mask_credentials
 from vworker.catalog import Catalog, open_client, project
 from vworker.config import WorkerSettings
 from vworker.contract import MAX_STALLED, QUEUE_NAME, failed_retention
-from vworker.errors import StorageError, TranscodeError
+from vworker.errors import StorageError
 from vworker.handler import TranscodeHandler
-from vworker.media.capabilities import ask_ffmpeg
-from vworker.media.settings import MediaSettings
 from vworker.presence import Presence, SignsOfLife, WorkerRecord
 from vworker.redrive import Redriver
-from vworker.sandbox import Level
 from vworker.signals import on_stop_signal
 from vworker.storage import Storage
+from vworker.toolchain import prepare_ffmpeg
 from vworker.workspace import Workspace
 
 logger = logging.getLogger(__name__)
@@ -57,7 +53,9 @@ async def run_worker(settings: WorkerSettings, *, consumer: str | None = None) -
     `settings.start_timeout`.
     """
     stop = _StopSignals()
-    media = await _suited(await _confined(settings), settings)
+    media = await prepare_ffmpeg(
+        settings.media, settings.sandbox, jobs=settings.concurrency * settings.processes
+    )
     backends = settings.backends
     try:
         workspace = Workspace(settings.temp_dir).__enter__()
@@ -106,52 +104,6 @@ async def run_worker(settings: WorkerSettings, *, consumer: str | None = None) -
     finally:
         mongo.close()
         workspace.__exit__(None, None, None)
-
-
-async def _confined(settings: WorkerSettings) -> MediaSettings:
-    """Open the sandbox that FFmpeg is to run in, and say which one it is."""
-    media = settings.media
-    sandbox = await asyncio.to_thread(
-        settings.sandbox.open, ffmpeg=media.ffmpeg, ffprobe=media.ffprobe
-    )
-    bare = sandbox.level is Level.RLIMITS
-    logger.log(
-        logging.WARNING if bare else logging.INFO,
-        "FFmpeg runs in the sandbox %s%s",
-        sandbox,
-        ": it can read all that this user can, and use the network" if bare else "",
-        extra={"action": "sandbox", "sandbox": str(sandbox.level)},
-    )
-    return dataclasses.replace(media, sandbox=sandbox)
-
-
-async def _suited(media: MediaSettings, settings: WorkerSettings) -> MediaSettings:
-    """Ask FFmpeg what it can do, say what follows, and choose what was left to the worker."""
-    try:
-        found = await ask_ffmpeg(media)
-    except (TranscodeError, TimeoutError) as error:
-        raise ConfigError(
-            f"FFMPEG={media.ffmpeg} does not answer: {error or 'no answer in time'}; "
-            "run it with -version as this user"
-        ) from error
-    if found.missing:
-        raise ConfigError(
-            f"FFMPEG={media.ffmpeg} lacks {', '.join(found.missing)}: install a full build"
-        )
-    jobs, cores = settings.concurrency * settings.processes, len(os.sched_getaffinity(0))
-    threads = media.encoder_threads
-    if threads is None:
-        threads = found.threads_per_encoder(jobs=jobs, cores=cores)
-    logger.info(
-        "FFmpeg %s; %s for each encoder, with %d jobs on %d cores%s",
-        found.version,
-        f"{threads} threads" if threads else "as many threads as x264 chooses",
-        jobs,
-        cores,
-        "" if found.decodes_av1 else "; it cannot decode AV1",
-        extra={"action": "ffmpeg"},
-    )
-    return dataclasses.replace(media, encoder_threads=threads)
 
 
 async def _work(

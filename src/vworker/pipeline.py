@@ -31,9 +31,9 @@ from vworker.media.source import SourceInfo
 from vworker.media.stills import make_stills
 from vworker.media.subtitles import write_subtitles
 from vworker.meter import Meter, Phase, Report
+from vworker.object_store import ObjectStore
 from vworker.publisher import Publisher, withdraw
 from vworker.result import describe, init_sections, write_playlists
-from vworker.storage import Storage
 from vworker.tasks import task_group
 from vworker.verification import verify
 from vworker.workspace import Workspace
@@ -45,7 +45,7 @@ async def transcode(
     request: TranscodeRequest,
     *,
     prefix: str,
-    storage: Storage,
+    storage: ObjectStore,
     workspace: Workspace,
     report: Report,
     settings: MediaSettings,
@@ -98,7 +98,7 @@ class _Stopwatch:
 class _Attempt:
     request: TranscodeRequest
     prefix: str
-    storage: Storage
+    storage: ObjectStore
     workspace: Workspace
     meter: Meter
     settings: MediaSettings

@@ -15,7 +15,7 @@ from vworker.contract import CONTENT_TYPES
 from vworker.errors import StorageError
 from vworker.media.encoding import SegmentType
 from vworker.media.plan import segment_name
-from vworker.storage import Storage
+from vworker.object_store import ObjectStore
 
 logger = logging.getLogger(__name__)
 
@@ -32,7 +32,7 @@ class Publisher:
     def __init__(
         self,
         *,
-        storage: Storage,
+        storage: ObjectStore,
         prefix: str,
         folder: Path,
         renditions: Mapping[str, SegmentType],
@@ -90,7 +90,7 @@ class Publisher:
         self._bytes += size_bytes
 
 
-async def withdraw(storage: Storage, prefix: str) -> None:
+async def withdraw(storage: ObjectStore, prefix: str) -> None:
     """Delete what a failed attempt has uploaded under its prefix. Safe to repeat.
 
     When S3 cannot be reached the objects stay, under a prefix that no result names; the attempt's

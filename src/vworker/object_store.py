@@ -1,0 +1,33 @@
+"""What the pipeline needs of a place for objects: a bucket of S3 has it, and a local folder."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator, Callable
+from pathlib import Path
+from typing import Protocol
+
+from vworker.storage import ObjectInfo
+
+
+class ObjectStore(Protocol):
+    """The part of `vworker.storage.Storage` that an attempt uses; what it says there holds here."""
+
+    async def ready(self) -> None:
+        """Return when objects can be read and stored."""
+
+    async def head(self, key: str) -> ObjectInfo:
+        """Return size and ETag. Raises `ObjectNotFound`."""
+
+    async def download(
+        self, found: ObjectInfo, path: Path, on_bytes: Callable[[int], None] | None = None
+    ) -> int:
+        """Bring an object into a new file; return its size in bytes."""
+
+    async def upload(self, path: Path, key: str, content_type: str) -> int:
+        """Store a file; return its size in bytes. Safe to repeat."""
+
+    def list(self, prefix: str) -> AsyncIterator[ObjectInfo]:
+        """Yield every object under a prefix, in key order."""
+
+    async def delete_prefix(self, prefix: str) -> int:
+        """Delete every object under a prefix; return how many there were. Safe to repeat."""

@@ -1,0 +1,106 @@
+"""`python -m vworker transcode`, as somebody calls it who has a file and no servers."""
+
+import asyncio
+import json
+import os
+import signal
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from tests.support.clips import Clips
+from tests.support.waiting import until
+from vworker.contract import TranscodeResult
+from vworker.media.check.checker import check
+from vworker.media.check.files import Folder
+
+
+@pytest.fixture
+def environ(ffmpeg: str, ffprobe: str) -> dict[str, str]:
+    """No server is named in it."""
+    kept = {name: os.environ[name] for name in ("PATH", "PYTHONPATH") if name in os.environ}
+    fast = {"WORKER_PRESET": "ultrafast", "WORKER_SEGMENT_SECONDS": "2"}
+    return kept | {"FFMPEG": ffmpeg, "FFPROBE": ffprobe} | fast
+
+
+def command(*arguments: object) -> list[str]:
+    return [sys.executable, "-m", "vworker", "transcode", *map(str, arguments)]
+
+
+def run(environ: dict[str, str], *arguments: object) -> subprocess.CompletedProcess[str]:
+    return subprocess.run(
+        command(*arguments), env=environ, capture_output=True, text=True, timeout=120, check=False
+    )
+
+
+def test_a_local_file_becomes_a_checked_folder(
+    environ: dict[str, str], clips: Clips, tmp_path: Path
+) -> None:
+    out = tmp_path / "new" / "out"
+    ended = run(environ, clips.standard(), "--out", out)
+    assert ended.returncode == 0, ended.stderr
+    assert check(Folder(out), "master.m3u8", source_s=14.5).passed
+    assert "480p" in ended.stdout
+    assert "BROKEN" not in ended.stdout
+    assert {path.name for path in out.iterdir()} == {
+        *("480p", "360p", "audio", "scrub", "storyboard"),
+        *("master.m3u8", "poster.jpg"),
+    }
+    assert ended.stderr == ""
+
+
+def test_a_result_for_programs(environ: dict[str, str], clips: Clips, tmp_path: Path) -> None:
+    ended = run(environ, clips.silent(), "--out", tmp_path, "--json")
+    assert ended.returncode == 0, ended.stderr
+    printed = json.loads(ended.stdout)
+    result = TranscodeResult.from_json(printed["result"])
+    assert [rung.playlist for rung in result.renditions] == ["360p/index.m3u8"]
+    assert printed["check"]["passed"] is True
+
+
+def test_a_folder_with_something_in_it_is_left_alone(
+    environ: dict[str, str], clips: Clips, tmp_path: Path
+) -> None:
+    (tmp_path / "mine.txt").write_text("mine")
+    ended = run(environ, clips.silent(), "--out", tmp_path)
+    assert ended.returncode == 73
+    assert "nothing is overwritten" in ended.stderr
+    assert [path.name for path in tmp_path.iterdir()] == ["mine.txt"]
+
+
+def test_a_file_that_is_no_video_leaves_nothing(
+    environ: dict[str, str], clips: Clips, tmp_path: Path
+) -> None:
+    out = tmp_path / "out"
+    ended = run(environ, clips.holding("text.mp4", b"no video at all"), "--out", out)
+    assert ended.returncode == 1
+    assert "[not_a_video]" in ended.stderr
+    assert not out.exists()
+
+
+def test_a_missing_file_and_a_missing_profile_are_told_apart(
+    environ: dict[str, str], clips: Clips, tmp_path: Path
+) -> None:
+    out = tmp_path / "out"
+    assert run(environ, tmp_path / "none.mp4", "--out", out).returncode == 66
+    ended = run(environ, clips.silent(), "--out", out, "--profile", "none")
+    assert ended.returncode == 1
+    assert "there is no profile 'none'" in ended.stderr
+    assert not out.exists()
+
+
+async def test_ctrl_c_leaves_nothing(environ: dict[str, str], clips: Clips, tmp_path: Path) -> None:
+    out = tmp_path / "out"
+    running = await asyncio.create_subprocess_exec(
+        *command(clips.long(), "--out", out),
+        env=environ | {"WORKER_PRESET": "medium"},
+        stderr=subprocess.PIPE,
+    )
+    await until(lambda: any(out.glob("360p/seg_*.ts")), what="a segment", deadline=60)
+    running.send_signal(signal.SIGINT)
+    _, told = await running.communicate()
+    assert running.returncode == 130
+    assert told == b"vworker transcode: interrupted, nothing is left behind\n"
+    assert not out.exists()
