@@ -8,7 +8,7 @@ from collections.abc import Awaitable, Callable
 from typing import Any
 
 from vqueue.activation import Activation
-from vqueue.errors import InvalidOption, JobParked, UnrecoverableError
+from vqueue.errors import InvalidOption, JobParked, JobTimeout, UnrecoverableError
 from vqueue.job import Job
 from vqueue.outcome import Outcome, OutcomePolicy
 
@@ -30,7 +30,10 @@ async def run_attempt(
     try:
         if activation.payload_error is not None:
             raise activation.payload_error
-        result = await handler(job)
+        if job._options and (limit_ms := job._options.get("timeout")):
+            result = await _run_within(limit_ms, handler, job)
+        else:
+            result = await handler(job)
         try:
             outcome = policy.succeeded(job, result)
         except InvalidOption as error:
@@ -78,6 +81,27 @@ async def _parked(policy: OutcomePolicy, job: Job, error: JobParked) -> Outcome:
         extra={"action": "job_parked", "job_id": job.id},
     )
     return outcome
+
+
+async def _run_within(limit_ms: int, handler: Handler, job: Job) -> Any:
+    try:
+        async with asyncio.timeout(limit_ms / 1000) as limit:
+            return await handler(job)
+    except TimeoutError as error:
+        if not limit.expired():
+            raise  # one of the handler's own
+        raise JobTimeout(job.id, seconds=limit_ms / 1000) from error
+
+
+def with_timeout(handler: Handler, limit_ms: int) -> Handler:
+    """Return a handler that is cancelled after so long, unless the job has its own time."""
+
+    async def limited(job: Job) -> Any:
+        if job._options.get("timeout"):
+            return await handler(job)
+        return await _run_within(limit_ms, handler, job)
+
+    return limited
 
 
 def with_start_limit(handler: Handler, max_started_attempts: int) -> Handler:

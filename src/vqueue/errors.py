@@ -10,6 +10,7 @@ VQueueError
 ├── JobNotFound         the queue does not know the job (any more)
 ├── JobFailed           a job whose result was waited for has failed
 ├── JobNotInState       the job is not in a state in which that can be done to it
+├── JobTimeout          an attempt took longer than its time-out; spent like any other
 ├── UnrecoverableError  raised by a handler: fail now, whatever attempts are left
 └── JobParked           raised by a handler: not now; spends no attempt
     ├── DelayedError    … try again after some seconds
@@ -96,6 +97,18 @@ class JobNotInState(VQueueError):
         #: Where the job is.
         self.state = state
         super().__init__(f"{attempted} of job {job_id}: it is {state}, and must be {needed}")
+
+
+class JobTimeout(VQueueError):
+    """The handler took longer than the `timeout` of the job or the worker, and was cancelled.
+
+    The reason of the failed attempt; another one follows when there are attempts left.
+    """
+
+    def __init__(self, job_id: str, *, seconds: float) -> None:
+        self.job_id = job_id
+        self.seconds = seconds
+        super().__init__(f"timeout: job {job_id} did not end within {seconds:g} s")
 
 
 class UnrecoverableError(VQueueError):

@@ -204,4 +204,7 @@ class Holdings:
         by_token = {activation.token: activation for activation in activations}
         self.running.update(by_token)
         self._lease.hold(by_token, since)
+        for activation in activations:
+            if activation.job._options and (own_ms := activation.job._options.get("lock_duration")):
+                self._lease.hold_for(activation.token, own_ms / 1000)
         self.slots.start(activations)

@@ -53,13 +53,18 @@ class LeaseKeeper:
         self._keys = keys
         self._consumer = consumer
         self._lease = lease
-        self._period = min(lease / 3, 1.0)
         self._on_lost = on_lost
         self._on_cancelled = on_cancelled
         #: token → monotonic time of the last moment at which the lease was known to start
         self._held: dict[bytes, float] = {}
         self._owner: asyncio.AbstractEventLoop | None = None
-        self._stopping = asyncio.Event()
+        #: token → seconds of the lease of a job that has its own
+        self._own: dict[bytes, float] = {}
+        #: The same once a heartbeat has told Redis: until then the job has the worker's.
+        self._granted: dict[bytes, float] = {}
+        self._stopping = False
+        #: Set to have the thread look before its time.
+        self._attention = asyncio.Event()
         self._loop: asyncio.AbstractEventLoop | None = None
         self._thread = threading.Thread(target=self._main, name="vqueue-lease", daemon=True)
 
@@ -73,15 +78,32 @@ class LeaseKeeper:
         """Renew these leases, which started no earlier than `since` (time.monotonic)."""
         self._held.update(dict.fromkeys(tokens, since))
 
+    def hold_for(self, token: bytes, lease: float) -> None:
+        """Give a held job a lease of its own, in seconds, with a heartbeat at once.
+
+        Until that has arrived it has the worker's.
+        """
+        self._own[token] = lease
+        self._look()
+
     def drop(self, token: bytes) -> None:
         """Stop renewing: the job was settled, or is lost. Safe to repeat."""
         self._held.pop(token, None)
+        if self._own:
+            self._own.pop(token, None)
+            self._granted.pop(token, None)
 
     async def stop(self) -> None:
         """End the thread and wait for it."""
+        self._stopping = True
         if self._loop is not None and self._thread.is_alive():
-            self._loop.call_soon_threadsafe(self._stopping.set)
+            self._look()
             await asyncio.to_thread(self._thread.join)
+
+    def _look(self) -> None:
+        if self._loop is not None:
+            # the thread ends by itself, and its loop with it, after `stop` only
+            self._loop.call_soon_threadsafe(self._attention.set)
 
     def _main(self) -> None:
         with asyncio.Runner(loop_factory=self._thread_loop) as runner:
@@ -98,38 +120,63 @@ class LeaseKeeper:
         client = open_client(self._redis, reply_timeout=timeout, connect_timeout=timeout)
         scripts = Scripts(client, self._keys)
         try:
-            while not self._stopping.is_set():
+            while not self._stopping:
+                self._attention.clear()
                 await self._renew(scripts)
+                shortest = min(self._own.copy().values(), default=self._lease)
                 with contextlib.suppress(TimeoutError):
-                    await asyncio.wait_for(self._stopping.wait(), self._period)
+                    await asyncio.wait_for(
+                        self._attention.wait(), min(shortest / 3, self._lease / 3, 1.0)
+                    )
         finally:
             await client.aclose()
 
     async def _renew(self, scripts: Scripts) -> None:
-        tokens = list(self._held.copy())
-        for start in range(0, len(tokens), MAX_BATCH):
-            batch = tokens[start : start + MAX_BATCH]
-            sent_at = time.monotonic()
-            try:
-                beat = await scripts.heartbeat(
-                    consumer=self._consumer, lease_ms=round(self._lease * 1000), tokens=batch
-                )
-            except QueueUnavailable as error:
-                logger.warning("heartbeat of %d jobs got no answer: %s", len(batch), error)
-                break
-            except Exception:
-                # a duty's loop edge: the leases run out if this goes on
-                logger.exception("heartbeat of %d jobs was refused", len(batch))
-                break
-            lost = set(beat.lost)
-            for token in batch:
-                if token in self._held and token not in lost:
-                    self._held[token] = sent_at
-            self._report(lost)
-            if beat.cancelled:
-                self._post(self._on_cancelled, beat.cancelled)
-        limit = time.monotonic() - SELF_CANCEL_SHARE * self._lease
-        self._report([token for token, since in self._held.copy().items() if since < limit])
+        for lease, tokens in self._by_lease().items():
+            for start in range(0, len(tokens), MAX_BATCH):
+                if not await self._renew_batch(scripts, lease, tokens[start : start + MAX_BATCH]):
+                    break
+        now = time.monotonic()
+        self._report(
+            [
+                token
+                for token, since in self._held.copy().items()
+                if since < now - SELF_CANCEL_SHARE * self._granted.get(token, self._lease)
+            ]
+        )
+
+    def _by_lease(self) -> dict[float, list[bytes]]:
+        """Return the held tokens by the seconds of their leases."""
+        own = self._own.copy()
+        groups: dict[float, list[bytes]] = {self._lease: []}
+        for token in self._held.copy():
+            groups.setdefault(own.get(token, self._lease), []).append(token)
+        return groups
+
+    async def _renew_batch(self, scripts: Scripts, lease: float, batch: Sequence[bytes]) -> bool:
+        """Renew leases of the same length; False when there was no answer."""
+        sent_at = time.monotonic()
+        try:
+            beat = await scripts.heartbeat(
+                consumer=self._consumer, lease_ms=round(lease * 1000), tokens=batch
+            )
+        except QueueUnavailable as error:
+            logger.warning("heartbeat of %d jobs got no answer: %s", len(batch), error)
+            return False
+        except Exception:
+            # a duty's loop edge: the leases run out if this goes on
+            logger.exception("heartbeat of %d jobs was refused", len(batch))
+            return False
+        lost = set(beat.lost)
+        for token in batch:
+            if token in self._held and token not in lost:
+                self._held[token] = sent_at
+                if lease != self._lease:
+                    self._granted[token] = lease
+        self._report(lost)
+        if beat.cancelled:
+            self._post(self._on_cancelled, beat.cancelled)
+        return True
 
     def _report(self, tokens: Sequence[bytes] | set[bytes]) -> None:
         lost = [token for token in tokens if self._held.pop(token, None) is not None]

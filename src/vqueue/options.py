@@ -29,6 +29,18 @@ def to_ms(value: Seconds, *, what: str) -> int:
     return round(value * 1000)
 
 
+#: The shortest lease: renewing it takes three round trips in its time.
+MIN_LEASE_MS = 100
+
+
+def duration_ms(value: Seconds, *, what: str, least_ms: int = 1) -> int:
+    """Convert as `to_ms`; less than `least_ms` is refused too."""
+    ms = to_ms(value, what=what)
+    if ms < least_ms:
+        raise InvalidOption(f"{what} must be at least {least_ms / 1000:g} s, not {value!r}")
+    return ms
+
+
 def check_count(value: int, *, what: str, low: int, high: int | None = None) -> None:
     """Raise InvalidOption unless the value is an integer within the bounds."""
     fits = isinstance(value, int) and not isinstance(value, bool) and value >= low
@@ -245,6 +257,10 @@ class JobOptions:
     continue_parent_on_failure: bool = False
     #: Stalls that the job survives; None leaves it to the worker.
     max_stalled: int | None = None
+    #: Seconds that an attempt may take; None leaves it to the worker.
+    timeout: Seconds | None = None
+    #: Seconds of the job's lease, at least 0.1; None leaves it to the worker.
+    lock_duration: Seconds | None = None
     #: Whether another job may stand for this one; None: no.
     deduplication: Deduplication | None = None
     #: Bytes that the data may have as JSON (UTF-8); None for no limit.
@@ -278,6 +294,12 @@ class JobOptions:
         if self.max_stalled is not None:
             check_count(self.max_stalled, what="max_stalled", low=0)
             wire["max_stalled"] = self.max_stalled
+        if self.timeout is not None:
+            wire["timeout"] = duration_ms(self.timeout, what="timeout")
+        if self.lock_duration is not None:
+            wire["lock_duration"] = duration_ms(
+                self.lock_duration, what="lock_duration", least_ms=MIN_LEASE_MS
+            )
         policies = [name for name in _ON_CHILD_FAILURE if getattr(self, name)]
         if len(policies) > 1:
             raise InvalidOption(f"{' and '.join(policies)} exclude each other: choose one")

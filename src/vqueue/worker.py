@@ -15,15 +15,24 @@ from typing import Self
 
 from redis.exceptions import RedisError
 
-from vqueue.attempt import Handler, with_start_limit
+from vqueue.attempt import Handler, with_start_limit, with_timeout
 from vqueue.connection import BLOCK_MARGIN, RedisSource, is_transient, open_client
 from vqueue.duties import Repair, Sweep, run_duty
-from vqueue.errors import InvalidOption, QueueUnavailable
+from vqueue.errors import QueueUnavailable
 from vqueue.holdings import Holdings
 from vqueue.job import Job
 from vqueue.keys import QueueKeys, check_name
 from vqueue.lease import LeaseKeeper
-from vqueue.options import KEEP_ALL, RateLimit, Retention, Seconds, check_count, to_ms
+from vqueue.options import (
+    KEEP_ALL,
+    MIN_LEASE_MS,
+    RateLimit,
+    Retention,
+    Seconds,
+    check_count,
+    duration_ms,
+    to_ms,
+)
 from vqueue.outcome import BackoffStrategy, OutcomePolicy
 from vqueue.reports import Reports
 from vqueue.schedules import Refill
@@ -47,7 +56,9 @@ class Worker:
     """Runs `handler` for the jobs of a queue, `concurrency` at a time.
 
     `lock_duration` is the lease in seconds: how long a job stays with a worker that
-    shows no sign of life; it is renewed while the handler runs. `max_stalled` is how many
+    shows no sign of life; it is renewed while the handler runs. `timeout` is how many seconds
+    an attempt may take before its handler is cancelled and it has failed; the options of a
+    job come before both. `max_stalled` is how many
     times a job may lose its worker before it fails, `max_started_attempts` how often it may
     be started, for whatever reason (None: without limit). `limiter` bounds how many jobs of
     the queue start in a time, counted over all workers that have one; a limit of the queue
@@ -67,6 +78,7 @@ class Worker:
         *,
         concurrency: int = 1,
         lock_duration: Seconds = 30,
+        timeout: Seconds | None = None,
         max_stalled: int = 1,
         max_started_attempts: int | None = None,
         limiter: RateLimit | None = None,
@@ -81,9 +93,9 @@ class Worker:
         if max_started_attempts is not None:
             check_count(max_started_attempts, what="max_started_attempts", low=1)
             handler = with_start_limit(handler, max_started_attempts)
-        self._lease_ms = to_ms(lock_duration, what="lock_duration")
-        if self._lease_ms < 100:
-            raise InvalidOption(f"lock_duration must be at least 0.1 s, not {lock_duration!r}")
+        if timeout is not None:
+            handler = with_timeout(handler, duration_ms(timeout, what="timeout"))
+        self._lease_ms = duration_ms(lock_duration, what="lock_duration", least_ms=MIN_LEASE_MS)
         self.name = name
         self.keys = QueueKeys(name, prefix)
         #: This worker process in Redis, in fences and in logs; never used twice.

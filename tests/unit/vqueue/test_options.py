@@ -44,6 +44,8 @@ def test_options_that_a_worker_needs_are_stored() -> None:
         remove_on_complete=True,
         remove_on_fail=Retention(count=5, age=60),
         max_stalled=0,
+        timeout=1.5,
+        lock_duration=0.1,
     )
     assert options.wire == {
         "attempts": 3,
@@ -51,6 +53,8 @@ def test_options_that_a_worker_needs_are_stored() -> None:
         "remove_on_complete": "0 -1",
         "remove_on_fail": "5 60000",
         "max_stalled": 0,
+        "timeout": 1500,
+        "lock_duration": 100,
     }
 
 
