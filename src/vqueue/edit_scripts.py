@@ -27,9 +27,9 @@ def _edited(reply: int | bytes | None) -> Edited:
 class EditScripts(ScriptCalls):
     """Each is safe to repeat unless it says otherwise."""
 
-    async def remove(self, *, job_id: str) -> Edited:
-        """Remove a job that is not active."""
-        return _edited(await self._call("remove", job_id))
+    async def remove(self, *, job_id: str, children: bool) -> Edited:
+        """Remove a job that is not active; 'many' when too many are under it."""
+        return _edited(await self._call("remove", job_id, int(children)))
 
     async def cancel(self, *, job_id: str, reason: bytes) -> Edited:
         """Fail a job with the reason (JSON), or have the worker of an active one do so."""

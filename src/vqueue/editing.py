@@ -22,15 +22,25 @@ class Editing(QueueBase):
     that the queue does not know, QueueUnavailable as everywhere. Repeating a call is safe.
     """
 
-    async def remove(self, job_id: str) -> bool:
+    async def remove(self, job_id: str, *, remove_children: bool = True) -> bool:
         """Remove a job with its log; False when there is none.
 
-        Raises JobNotInState for an active job: cancel it, or wait for its end. The id may
-        be added again at once.
+        With `remove_children` all that is under it in a flow goes too, but for what has a
+        parent elsewhere. Parents that stay wait for none of them any more. Raises
+        JobNotInState, and removes nothing, when one of these jobs is active: cancel it, or
+        wait for its end; InvalidOption when more than 250 jobs are under it. The id may be
+        added again at once.
         """
-        reply = await self._scripts.remove(job_id=check_name(job_id, what="job id"))
+        reply = await self._scripts.remove(
+            job_id=check_name(job_id, what="job id"), children=remove_children
+        )
         if reply is None:
             return False
+        if reply == "many":
+            raise InvalidOption(
+                f"removal of job {job_id}: more than 250 jobs are under it; remove its children "
+                "first, by remove_unprocessed_children or one by one"
+            )
         _judge(reply, job_id, attempted="removal", needed="in any other state")
         return True
 

@@ -87,6 +87,11 @@ class FlowScripts(ScriptCalls):
         parted: int = await self._call("remove_child_dependency", job_id, parent)
         return parted
 
+    async def remove_unprocessed_children(self, *, job_id: str) -> tuple[int, bool]:
+        """Remove children that have not ended: how many jobs, and whether to call again."""
+        removed, more = await self._call("remove_unprocessed_children", job_id)
+        return removed, bool(more)
+
     async def count_dependencies(self, job_id: str) -> list[int]:
         """Return how many children there are of each kind, in the order of Dependency."""
         counts = []

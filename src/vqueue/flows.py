@@ -105,6 +105,8 @@ def _prepare(new: FlowJob, queue_name: str) -> tuple[Job, NewRecord]:
             f"job {new.name!r} of a flow has a deduplication, which is for single jobs: its "
             "parent would wait for a job that is not added; give it a job_id instead"
         )
+    data = encode(new.data, "data of job %r", new.name)
+    options.check_size(data, new.name)
     given = options.job_id
     job_id = new_job_id() if given is None else check_name(given, what="job id")
     job = Job(id=job_id, name=new.name, data=new.data, queue_name=queue_name)
@@ -125,7 +127,7 @@ def _prepare(new: FlowJob, queue_name: str) -> tuple[Job, NewRecord]:
     lines = (
         encode(new.name, "job name"),
         encode(wire, "job options") if wire else b"",
-        encode(new.data, "data of job %r", new.name),
+        data,
     )
     return job, NewRecord(job_id, b"\n".join(lines), (delay_ms, place, new.name))
 

@@ -314,6 +314,14 @@ class JobOptions:
             place += "*"
         object.__setattr__(self, "settings", (to_ms(self.delay, what="delay"), place))
 
+    def check_size(self, encoded: bytes, name: str) -> None:
+        """Raise InvalidOption when the data (JSON) of the job of that name are too long."""
+        if self.size_limit is not None and len(encoded) > self.size_limit:
+            raise InvalidOption(
+                f"data of job {name!r} are {len(encoded)} bytes of JSON, and its size_limit is "
+                f"{self.size_limit}: store them elsewhere and add their address"
+            )
+
 
 #: Shared by the many jobs that have none of their own.
 DEFAULT_OPTIONS = JobOptions()

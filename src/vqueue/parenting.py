@@ -116,6 +116,19 @@ class Parenting(QueueBase):
         parted = await self._scripts.remove_child_dependency(job_id=job_id, parent=parent or "")
         return parted > 0
 
+    async def remove_unprocessed_children(self, job_id: str) -> int:
+        """Remove a job's children that have not ended, with what is under them; return how many.
+
+        Those that run, or under which a job runs, stay. A parent that waits and has no
+        other children moves on. Safe to repeat.
+        """
+        check_name(job_id, what="job id")
+        total, more = 0, True
+        while more:
+            removed, more = await self._scripts.remove_unprocessed_children(job_id=job_id)
+            total += removed
+        return total
+
     async def get_flow(
         self, job_id: str, *, depth: int = 10, max_children: int = 20
     ) -> FlowNode | None:

@@ -125,11 +125,7 @@ class Producing(QueueBase):
         else:
             delay_ms, place = options.settings
             settings = (delay_ms, place, name)
-            if options.size_limit is not None and len(encoded) > options.size_limit:
-                raise InvalidOption(
-                    f"data of job {name!r} are {len(encoded)} bytes of JSON, and its size_limit is "
-                    f"{options.size_limit}: store them elsewhere and add their address"
-                )
+            options.check_size(encoded, name)
             job._options = options.wire
             job.priority = options.priority
             if options.priority:

@@ -24,9 +24,10 @@ Crash    a repeat with the same ids adds what is missing, and counts no child tw
 --- @include events
 --- @include record
 --- @include lanes
---- @include retention
 --- @include standing
+--- @include retention
 --- @include flow
+--- @include enter
 
 local holder, token, consumer = ARGV[1], ARGV[2], ARGV[3]
 local nodes, by_ref, queues, nodes_of = {}, {}, {}, {}
@@ -64,8 +65,7 @@ end
 
 -- Whether a job can get children: one of this call, or one that has not ended.
 local function may_wait(ref)
-  local node = by_ref[ref]
-  if node and node.is_new then return true end
+  if by_ref[ref] and by_ref[ref].is_new then return true end
   local id = enter_queue_of(ref)
   local record = record_of(id)
   local place = record and place_of(record)
@@ -81,27 +81,17 @@ for _, node in ipairs(nodes) do
 end
 
 -- write
--- Put a new job into its place; return the record's first line.
+-- Put a new job into its place; return the event of that and its detail.
 local function place_node(node)
-  local id, priority = node.id, tonumber(node.place) or 0
   if node.waits then
-    redis.call('ZADD', children, now, id)
-    return 'w'
+    redis.call('ZADD', children, now, node.id)
+    redis.call('SET', job_key(node.id), string.format(
+      'w\n%.0f 0 0 0 0 %.0f \n%s', tonumber(node.place) or 0, now, node.rest))
+    return 'waiting-children', ''
   end
-  if node.delay > 0 then
-    postpone(id, now + node.delay)
-    return 'd'
-  end
-  if priority > 0 then
-    local order = 2147483648 + redis.call('HINCRBY', meta, 'back', 1)
-    redis.call('ZADD', prioritized, priority * 4294967296 + order, id)
-    return 'p'
-  end
-  if node.place == 'lifo' then
-    push_lifo(id)
-    return 'p'
-  end
-  return redis.call('XADD', ready, mint(), 'j', id)
+  enter_line(node.id, node.delay, node.place, node.rest)
+  if node.delay > 0 then return 'delayed', now + node.delay end
+  return 'waiting', ''
 end
 
 for _, queue in ipairs(queues) do
@@ -113,13 +103,9 @@ for _, queue in ipairs(queues) do
   for _, node in ipairs(nodes_of[queue]) do
     local kind, detail = 'duplicated', ''
     if node.is_new then
-      local place = place_node(node)
-      redis.call('SET', job_key(node.id), string.format(
-        '%s\n%.0f 0 0 0 0 %.0f \n%s', place, tonumber(node.place) or 0, now, node.rest))
+      kind, detail = place_node(node)
       table.insert(events.added, node.id)
       table.insert(events.added, node.name)
-      kind = ({w = 'waiting-children', d = 'delayed'})[place] or 'waiting'
-      if kind == 'delayed' then detail = now + node.delay end
     end
     table.insert(events[kind], node.id)
     table.insert(events[kind], detail)
@@ -132,9 +118,9 @@ end
 
 -- Have a parent wait for a child; one that has ended counts at once.
 local function join(parent, node)
+  if not may_wait(parent) then return end
   local id = enter_queue_of(parent)
   local key = job_key(id)
-  if not record_of(id) then return end
   redis.call('HSET', meta, 'flows', 1)
   if not node.is_new then
     for _, part in ipairs({':vals', ':ign', ':bad'}) do

@@ -1,10 +1,12 @@
 #!lua flags=allow-oom
---[[ remove: any state but active → gone, with its log and what it reported; its parents
-wait for it no more
+--[[ remove: any state but active → gone, with its log and what it reported, and with its
+children if asked; its parents wait for it no more
 KEYS  the queue's nine keys (include/keys.lua)
-ARGV  id  (string)
-Returns  1 removed | nil no such job | 'active' refused: it is held by a worker
-Cost     O(log n)          Crash  a repeat answers nil
+ARGV  id        (string)
+      with_children  ('1' with all that is under it and has no other parent, else '0')
+Returns  1 removed | nil no such job | refused: 'active' it is held by a worker, or one under
+         it is | 'many' more than 250 jobs are under it
+Cost     O(k log n), k jobs          Crash  a repeat answers nil
 Leaves no tombstone: whoever removes a job by hand may add its id again at once. ]]
 --- @include keys
 --- @include clock
@@ -16,17 +18,19 @@ Leaves no tombstone: whoever removes a job by hand may add its id again at once.
 --- @include flow
 --- @include enter
 --- @include dedup
+--- @include tree
 
-local id = ARGV[1]
+local id, with_children = ARGV[1], ARGV[2] == '1'
 local job = load_job(id)
 local state = job and standing_of(id, job[1])
 if not state then return nil end
 if state == 'active' then return state end
-reserve(1)
-leave(id, job[1])
-forget_owner(id, job[4])
-if has_flows then note_ended(id, 'gone', '') end
-redis.call('UNLINK', unpack(keys_of(id)))
-emit('removed', {id, state})
-if #notices > 0 then tell_parents(0) end
+reserve(0)
+local doomed, obstacle = {ref_of(id)}, nil
+if has_flows and with_children then
+  doomed, obstacle = tree_of(doomed[1])
+  enter(home)
+end
+if obstacle then return obstacle end
+remove_jobs(doomed)
 return 1

@@ -45,6 +45,7 @@ NEED_NO_FENCE = {
     "rate_limit": "changes no job",
     "read_events": "belongs to a reader of events",
     "remove": "leaves active jobs alone",
+    "remove_unprocessed_children": "leaves active jobs alone",
     "remove_child_dependency": "parts jobs, whoever runs them",
     "repair": "looks at entries that are pending for nobody",
     "retry": "leaves active jobs alone",

@@ -1,0 +1,81 @@
+"""Removing jobs of flows: with what is under them, and never a job that runs."""
+
+from collections.abc import AsyncIterator
+
+import pytest
+
+from tests.contract.vqueue.test_flows import node
+from tests.support.driver import Driver
+from vqueue import InvalidOption, JobNotInState, Queue
+
+
+@pytest.fixture
+async def other(redis_url: str, queue_name: str) -> AsyncIterator[Driver]:
+    """A second queue of the same server; its invariants hold at the end, too."""
+    driver = Driver(redis_url, f"{queue_name}-other")
+    yield driver
+    await driver.check()
+    await driver.close()
+
+
+async def test_removing_the_last_child_frees_its_parent(driver: Driver, queue: Queue) -> None:
+    await queue.add_flow(node("parent", node("one"), node("two")))
+    await queue.remove("one")
+    assert await driver.state("parent") == "waiting-children"
+    await queue.remove("two")
+    assert await driver.state("parent") == "waiting"
+
+
+async def test_a_tree_is_removed_whole_over_its_queues(
+    driver: Driver, other: Driver, queue: Queue
+) -> None:
+    away = node("away", node("leaf"), queue_name=other.queue_name)
+    await queue.add_flow(node("root", away, node("beside")))
+    assert await queue.remove("root")
+    for names in (await driver.dump()).types, (await other.dump()).types:
+        assert {name for name in names if name.startswith("j:")} == set()
+
+
+async def test_a_tree_in_which_a_job_runs_stays(
+    driver: Driver, other: Driver, queue: Queue
+) -> None:
+    away = node("away", node("leaf"), queue_name=other.queue_name)
+    await queue.add_flow(node("root", away, node("beside")))
+    await other.take_one()
+    with pytest.raises(JobNotInState, match="is active"):
+        await queue.remove("root")
+    assert await driver.state("beside") == "waiting"
+    assert await queue.remove("root", remove_children=False)
+    assert await driver.state("beside") == "waiting"
+
+
+async def test_a_child_with_a_parent_elsewhere_stays(driver: Driver, queue: Queue) -> None:
+    shared = node("shared")
+    await queue.add_flow(node("root", node("left", shared), node("right", shared)))
+    await queue.remove("left")
+    assert await driver.state("shared") == "waiting"
+    await queue.remove("right")
+    assert await driver.state("shared") is None
+    assert await driver.state("root") == "waiting"
+
+
+async def test_a_tree_that_is_too_large_for_one_call_is_refused(
+    driver: Driver, queue: Queue
+) -> None:
+    await queue.add_flow(node("root", *(node(f"a-{k}") for k in range(200))))
+    await queue.add_children(f"{queue.name}:root", [node(f"b-{k}") for k in range(100)])
+    with pytest.raises(InvalidOption, match="more than 250 jobs"):
+        await queue.remove("root")
+    assert await queue.remove_unprocessed_children("root") == 300
+    assert await driver.state("root") == "waiting"
+
+
+async def test_unprocessed_children_are_removed_and_those_that_run_stay(
+    driver: Driver, queue: Queue
+) -> None:
+    await queue.add_flow(node("root", node("runs"), node("waits"), node("later", delay=60)))
+    await driver.take_one()
+    assert await queue.remove_unprocessed_children("root") == 2
+    states = [await driver.state(job) for job in ("runs", "waits", "later", "root")]
+    assert states == ["active", None, None, "waiting-children"]
+    assert await queue.remove_unprocessed_children("root") == 0
