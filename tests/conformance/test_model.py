@@ -12,13 +12,14 @@ from hypothesis.stateful import run_state_machine_as_test
 
 from tests.conformance.model.adding import Adding
 from tests.conformance.model.faults import Faults
+from tests.conformance.model.operating import Operating
 from tests.conformance.model.working import Working
 
 RUNS = 200
 
 
-class QueueMachine(Adding, Working, Faults):
-    """All rules together: 34 of them."""
+class QueueMachine(Adding, Working, Faults, Operating):
+    """All rules together: 46 of them."""
 
 
 def test_any_order_of_calls_leaves_the_queue_as_the_model_says(

@@ -53,6 +53,10 @@ class QueueModel:
         self.past: list[tuple[TakenJob, str]] = []
         #: Job id → the activation that was the last to end by its own worker.
         self.ended_by: dict[str, tuple[bytes, str]] = {}
+        #: Ids of jobs that were removed by hand → the events of that life.
+        self.former: dict[str, list[str]] = {}
+        self.is_paused = False
+        self.concurrency: int | None = None
         self._order = count(1)
 
     def in_state(self, *states: str) -> list[ModelJob]:
@@ -60,6 +64,11 @@ class QueueModel:
         return sorted(
             (job for job in self.jobs.values() if job.state in states), key=lambda job: job.id
         )
+
+    @property
+    def idle(self) -> list[ModelJob]:
+        """The jobs that no worker holds, by id."""
+        return self.in_state("waiting", "delayed", "completed", "failed")
 
     def held_by(self, consumer: str) -> list[ModelJob]:
         """The active jobs of a consumer, by id."""
@@ -107,7 +116,7 @@ class QueueModel:
             return False
         job = ModelJob(id=job_id, priority=0 if place == "lifo" else int(place))
         self.jobs[job_id] = job
-        job.events.append("added")
+        job.events = [*self.former.pop(job_id, []), "added"]
         if is_delayed:
             self.postpone(job)
         elif place == "lifo":
@@ -121,6 +130,10 @@ class QueueModel:
         due = [job for job in self.in_state("delayed") if job.due is not None]
         for job in sorted(due, key=lambda job: job.due or 0):
             self.to_back(job)
+        if self.is_paused:
+            want = 0
+        elif self.concurrency is not None:
+            want = max(0, min(want, self.concurrency - len(self.in_state("active"))))
         taken = self.line[:want]
         for job in taken:
             job.state, job.holder = "active", consumer
@@ -151,6 +164,30 @@ class QueueModel:
         """Forget a job; its id stays refused."""
         del self.jobs[job.id]
         self.gone.add(job.id)
+
+    def remove_by_hand(self, job: ModelJob) -> None:
+        """Forget a job; its id may be added again."""
+        del self.jobs[job.id]
+        self.ended_by.pop(job.id, None)
+        self.former[job.id] = [*job.events, "removed"]
+
+    def change_priority(self, job: ModelJob, priority: int, *, lifo: bool) -> None:
+        """Behind its new equals, or before them; a delayed job gets its place when it is due."""
+        job.priority = priority
+        if job.state == "waiting":
+            lane = _BACK if not lifo else _FRONT if priority else _LIFO
+            self._to(job, lane, grows_backwards=lifo)
+            job.events.pop()  # it did not move to another state
+        job.events.append("changed")
+
+    def retry(self, job: ModelJob, *, made: bool, started: bool) -> None:
+        """Run an ended job again."""
+        job.value = b""
+        if made:
+            job.made = 0
+        if started:
+            job.begun, job.stalls = job.made, 0
+        self.to_back(job)
 
     def keep_newest(self, count: int) -> None:
         """Remove the completed jobs that were the first to end."""

@@ -10,7 +10,9 @@ from tests.conformance.model.machine import QueueFrame, consumers
 from tests.conformance.model.model import ModelJob
 from tests.support.driver import KEEP_ALL, KEEP_NONE, LONG_MS, settle
 
-_RESULT, _REASON = b'"done"', b'"boom"'
+#: What a job returns, as JSON.
+RESULT = b'"done"'
+_REASON = b'"boom"'
 _KEEP_TWO = "2 -1"
 
 
@@ -64,38 +66,38 @@ class Working(QueueFrame):
     @precondition(lambda self: self.model.in_state("active"))
     @rule(data=st.data())
     def complete(self, data: st.DataObject) -> None:
-        self._finish([self.choose(data, self.model.in_state("active"))], "completed", _RESULT)
+        self._finish([self.choose(data, self.model.in_state("active"))], "completed", RESULT)
 
     @precondition(lambda self: self.model.in_state("active"))
     @rule(data=st.data(), want=st.integers(1, 3))
     def complete_and_take(self, data: st.DataObject, want: int) -> None:
         job = self.choose(data, self.model.in_state("active"))
-        self._finish([job], "completed", _RESULT, want=want)
+        self._finish([job], "completed", RESULT, want=want)
 
     @precondition(lambda self: self.model.in_state("active"))
     @rule(data=st.data(), want=st.integers(0, 3))
     def complete_many_of_a_worker(self, data: st.DataObject, want: int) -> None:
         job = self.choose(data, self.model.in_state("active"))
         jobs = self.choose_some(data, self.model.held_by(job.holder))
-        self._finish(jobs, "completed", _RESULT, want=want)
+        self._finish(jobs, "completed", RESULT, want=want)
 
     @precondition(lambda self: self.model.in_state("active"))
     @rule(data=st.data())
     def complete_and_keep_nothing(self, data: st.DataObject) -> None:
         job = self.choose(data, self.model.in_state("active"))
-        self._finish([job], "completed", _RESULT, rule=KEEP_NONE)
+        self._finish([job], "completed", RESULT, rule=KEEP_NONE)
 
     @precondition(lambda self: self.model.in_state("active"))
     @rule(data=st.data())
     def complete_and_keep_two(self, data: st.DataObject) -> None:
         job = self.choose(data, self.model.in_state("active"))
-        self._finish([job], "completed", _RESULT, rule=_KEEP_TWO)
+        self._finish([job], "completed", RESULT, rule=_KEEP_TWO)
 
     @precondition(lambda self: self.model.in_state("active"))
     @rule(data=st.data())
     def complete_with_an_unsent_progress(self, data: st.DataObject) -> None:
         job = self.choose(data, self.model.in_state("active"))
-        self._finish([job], "completed", _RESULT, progress=b"100")
+        self._finish([job], "completed", RESULT, progress=b"100")
 
     @precondition(lambda self: self.model.in_state("active"))
     @rule(data=st.data())
@@ -158,7 +160,7 @@ class Working(QueueFrame):
     @rule(consumer=consumers)
     def heartbeat(self, consumer: str) -> None:
         tokens = [job.taken.token for job in self.model.held_by(consumer) if job.taken]
-        lost = self.run(
+        beat = self.run(
             self.driver.scripts.heartbeat(consumer=consumer, lease_ms=LONG_MS, tokens=tokens)
         )
-        assert lost == []
+        assert beat.lost == []

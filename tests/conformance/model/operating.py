@@ -1,0 +1,100 @@
+"""Rules: what operators do."""
+
+from hypothesis import strategies as st
+from hypothesis.stateful import precondition, rule
+
+from tests.conformance.model.machine import QueueFrame
+from tests.conformance.model.working import RESULT
+from tests.support.driver import LONG_MS, settle
+from vqueue.edit_scripts import Resets
+
+_CANCELLED = b'"cancelled"'
+
+
+class Operating(QueueFrame):
+    """Removal, promotion, retry, priorities, cancellation, pause and global concurrency."""
+
+    @precondition(lambda self: self.model.idle)
+    @rule(data=st.data())
+    def remove(self, data: st.DataObject) -> None:
+        job = self.choose(data, self.model.idle)
+        assert self.run(self.driver.scripts.remove(job_id=job.id)) == 1
+        self.model.remove_by_hand(job)
+
+    @precondition(lambda self: self.model.former)
+    @rule(data=st.data())
+    def add_an_id_that_was_removed_by_hand(self, data: st.DataObject) -> None:
+        job_id = data.draw(st.sampled_from(sorted(self.model.former)))
+        expected = int(self.model.add(job_id, place="0", is_delayed=False))
+        assert self.run(self.driver.add(job_id)) == [expected]
+
+    @precondition(lambda self: self.model.in_state("active"))
+    @rule(data=st.data())
+    def an_active_job_is_left_alone(self, data: st.DataObject) -> None:
+        job, scripts = self.choose(data, self.model.in_state("active")), self.driver.scripts
+        assert self.run(scripts.remove(job_id=job.id)) == "active"
+        assert self.run(scripts.promote(job_id=job.id)) == "active"
+        changed = scripts.change_priority(job_id=job.id, priority=1, lifo=False)
+        assert self.run(changed) == "active"
+
+    @precondition(lambda self: self.model.in_state("delayed"))
+    @rule(data=st.data())
+    def promote(self, data: st.DataObject) -> None:
+        job = self.choose(data, self.model.in_state("delayed"))
+        assert self.run(self.driver.scripts.promote(job_id=job.id)) == 1
+        self.model.to_back(job)
+
+    @precondition(lambda self: self.model.in_state("waiting", "delayed"))
+    @rule(data=st.data(), priority=st.integers(0, 3), lifo=st.booleans())
+    def change_priority(self, data: st.DataObject, priority: int, lifo: bool) -> None:
+        job = self.choose(data, self.model.in_state("waiting", "delayed"))
+        changed = self.driver.scripts.change_priority(job_id=job.id, priority=priority, lifo=lifo)
+        assert self.run(changed) == 1
+        self.model.change_priority(job, priority, lifo=lifo)
+
+    @precondition(lambda self: self.model.in_state("completed", "failed"))
+    @rule(data=st.data(), made=st.booleans(), started=st.booleans())
+    def retry(self, data: st.DataObject, made: bool, started: bool) -> None:
+        job = self.choose(data, self.model.in_state("completed", "failed"))
+        retried = self.driver.scripts.retry(
+            job_id=job.id, state=job.state, resets=Resets(made=made, started=started)
+        )
+        reply = self.run(retried)
+        assert isinstance(reply, tuple)
+        assert reply[0] == 1
+        self.model.retry(job, made=made, started=started)
+
+    @precondition(lambda self: self.model.in_state("waiting", "delayed"))
+    @rule(data=st.data())
+    def cancel(self, data: st.DataObject) -> None:
+        job = self.choose(data, self.model.in_state("waiting", "delayed"))
+        assert self.run(self.driver.scripts.cancel(job_id=job.id, reason=_CANCELLED)) == 1
+        job.state, job.value = "failed", _CANCELLED
+        job.events.append("failed")
+
+    @precondition(lambda self: self.model.in_state("active"))
+    @rule(data=st.data())
+    def a_result_comes_before_the_cancellation_is_heard(self, data: st.DataObject) -> None:
+        job = self.choose(data, self.model.in_state("active"))
+        assert job.taken
+        cancelled = self.driver.scripts.cancel(job_id=job.id, reason=_CANCELLED)
+        assert self.run(cancelled) == "active"
+        beat = self.driver.scripts.heartbeat(
+            consumer=job.holder, lease_ms=LONG_MS, tokens=[job.taken.token]
+        )
+        assert list(self.run(beat).cancelled) == [job.taken.token]
+        settlement = settle(job.taken, value=RESULT, consumer=job.holder)
+        reply = self.run(self.driver.finish(settlement, consumer=job.holder))
+        assert reply.statuses == [1]
+        self.model.end(job, "completed", RESULT, now_ms=reply.taken.now_ms)
+        self.handed_out(reply.taken, job.holder, 0)
+
+    @rule(is_paused=st.booleans())
+    def pause_or_resume(self, is_paused: bool) -> None:
+        self.run(self.driver.scripts.pause(paused=is_paused))
+        self.model.is_paused = is_paused
+
+    @rule(concurrency=st.one_of(st.none(), st.integers(1, 3)))
+    def set_global_concurrency(self, concurrency: int | None) -> None:
+        self.run(self.driver.scripts.set_limits(concurrency=concurrency))
+        self.model.concurrency = concurrency
