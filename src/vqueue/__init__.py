@@ -26,6 +26,7 @@ from vqueue.events import JobEvent, QueueEvents
 from vqueue.explaining import Explanation, Hindrance
 from vqueue.flow_scripts import Dependency
 from vqueue.flows import FlowJob, FlowNode, FlowProducer, chain, chord, group
+from vqueue.inspecting import JobPage
 from vqueue.job import Job, JobState
 from vqueue.options import Backoff, Deduplication, JobOptions, RateLimit, Retention
 from vqueue.parenting import DependencyPage
@@ -57,6 +58,7 @@ __all__ = [
     "JobNotFound",
     "JobNotInState",
     "JobOptions",
+    "JobPage",
     "JobParked",
     "JobScheduler",
     "JobState",

@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 
+from vqueue.errors import InvalidOption
 from vqueue.job import Job, JobState, job_from_snapshot
 from vqueue.keys import check_name
+from vqueue.options import MAX_PRIORITY, check_count
 from vqueue.queue_base import QueueBase
 from vqueue.scripts import MAX_BATCH
 
@@ -19,6 +22,15 @@ _COUNTED = (
     JobState.FAILED,
     JobState.WAITING_CHILDREN,
 )
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class JobPage:
+    """One page of `Queue.get_jobs_in`."""
+
+    jobs: list[Job]
+    #: For the next page; None when this was the last one.
+    cursor: str | None
 
 
 class Inspecting(QueueBase):
@@ -43,6 +55,51 @@ class Inspecting(QueueBase):
     async def get_job_counts(self) -> dict[JobState, int]:
         """Return how many jobs are in each state, as of one moment."""
         return dict(zip(_COUNTED, await self._scripts.counts(), strict=True))
+
+    async def get_jobs_in(
+        self,
+        *states: JobState,
+        cursor: str | None = None,
+        limit: int = 100,
+        asc: bool = False,
+    ) -> JobPage:
+        """Return a page of the jobs in some states, one state after the other.
+
+        At most `limit` (1 to 250) jobs; go on with the `cursor` of the page before, and the same
+        states and order. `asc`: first those that are taken, come due or ended first; else the
+        opposite (active jobs are always in the order in which they were taken). A page costs
+        O(log n + limit), wherever it is. Jobs that move meanwhile may be on two pages or none.
+        Raises InvalidOption for a cursor that is none.
+        """
+        check_count(limit, what="limit", low=1, high=MAX_BATCH)
+        left = list(states) or list(JobState)
+        at = ""
+        if cursor is not None:
+            state, _, at = cursor.partition("|")
+            if state not in left or not at.startswith(("z", "r", "x")):
+                raise InvalidOption(
+                    f"cursor {cursor!r} is not one of a page of {', '.join(left)}: give the "
+                    "cursor of the page before, with the same states"
+                )
+            left = left[left.index(JobState(state)) :]
+        jobs: list[Job] = []
+        for state in left:
+            next_at, found = await self._scripts.page(
+                state=state, cursor=at, limit=limit - len(jobs), is_rising=asc
+            )
+            jobs += [job_from_snapshot(i, told, queue_name=self.name) for i, told in found]
+            if next_at:
+                return JobPage(jobs=jobs, cursor=f"{state}|{next_at}")
+            at = ""
+        return JobPage(jobs=jobs, cursor=None)
+
+    async def get_counts_per_priority(self, *priorities: int) -> dict[int, int]:
+        """Return how many jobs wait in line with each priority (0: without one)."""
+        for priority in priorities:
+            check_count(priority, what="priority", low=0, high=MAX_PRIORITY)
+        check_count(len(priorities), what="number of priorities", low=1, high=1000)
+        counts = await self._scripts.counts_per_priority(priorities=priorities)
+        return dict(zip(priorities, counts, strict=True))
 
     async def get_job_logs(self, job_id: str, *, start: int = 0, end: int = -1) -> list[str]:
         """Return log lines from `start` to `end` (both included, negative from the end)."""

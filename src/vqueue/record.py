@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from vqueue.codec import encode
 
@@ -41,6 +41,12 @@ class Snapshot(NamedTuple):
     progress: bytes
     #: Data that was changed while it ran (JSON), b"" when it was not.
     data: bytes
+
+    @classmethod
+    def read(cls, reply: list[Any]) -> Snapshot:
+        """Read what the script tells of a job that it knows."""
+        state, consumer, *others = reply
+        return cls(state.decode(), consumer.decode(), *others)
 
 
 class Settlement(NamedTuple):

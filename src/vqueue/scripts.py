@@ -183,16 +183,31 @@ class Scripts(EditScripts, ExplainScripts, LimitScripts, ScheduleScripts, FlowSc
     async def snapshot(self, *, ids: Sequence[str]) -> Snapshots:
         """Return what the queue knows of at most 250 jobs."""
         ms, seq, replies = await self._call("snapshot", *ids)
-        jobs = [
-            Snapshot(reply[0].decode(), reply[1].decode(), *reply[2:]) if reply else None
-            for reply in replies
-        ]
+        jobs = [Snapshot.read(reply) if reply else None for reply in replies]
         return Snapshots((ms, seq), jobs)
 
     async def counts(self) -> list[int]:
         """Return jobs per state, in the order of counts.lua."""
         counts: list[int] = await self._call("counts")
         return counts
+
+    async def counts_per_priority(self, *, priorities: Sequence[int]) -> list[int]:
+        """Return how many jobs wait in line with each of at most 1000 priorities."""
+        counts: list[int] = await self._call("counts_per_priority", *priorities)
+        return counts
+
+    async def page(
+        self, *, state: str, cursor: str, limit: int, is_rising: bool
+    ) -> tuple[str, list[tuple[str, Snapshot]]]:
+        """Return the cursor of the next page ('': there is none) and at most 250 jobs."""
+        order = "asc" if is_rising else "desc"
+        next_cursor, *told = await self._call("page", state, cursor, limit, order)
+        jobs = [
+            (job_id.decode(), Snapshot.read(reply))
+            for job_id, reply in zip(told[::2], told[1::2], strict=True)
+            if reply
+        ]
+        return next_cursor.decode(), jobs
 
     async def read_events(
         self, *, group: str, consumer: str, budget: int

@@ -14,15 +14,5 @@ Every later event has a larger id than the version. ]]
 
 local version = redis.call('HMGET', meta, 'ms', 'seq')
 local jobs = {}
-for k, id in ipairs(ARGV) do
-  local record = record_of(id)
-  local state, consumer, ms
-  if record then state, consumer, ms = standing_of(id, place_of(record)) end
-  if state then
-    local live = redis.pcall('HMGET', live_key(id), 'g', 'd')
-    jobs[k] = {state, consumer, ms, record, live[1] or '', live[2] or ''}
-  else
-    jobs[k] = false -- unknown, or not a record
-  end
-end
+for k, id in ipairs(ARGV) do jobs[k] = tell(id) end
 return {tonumber(version[1]) or 0, tonumber(version[2]) or 0, jobs}

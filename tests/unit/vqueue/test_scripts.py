@@ -39,7 +39,9 @@ NEED_NO_FENCE = {
     "explain": "reads",
     "leave_events": "belongs to a reader of events",
     "limits": "reads",
+    "counts_per_priority": "reads",
     "open": "changes no job",
+    "page": "reads",
     "promote": "leaves active jobs alone",
     "pause": "changes no job",
     "rate_limit": "changes no job",
@@ -57,6 +59,9 @@ NEED_NO_FENCE = {
     "sweep": "takes jobs from their holders on purpose",
     "take": "makes activations",
 }
+
+#: Scripts that write nothing.
+READ_ONLY = {"counts", "counts_per_priority", "explain", "limits", "page", "snapshot"}
 
 #: Commands that change a job or its entry.
 _WRITE = re.compile(
@@ -130,7 +135,7 @@ def test_a_script_that_refuses_writes_when_memory_is_full_is_one_that_adds(name:
     wanted = "flags=allow-oom"
     if name in _REFUSED_WHEN_FULL:
         wanted = ""
-    elif name in ("counts", "explain", "limits", "snapshot"):
+    elif name in READ_ONLY:
         wanted = "flags=no-writes"
     assert flags == wanted
 

@@ -30,6 +30,16 @@ local function standing_of(id, place)
   return consumer and 'active' or 'waiting', consumer or '', 0
 end
 
+-- What snapshot.lua tells of a job; false when there is none, or it is not a record.
+local function tell(id)
+  local record = record_of(id)
+  if not record then return false end
+  local state, consumer, ms = standing_of(id, place_of(record))
+  if not state then return false end
+  local live = redis.pcall('HMGET', live_key(id), 'g', 'd')
+  return {state, consumer, ms, record, live[1] or '', live[2] or ''}
+end
+
 -- take a job that is not active out of its place
 local function leave(id, place)
   local stream, entry = entry_of(place)
