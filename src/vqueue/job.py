@@ -71,8 +71,12 @@ LEGAL_TRANSITIONS: dict[JobState | None, frozenset[JobState | None]] = {
         }
     ),
     # back to the line: retried by hand
-    JobState.COMPLETED: frozenset({JobState.WAITING, JobState.PRIORITIZED, None}),
-    JobState.FAILED: frozenset({JobState.WAITING, JobState.PRIORITIZED, None}),
+    JobState.COMPLETED: frozenset(
+        {JobState.WAITING, JobState.PRIORITIZED, JobState.WAITING_CHILDREN, None}
+    ),
+    JobState.FAILED: frozenset(
+        {JobState.WAITING, JobState.PRIORITIZED, JobState.WAITING_CHILDREN, None}
+    ),
 }
 
 

@@ -34,7 +34,7 @@ _BEFORE: dict[str, frozenset[str | None]] = {
         {"added", "delayed", "active", "stalled", "waiting", "waiting-children"}
         | {"completed", "failed"}  # retried
     ),
-    "waiting-children": frozenset({"added", "active"}),
+    "waiting-children": frozenset({"added", "active", "completed", "failed"}),
     "delayed": frozenset({"added", "active", "delayed", "waiting-children"}),
     "active": frozenset({"waiting"}),
     "stalled": frozenset({"active"}),

@@ -1,6 +1,6 @@
 #!lua flags=allow-oom
 --[[ retry: completed or failed → waiting or prioritized, with its own priority and without
-what became of it before
+what became of it before; → waiting-children when it has children that have not ended
 KEYS  the queue's nine keys (include/keys.lua)
 ARGV  from      ('completed' or 'failed')
       made      ('1' to count the attempts that ended anew)
@@ -18,6 +18,9 @@ Crash    a job leaves its set last; a repeat retries what is still there ]]
 --- @include record
 --- @include lanes
 --- @include standing
+--- @include retention
+--- @include flow
+--- @include rejoin
 
 local from, made, begun, before, most, id = ARGV[1], ARGV[2], ARGV[3], ARGV[4], ARGV[5], ARGV[6]
 local set = from == 'completed' and completed or failed
@@ -32,20 +35,29 @@ else
   if state ~= from then return state end
 end
 if #ids == 0 then return {0, before} end
-reserve(#ids + 1)
-local waiting = {}
+reserve(#ids + 2)
+local waiting, parked = {}, {}
 for _, ended in ipairs(ids) do
   local job = load_job(ended)
   if job and set_of(job[1]) == set then
     job[7], job[8], job.started = '', '', 0
     if made == '1' then job.made = 0 end
     if begun == '1' then job.begun, job.stalls = job.made, 0 end
-    push_back(ended, job)
-    waiting[#waiting + 1] = ended
-    waiting[#waiting + 1] = from
+    local told = waiting
+    if has_flows then rejoin_parents(ended) end
+    if has_flows and forgive_children(ended) then
+      told = parked
+      redis.call('ZADD', children, now, ended)
+      move(ended, job, 'w')
+    else
+      push_back(ended, job)
+    end
+    told[#told + 1] = ended
+    told[#told + 1] = from
   end
 end
 redis.call('ZREM', set, unpack(ids))
 emit('waiting', waiting)
+emit('waiting-children', parked)
 arm()
 return {#ids, before}

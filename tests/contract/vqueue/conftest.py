@@ -29,3 +29,12 @@ async def queue(redis_url: str, queue_name: str) -> AsyncIterator[Queue]:
     """This test's queue."""
     async with Queue(queue_name, redis_url) as queue:
         yield queue
+
+
+@pytest.fixture
+async def other(redis_url: str, queue_name: str) -> AsyncIterator[Driver]:
+    """A second queue of the same server; its invariants hold at the end, too."""
+    driver = Driver(redis_url, f"{queue_name}-other")
+    yield driver
+    await driver.check()
+    await driver.close()

@@ -1,21 +1,10 @@
 """Removing jobs of flows: with what is under them, and never a job that runs."""
 
-from collections.abc import AsyncIterator
-
 import pytest
 
-from tests.contract.vqueue.test_flows import node
 from tests.support.driver import Driver
+from tests.support.flows import node
 from vqueue import InvalidOption, JobNotInState, Queue
-
-
-@pytest.fixture
-async def other(redis_url: str, queue_name: str) -> AsyncIterator[Driver]:
-    """A second queue of the same server; its invariants hold at the end, too."""
-    driver = Driver(redis_url, f"{queue_name}-other")
-    yield driver
-    await driver.check()
-    await driver.close()
 
 
 async def test_removing_the_last_child_frees_its_parent(driver: Driver, queue: Queue) -> None:

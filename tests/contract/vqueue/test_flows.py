@@ -1,15 +1,11 @@
 """Flows: parents wait for their children, and move on once."""
 
-from collections.abc import AsyncIterator, Sequence
-from typing import Any
-
 import pytest
 
-from tests.support.driver import KEEP_NONE, Driver, expire, settle
+from tests.support.driver import KEEP_NONE, Driver, settle
+from tests.support.flows import IGNORE, REMOVE, complete, node, shape, states, taken
 from vqueue import (
-    Dependency,
     FlowJob,
-    FlowNode,
     FlowProducer,
     InvalidOption,
     JobOptions,
@@ -19,59 +15,6 @@ from vqueue import (
     chord,
     group,
 )
-from vqueue.record import TakenJob
-
-
-def node(job_id: str, *children: FlowJob, queue_name: str | None = None, **options: Any) -> FlowJob:
-    """A job of a flow, named by its id."""
-    return FlowJob(
-        name=job_id,
-        queue_name=queue_name,
-        options=JobOptions(job_id=job_id, **options),
-        children=children,
-    )
-
-
-def shape(flow: FlowNode) -> Any:
-    """The ids of a flow, nested."""
-    return (
-        {flow.job.id: [shape(child) for child in flow.children]} if flow.children else flow.job.id
-    )
-
-
-@pytest.fixture
-async def other(redis_url: str, queue_name: str) -> AsyncIterator[Driver]:
-    """A second queue of the same server; its invariants hold at the end, too."""
-    driver = Driver(redis_url, f"{queue_name}-other")
-    yield driver
-    await driver.check()
-    await driver.close()
-
-
-async def taken(driver: Driver, count: int) -> dict[str, TakenJob]:
-    """Take so many jobs; by their ids."""
-    jobs = {job.id.decode(): job for job in (await driver.take(count)).jobs}
-    assert len(jobs) == count
-    return jobs
-
-
-async def complete(driver: Driver, *job_ids: str, value: bytes = b'"done"') -> None:
-    """Take the jobs, which must be the next ones, and complete them."""
-    jobs = await taken(driver, len(job_ids))
-    assert set(jobs) == set(job_ids)
-    await driver.finish(*(settle(job, value=value) for job in jobs.values()))
-
-
-async def fail(driver: Driver, job_id: str, *, value: bytes = b'"broken"') -> None:
-    """Take the job, which must be the next one, and fail it."""
-    job = await driver.take_one()
-    assert job.id.decode() == job_id
-    await driver.finish(settle(job, "failed", value=value))
-
-
-async def states(driver: Driver, job_ids: Sequence[str]) -> list[str | None]:
-    """The states of jobs."""
-    return [await driver.state(job_id) for job_id in job_ids]
 
 
 async def test_a_parent_runs_after_its_children_and_reads_their_values(
@@ -153,100 +96,6 @@ async def test_a_parent_takes_its_keys_with_it(driver: Driver, queue: Queue) -> 
     assert {name for name in dump.types if name.startswith("j:parent")} == set()
 
 
-IGNORE: dict[str, Any] = {"ignore_dependency_on_failure": True}
-REMOVE: dict[str, Any] = {"remove_dependency_on_failure": True}
-CONTINUE: dict[str, Any] = {"continue_parent_on_failure": True}
-
-
-@pytest.mark.parametrize("policy", [{}, {"fail_parent_on_failure": True}])
-async def test_a_failed_child_fails_its_parents_up_to_the_root(
-    driver: Driver, queue: Queue, policy: dict[str, Any]
-) -> None:
-    await queue.add_flow(node("root", node("middle", node("leaf", **policy)), node("sibling")))
-    await fail(driver, "leaf")
-
-    assert await states(driver, ["middle", "root", "sibling"]) == ["failed", "failed", "waiting"]
-    root = await queue.get_job("root")
-    assert root is not None
-    assert root.failed_reason == f"child {queue.name}:middle failed"
-    assert root.attempts_made == 0
-    await complete(driver, "sibling")
-    assert await queue.get_dependencies_count("root") == {
-        Dependency.PROCESSED: 1,
-        Dependency.UNPROCESSED: 0,
-        Dependency.IGNORED: 0,
-        Dependency.FAILED: 1,
-    }
-
-
-async def test_a_failure_in_another_queue_stops_where_it_is_ignored(
-    driver: Driver, other: Driver, queue: Queue
-) -> None:
-    away = other.queue_name
-    await queue.add_flow(
-        node("root", node("middle", node("leaf"), queue_name=away, **IGNORE), node("sibling"))
-    )
-    await fail(other, "leaf")
-    assert await other.state("middle") == "failed"
-    assert await driver.state("root") == "waiting-children"
-    await complete(driver, "sibling")
-    assert await driver.state("root") == "waiting"
-    assert await queue.get_ignored_children_failures("root") == {
-        f"{away}:middle": f"child {away}:leaf failed"
-    }
-
-
-async def test_an_ignored_failure_counts_as_an_end(driver: Driver, queue: Queue) -> None:
-    await queue.add_flow(node("parent", node("one", **IGNORE), node("two")))
-    await fail(driver, "one")
-    assert await driver.state("parent") == "waiting-children"
-    await complete(driver, "two")
-    assert await queue.get_ignored_children_failures("parent") == {f"{queue.name}:one": "broken"}
-    await complete(driver, "parent")
-
-
-async def test_a_failure_that_is_to_be_forgotten_leaves_nothing(
-    driver: Driver, queue: Queue
-) -> None:
-    await queue.add_flow(node("parent", node("one", **REMOVE)))
-    await fail(driver, "one")
-    assert await driver.state("parent") == "waiting"
-    assert set((await queue.get_dependencies_count("parent")).values()) == {0}
-
-
-async def test_a_parent_that_is_to_continue_starts_before_the_others_end(
-    driver: Driver, queue: Queue
-) -> None:
-    await queue.add_flow(node("parent", node("one", **CONTINUE), node("two", delay=60)))
-    await fail(driver, "one")
-    assert await driver.state("parent") == "waiting"
-    assert await queue.get_ignored_children_failures("parent") == {f"{queue.name}:one": "broken"}
-
-
-@pytest.mark.parametrize("policy", [{}, IGNORE, REMOVE, CONTINUE])
-async def test_a_child_that_stalls_too_often_counts_as_failed(
-    driver: Driver, queue: Queue, policy: dict[str, Any]
-) -> None:
-    await queue.add_flow(node("parent", node("child", **policy)))
-    child = await driver.take_one()
-    await driver.sweep()
-    await expire(driver, child.token)
-    await driver.sweep(max_stalled=0)
-    assert await driver.state("child") == "failed"
-    assert await driver.state("parent") == ("waiting" if policy else "failed")
-
-
-async def test_a_child_with_attempts_left_does_not_count_as_failed(
-    driver: Driver, queue: Queue
-) -> None:
-    await queue.add_flow(node("parent", node("child")))
-    child = await driver.take_one()
-    await driver.finish(settle(child, "waiting", value=b'"again"'))
-    assert await driver.state("parent") == "waiting-children"
-    await complete(driver, "child")
-    assert await driver.state("parent") == "waiting"
-
-
 async def test_a_parents_own_delay_and_priority_apply_when_its_children_have_ended(
     driver: Driver, queue: Queue
 ) -> None:
@@ -270,14 +119,6 @@ async def test_a_job_under_several_parents_frees_each_of_them(driver: Driver, qu
     await complete(driver, "shared")
     await complete(driver, "left", "right")
     assert await driver.state("root") == "waiting"
-
-
-async def test_one_failure_is_judged_by_each_parent_once(driver: Driver, queue: Queue) -> None:
-    shared = node("shared")
-    await queue.add_flow(node("root", node("left", shared), node("right", shared)))
-    await fail(driver, "shared")
-    assert await states(driver, ["left", "right", "root"]) == ["failed"] * 3
-    assert (await driver.history("root")).count("failed") == 1
 
 
 async def test_a_flow_that_is_added_again_changes_nothing(driver: Driver, queue: Queue) -> None:

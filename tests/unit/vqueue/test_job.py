@@ -52,7 +52,12 @@ def test_a_fence_is_the_same_number_for_both_lanes_and_grows() -> None:
 
 def test_final_states_are_left_only_by_a_removal_or_a_retry() -> None:
     for state in FINAL_STATES:
-        assert LEGAL_TRANSITIONS[state] == {JobState.WAITING, JobState.PRIORITIZED, None}
+        assert LEGAL_TRANSITIONS[state] == {
+            JobState.WAITING,
+            JobState.PRIORITIZED,
+            JobState.WAITING_CHILDREN,
+            None,
+        }
     assert LEGAL_TRANSITIONS.keys() == {None, *JobState}
 
 

@@ -1,0 +1,140 @@
+"""Flows whose children fail: each policy, on every way to fail, and retries."""
+
+from typing import Any
+
+import pytest
+
+from tests.support.driver import Driver, expire, settle
+from tests.support.flows import CONTINUE, IGNORE, REMOVE, complete, fail, node, states
+from vqueue import Dependency, Queue
+
+
+@pytest.mark.parametrize("policy", [{}, {"fail_parent_on_failure": True}])
+async def test_a_failed_child_fails_its_parents_up_to_the_root(
+    driver: Driver, queue: Queue, policy: dict[str, Any]
+) -> None:
+    await queue.add_flow(node("root", node("middle", node("leaf", **policy)), node("sibling")))
+    await fail(driver, "leaf")
+
+    assert await states(driver, ["middle", "root", "sibling"]) == ["failed", "failed", "waiting"]
+    root = await queue.get_job("root")
+    assert root is not None
+    assert root.failed_reason == f"child {queue.name}:middle failed"
+    assert root.attempts_made == 0
+    await complete(driver, "sibling")
+    assert await queue.get_dependencies_count("root") == {
+        Dependency.PROCESSED: 1,
+        Dependency.UNPROCESSED: 0,
+        Dependency.IGNORED: 0,
+        Dependency.FAILED: 1,
+    }
+
+
+async def test_a_failure_in_another_queue_stops_where_it_is_ignored(
+    driver: Driver, other: Driver, queue: Queue
+) -> None:
+    away = other.queue_name
+    await queue.add_flow(
+        node("root", node("middle", node("leaf"), queue_name=away, **IGNORE), node("sibling"))
+    )
+    await fail(other, "leaf")
+    assert await other.state("middle") == "failed"
+    assert await driver.state("root") == "waiting-children"
+    await complete(driver, "sibling")
+    assert await driver.state("root") == "waiting"
+    assert await queue.get_ignored_children_failures("root") == {
+        f"{away}:middle": f"child {away}:leaf failed"
+    }
+
+
+async def test_an_ignored_failure_counts_as_an_end(driver: Driver, queue: Queue) -> None:
+    await queue.add_flow(node("parent", node("one", **IGNORE), node("two")))
+    await fail(driver, "one")
+    assert await driver.state("parent") == "waiting-children"
+    await complete(driver, "two")
+    assert await queue.get_ignored_children_failures("parent") == {f"{queue.name}:one": "broken"}
+    await complete(driver, "parent")
+
+
+async def test_a_failure_that_is_to_be_forgotten_leaves_nothing(
+    driver: Driver, queue: Queue
+) -> None:
+    await queue.add_flow(node("parent", node("one", **REMOVE)))
+    await fail(driver, "one")
+    assert await driver.state("parent") == "waiting"
+    assert set((await queue.get_dependencies_count("parent")).values()) == {0}
+
+
+async def test_a_parent_that_is_to_continue_starts_before_the_others_end(
+    driver: Driver, queue: Queue
+) -> None:
+    await queue.add_flow(node("parent", node("one", **CONTINUE), node("two", delay=60)))
+    await fail(driver, "one")
+    assert await driver.state("parent") == "waiting"
+    assert await queue.get_ignored_children_failures("parent") == {f"{queue.name}:one": "broken"}
+
+
+@pytest.mark.parametrize("policy", [{}, IGNORE, REMOVE, CONTINUE])
+async def test_a_child_that_stalls_too_often_counts_as_failed(
+    driver: Driver, queue: Queue, policy: dict[str, Any]
+) -> None:
+    await queue.add_flow(node("parent", node("child", **policy)))
+    child = await driver.take_one()
+    await driver.sweep()
+    await expire(driver, child.token)
+    await driver.sweep(max_stalled=0)
+    assert await driver.state("child") == "failed"
+    assert await driver.state("parent") == ("waiting" if policy else "failed")
+
+
+async def test_a_child_with_attempts_left_does_not_count_as_failed(
+    driver: Driver, queue: Queue
+) -> None:
+    await queue.add_flow(node("parent", node("child")))
+    child = await driver.take_one()
+    await driver.finish(settle(child, "waiting", value=b'"again"'))
+    assert await driver.state("parent") == "waiting-children"
+    await complete(driver, "child")
+    assert await driver.state("parent") == "waiting"
+
+
+async def test_one_failure_is_judged_by_each_parent_once(driver: Driver, queue: Queue) -> None:
+    shared = node("shared")
+    await queue.add_flow(node("root", node("left", shared), node("right", shared)))
+    await fail(driver, "shared")
+    assert await states(driver, ["left", "right", "root"]) == ["failed"] * 3
+    assert (await driver.history("root")).count("failed") == 1
+
+
+async def test_a_failed_child_and_then_its_parent_are_retried(driver: Driver, queue: Queue) -> None:
+    await queue.add_flow(node("parent", node("one"), node("two")))
+    await fail(driver, "one")
+    await complete(driver, "two", value=b"2")
+    await queue.retry("one")
+    await queue.retry("parent")
+    assert await driver.state("parent") == "waiting-children"
+    await complete(driver, "one", value=b"1")
+    await complete(driver, "parent")
+    values = await queue.get_children_values("parent")
+    assert sorted(values.values()) == [1, 2]
+
+
+async def test_a_parent_that_is_retried_alone_ignores_what_has_failed_it(
+    driver: Driver, queue: Queue
+) -> None:
+    await queue.add_flow(node("parent", node("one")))
+    await fail(driver, "one")
+    await queue.retry("parent")
+    await complete(driver, "parent")
+    assert await queue.get_ignored_children_failures("parent") == {f"{queue.name}:one": "broken"}
+
+
+async def test_a_child_that_is_retried_while_its_parent_waits_is_waited_for_again(
+    driver: Driver, queue: Queue
+) -> None:
+    await queue.add_flow(node("parent", node("one", **IGNORE), node("two", priority=1)))
+    await fail(driver, "one")
+    await queue.retry("one")
+    await complete(driver, "one", "two")
+    assert await driver.state("parent") == "waiting"
+    assert await queue.get_ignored_children_failures("parent") == {}
