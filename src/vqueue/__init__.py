@@ -28,6 +28,8 @@ from vqueue.flow_scripts import Dependency
 from vqueue.flows import FlowJob, FlowNode, FlowProducer, chain, chord, group
 from vqueue.inspecting import JobPage
 from vqueue.job import Job, JobState
+from vqueue.latency import Latency
+from vqueue.metrics import Latencies, Metrics
 from vqueue.options import Backoff, Deduplication, JobOptions, RateLimit, Retention
 from vqueue.parenting import DependencyPage
 from vqueue.producing import NewJob
@@ -63,7 +65,10 @@ __all__ = [
     "JobScheduler",
     "JobState",
     "JobTimeout",
+    "Latencies",
+    "Latency",
     "LeaseLost",
+    "Metrics",
     "NewJob",
     "ParentMissing",
     "Queue",

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import time
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
@@ -26,6 +27,8 @@ class Take:
     consumer: str
     #: The server's clock in ms.
     taken_ms: int
+    #: The local monotonic clock in seconds when the worker asked for them.
+    since: float
     reports: Reports
 
 
@@ -66,6 +69,19 @@ class Activation:
     def job_id(self) -> str:
         """The job's id."""
         return self.job.id
+
+    def ran_for(self) -> float:
+        """Seconds since the worker asked for the job."""
+        return time.monotonic() - self._take.since
+
+    def waited_for(self) -> float | None:
+        """Seconds that the job had stood in line when it was taken; None when nobody knows."""
+        if not self.token.startswith(b"x"):
+            # an entry of `ready` is made when the job comes into the line
+            return (self._take.taken_ms - int(self.token.partition(b"-")[0])) / 1000
+        if self.job.attempts_started == 1 and self.job.timestamp is not None:
+            return self._take.taken_ms / 1000 - self.job.timestamp
+        return None
 
     def settle(self, outcome: Outcome) -> Settlement:
         """Return how finish.lua is to settle the job; nothing is reported after it."""

@@ -199,7 +199,7 @@ class Holdings:
         )
 
     def _start(self, taken: Taken, *, since: float) -> None:
-        take = Take(self._queue_name, self._consumer, taken.now_ms, self._reports)
+        take = Take(self._queue_name, self._consumer, taken.now_ms, since, self._reports)
         activations = [Activation(job, take) for job in taken.jobs]
         by_token = {activation.token: activation for activation in activations}
         self.running.update(by_token)

@@ -7,9 +7,9 @@ from vqueue.connection import RedisSource
 from vqueue.custom_events import CustomEvents
 from vqueue.editing import Editing
 from vqueue.explaining import Explaining
-from vqueue.inspecting import Inspecting
 from vqueue.keys import check_name
 from vqueue.limiting import Limiting
+from vqueue.metrics import Measuring
 from vqueue.options import DEFAULT_OPTIONS, JobOptions, Retention, to_ms
 from vqueue.parenting import Parenting
 from vqueue.results import Results
@@ -18,7 +18,7 @@ from vqueue.schedules import Scheduling
 
 class Queue(
     Scheduling,
-    Inspecting,
+    Measuring,
     Explaining,
     Editing,
     Cancelling,

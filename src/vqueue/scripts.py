@@ -5,7 +5,7 @@ Owns argument packing and reply unpacking; script_calls.py sends.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any, NamedTuple
 
 from vqueue.edit_scripts import EditScripts
@@ -229,6 +229,11 @@ class Scripts(EditScripts, ExplainScripts, LimitScripts, ScheduleScripts, FlowSc
         """Add events of (job id or "", JSON). A repeat adds them again, so it is sent once."""
         args = (value for event in events for value in event)
         await self._call("emit_event", name, *args, repeat=False)
+
+    async def latencies(self, *, counts: Mapping[str, int]) -> None:
+        """Count samples by bucket, see latency.py. A repeat counts again: it is sent once."""
+        args = (value for count in counts.items() for value in count)
+        await self._call("latencies", *args, repeat=False)
 
     async def close_gap(self, *, group: str, gap: str) -> bool:
         """Say that the group has resynchronised; False when a newer gap was found."""

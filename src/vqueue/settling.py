@@ -12,6 +12,7 @@ import logging
 from vqueue.activation import Activation
 from vqueue.errors import QueueUnavailable
 from vqueue.holdings import Holdings
+from vqueue.latency import LatencySamples
 from vqueue.outcome import Outcome
 from vqueue.scripts import MAX_BATCH
 
@@ -24,8 +25,9 @@ _SMALL_BATCH = 16
 class Settler:
     """Settles the jobs of one worker."""
 
-    def __init__(self, holdings: Holdings) -> None:
+    def __init__(self, holdings: Holdings, latencies: LatencySamples) -> None:
         self._holdings = holdings
+        self._latencies = latencies
         self._ended: list[tuple[Activation, Outcome | None]] = []
         self._any_ended = asyncio.Event()
         #: Set when the time for closing is over: Redis is not waited for any more.
@@ -58,6 +60,8 @@ class Settler:
                 logger.warning("jobs not handed back, their leases will run out: %s", error)
         # made once: what they carry, the last progress, must be in every try
         finished = [(a, a.settle(outcome)) for a, outcome in batch if outcome]
+        if finished:
+            self._latencies.note(finished[-1][0])
         pause = 0.05
         while finished := [(a, settlement) for a, settlement in finished if not a.lost]:
             try:

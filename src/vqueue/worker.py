@@ -10,6 +10,7 @@ from __future__ import annotations
 import asyncio
 import logging
 import secrets
+from contextlib import suppress
 from types import TracebackType
 from typing import Self
 
@@ -22,6 +23,7 @@ from vqueue.errors import QueueUnavailable
 from vqueue.holdings import Holdings
 from vqueue.job import Job
 from vqueue.keys import QueueKeys, check_name
+from vqueue.latency import LatencySamples
 from vqueue.lease import LeaseKeeper
 from vqueue.options import (
     KEEP_ALL,
@@ -129,6 +131,7 @@ class Worker:
             ),
             Repair(self._scripts),
         )
+        self._latencies = LatencySamples(self._scripts)
         self._refill = Refill(self._client, self._scripts, self.keys)
 
         self._holdings = Holdings(
@@ -141,7 +144,7 @@ class Worker:
             concurrency=concurrency,
             limiter=(limiter.max, limiter.duration_ms) if limiter else None,
         )
-        self._settler = Settler(self._holdings)
+        self._settler = Settler(self._holdings, self._latencies)
         self._fetcher_block: asyncio.Timeout | None = None
         #: Whether the fetcher's sleep was ended from within.
         self._is_roused = False
@@ -231,6 +234,7 @@ class Worker:
                 *(background.create_task(run_duty(duty)) for duty in self._duties),
                 # slots that went by while no worker ran
                 background.create_task(run_duty(self._refill, at_once=True)),
+                background.create_task(run_duty(self._latencies)),
                 *(background.create_task(self._settler.run()) for _ in range(2)),
             ]
             async with asyncio.TaskGroup() as jobs:
@@ -243,6 +247,8 @@ class Worker:
             await self._holdings.until_idle()
             for task in loops:
                 task.cancel()
+        with suppress(QueueUnavailable):
+            await self._latencies.run_once()
 
     async def _wind_up(self) -> None:
         """Hand back what is still held, wake another worker, end the lease thread."""

@@ -14,6 +14,7 @@ _KEYS = {
     r"ready|express|ev": "stream",
     r"prioritized|delayed|children|completed|failed|wake|sched|tails": "zset",
     r"sched:[^:]+|cancels": "hash",
+    r"m:(completed|failed|lat:[0-9]+)": "hash",
     r"notices": "list",
     r"j:[^:]+:(par|deps)": "set",
     r"j:[^:]+:(vals|ign|bad)": "hash",
@@ -96,6 +97,7 @@ def violations(dump: QueueDump) -> Iterator[str]:
     yield from _check_clock(dump)
     yield from _check_event_numbers(dump)
     yield from _check_event_paths(dump, places)
+    yield from _check_metrics(dump)
     yield from _check_leftovers(dump)
 
 
@@ -246,6 +248,20 @@ def _check_event_numbers(dump: QueueDump) -> Iterator[str]:
         yield f"the last event has number {expected - 1}, meta says {newest}"
 
 
+def _check_metrics(dump: QueueDump) -> Iterator[str]:
+    """What the minutes add up to is what the events tell."""
+    entries = dump.stream("ev").entries
+    if not entries or entries[0].fields[3] != "1":
+        return  # some have been trimmed
+    ended = Counter[str]()
+    for entry in entries:
+        ended[entry.fields[1]] += len(entry.fields) // 2 - 2
+    for state in ("completed", "failed"):
+        counted = sum(map(int, dump.hashes.get(f"m:{state}", {}).values()))
+        if counted != ended[state]:
+            yield f"m:{state} counts {counted} jobs, there are {ended[state]} events"
+
+
 def _check_event_paths(dump: QueueDump, places: dict[str, list[tuple[str, str]]]) -> Iterator[str]:
     """Every job's events are a way through the states that ends in its place."""
     last: dict[str, str] = {}
@@ -275,6 +291,9 @@ def _check_event_paths(dump: QueueDump, places: dict[str, list[tuple[str, str]]]
 
 def _check_leftovers(dump: QueueDump) -> Iterator[str]:
     jobs = dump.jobs
+    for name in dump.hashes:
+        if name.startswith("m:lat:") and dump.ttl_ms[name] < 0:
+            yield f"key {name} lives for ever"
     for name in [*dump.lists, *dump.hashes, *dump.sets]:
         found = re.fullmatch(r"j:([^:]+):.*", name)
         if found and found[1] not in jobs:

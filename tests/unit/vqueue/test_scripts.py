@@ -37,6 +37,7 @@ NEED_NO_FENCE = {
     "counts": "reads",
     "emit_event": "changes no job",
     "explain": "reads",
+    "latencies": "changes no job",
     "leave_events": "belongs to a reader of events",
     "limits": "reads",
     "counts_per_priority": "reads",

@@ -20,7 +20,7 @@ _POLICY = OutcomePolicy(remove_on_complete=KEEP_ALL.to_wire(), remove_on_fail=KE
 
 def activations(count: int) -> list[Activation]:
     """Jobs named by their number, as a take would bring them."""
-    take = Take("q", "w1", 1, reports=None)  # type: ignore[arg-type]
+    take = Take("q", "w1", 1, since=0.0, reports=None)  # type: ignore[arg-type]
     return [
         Activation(TakenJob(b"%d" % n, b"1-%d" % n, b'1-%d\n\n"task"\n\nnull' % n), take)
         for n in range(count)

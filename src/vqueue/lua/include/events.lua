@@ -36,6 +36,27 @@ local function trim_events(newest_id, newest_number)
   redis.call('XTRIM', ev, 'MINID', '~', floor)
 end
 
+-- Jobs that ended, by minute, in m:completed and m:failed; what is older than a day is
+-- summed up under `before` once an hour.
+local MINUTES = 1440
+
+local function count_ended(state, count)
+  local key, minute = prefix .. 'm:' .. state, math.floor(now / 60000)
+  if redis.call('HINCRBY', key, minute, count) > count then return end
+  if redis.call('HLEN', key) <= MINUTES + 60 then return end
+  local flat, old, before = redis.call('HGETALL', key), {}, 0
+  for i = 1, #flat, 2 do
+    local at = tonumber(flat[i])
+    if at and at <= minute - MINUTES and #old < 1000 then
+      old[#old + 1] = flat[i]
+      before = before + flat[i + 1]
+    end
+  end
+  if #old == 0 then return end
+  redis.call('HDEL', key, unpack(old))
+  redis.call('HINCRBY', key, 'before', before)
+end
+
 local function emit(kind, pairs_)
   local count = #pairs_ / 2
   if count == 0 then return end
@@ -44,4 +65,5 @@ local function emit(kind, pairs_)
   if math.floor(last / events_cap) ~= math.floor((last - count) / events_cap) then
     trim_events(id, last)
   end
+  if kind == 'completed' or kind == 'failed' then count_ended(kind, count) end
 end
