@@ -91,6 +91,32 @@ async def test_promote_lets_delayed_jobs_start(run: Run, queue: Queue) -> None:
     assert run("promote", "job-0").returncode == 1
 
 
+async def test_retry_runs_failed_jobs_again(run: Run, queue: Queue, driver: Driver) -> None:
+    await driver.add("job-0", "job-1", "job-2")
+    for job in (await driver.take(3)).jobs:
+        await driver.finish(settle(job, "failed"))
+    assert answer(run("retry", "job-0", "--json")) == {"retried": 1}
+    assert answer(run("retry", "--all", "--count", "1", "--json")) == {"retried": 1}
+    assert answer(run("retry", "--all", "--json")) == {"retried": 1}
+    assert run("retry", "job-0").returncode == 1
+    assert (await queue.get_job_counts())["waiting"] == 3
+
+
+async def test_cancel_ends_a_job_and_tells_a_running_ones_worker(
+    run: Run, queue: Queue, driver: Driver
+) -> None:
+    await driver.add("running", "waiting")
+    await driver.take_one()
+    done = answer(run("cancel", "waiting", "--reason", "not needed", "--json"))
+    assert done == {"cancellation": "cancelled"}
+    assert answer(run("cancel", "running", "--json")) == {"cancellation": "requested"}
+    assert run("cancel", "waiting").returncode == 1
+    assert run("cancel", "nobody").returncode == 1
+    job = await queue.get_job("waiting")
+    assert job is not None
+    assert job.failed_reason == "cancelled: not needed"
+
+
 async def test_remove_takes_a_job_out_of_the_queue(run: Run, queue: Queue) -> None:
     await queue.add("task", job_id="job-1")
     assert answer(run("remove", "job-1", "--json")) == {"removed": True}
