@@ -8,10 +8,10 @@ STAMP := .venv/.stamp
 unexport PYTHONPATH PYTHONHOME
 
 .DEFAULT_GOAL := help
-.PHONY: help setup run serve test unit contract e2e bench check format lock clean
+.PHONY: help setup run serve test unit contract e2e conformance bench check format lock clean
 
 help: ## Print this list
-	@awk -F ':.*## ' '/^[a-z0-9]+:.*## / {printf "  make %-10s %s\n", $$1, $$2}' Makefile
+	@awk -F ':.*## ' '/^[a-z0-9]+:.*## / {printf "  make %-11s %s\n", $$1, $$2}' Makefile
 
 setup: $(STAMP) ## Create .venv from requirements/dev.txt (PYTHON=python3.12 chooses the interpreter)
 
@@ -36,6 +36,10 @@ contract: $(STAMP) ## Run the tests of each part against its real server
 
 e2e: $(STAMP) ## Run the tests from HTTP to HLS with real daemons
 	$(BIN)/python -m pytest tests/e2e $(ARGS)
+
+conformance: $(STAMP) ## Run the same scenarios on vqueue and on BullMQ (needs Node 20) and compare
+	$(BIN)/python -m benchmarks setup --peers bullmq-node
+	$(BIN)/python -m tests.differential
 
 bench: $(STAMP) ## Measure vqueue beside other queues (QUICK=1: under 5 minutes and four queues; ARGS)
 	$(BIN)/python -m benchmarks run $(if $(QUICK),--quick) $(ARGS)

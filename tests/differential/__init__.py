@@ -1,0 +1,1 @@
+"""The same scenarios on vqueue and on BullMQ itself: `make conformance`."""
