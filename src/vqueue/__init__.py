@@ -32,9 +32,11 @@ from vqueue.latency import Latency
 from vqueue.metrics import Latencies, Metrics
 from vqueue.options import Backoff, Deduplication, JobOptions, RateLimit, Retention
 from vqueue.parenting import DependencyPage
+from vqueue.presence import WorkerInfo
 from vqueue.producing import NewJob
 from vqueue.queue import Queue
 from vqueue.repeat import JobScheduler, Repeat
+from vqueue.stall import Stall
 from vqueue.worker import Worker
 
 __all__ = [
@@ -79,12 +81,14 @@ __all__ = [
     "RateLimitError",
     "Repeat",
     "Retention",
+    "Stall",
     "UnrecoverableError",
     "VQueueError",
     "Verdict",
     "WaitingChildrenError",
     "WaitingError",
     "Worker",
+    "WorkerInfo",
     "chain",
     "chord",
     "group",

@@ -66,6 +66,11 @@ class Activation:
         self.job._reporter = self
 
     @property
+    def started_ms(self) -> int:
+        """When the job was taken, by the server's clock."""
+        return self._take.taken_ms
+
+    @property
     def job_id(self) -> str:
         """The job's id."""
         return self.job.id

@@ -9,6 +9,7 @@ from vqueue.errors import InvalidOption
 from vqueue.job import Job, JobState, job_from_snapshot
 from vqueue.keys import check_name
 from vqueue.options import MAX_PRIORITY, check_count
+from vqueue.presence import SILENT, WorkerInfo, worker_info
 from vqueue.queue_base import QueueBase
 from vqueue.scripts import MAX_BATCH
 
@@ -100,6 +101,15 @@ class Inspecting(QueueBase):
         check_count(len(priorities), what="number of priorities", low=1, high=1000)
         counts = await self._scripts.counts_per_priority(priorities=priorities)
         return dict(zip(priorities, counts, strict=True))
+
+    async def get_workers(self) -> list[WorkerInfo]:
+        """Return the workers of the queue and what each is doing, at most 250.
+
+        A worker that holds jobs speaks every second, an idle one every 15; one that was not
+        heard of for 45 seconds is left out.
+        """
+        now_ms, workers = await self._scripts.workers(silent_ms=round(SILENT * 1000))
+        return [worker_info(*worker, now_ms=now_ms) for worker in workers]
 
     async def get_job_logs(self, job_id: str, *, start: int = 0, end: int = -1) -> list[str]:
         """Return log lines from `start` to `end` (both included, negative from the end)."""

@@ -21,6 +21,7 @@ from vqueue.errors import (
 from vqueue.flow_scripts import Dependency
 from vqueue.options import Backoff, Seconds
 from vqueue.record import Record, Snapshot, TakenJob, fence_of
+from vqueue.stall import Stall, read_stall
 
 if TYPE_CHECKING:
     from vqueue.queue import Queue
@@ -167,6 +168,8 @@ class Job:
     delay_until: float | None = None
     #: The worker process that holds the job; with `fence` unique for this activation.
     consumer: str | None = None
+    #: Why it counted as stalled the last time, if it did.
+    last_stall: Stall | None = None
     _options: Mapping[str, Any] = MappingProxyType({})
     _reporter: Reporter | None = None
     _token: bytes | None = None
@@ -361,6 +364,8 @@ def job_from_snapshot(job_id: str, snapshot: Snapshot, *, queue_name: str) -> Jo
     job = Job(id=job_id, name=_decode_name(record.name), data=data, queue_name=queue_name)
     job.state = JobState(snapshot.state)
     job._options = _decoded(record.options) or {}
+    if snapshot.stall:
+        job.last_stall = read_stall(snapshot.stall)
     history = record.history
     job.timestamp = _seconds(history.added_ms)
     job.priority = history.priority

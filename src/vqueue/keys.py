@@ -29,7 +29,7 @@ ev             STREAM   events (capped)
 j:ID           STRING   the job's record, see lua/include/record.lua (until retention
                         removes it)
 j:ID:x         HASH     what came up while the job ran: g progress, ll last log number,
-                        d changed data (with the job)
+                        d changed data, s why it stalled last (with the job)
 j:ID:log       LIST     log lines (with the job)
 sched          ZSET     job schedulers by their next slot (ms; 2^53 - 1 for those that
                         have ended or starve)
@@ -48,6 +48,8 @@ dd:DID         STRING   the job that stands for a deduplication id (until it end
                         the ttl)
 dn:DID         HASH     newest job that was added while that one ran: id, delay, place,
                         rest, name (until it ends)
+wks            ZSET     consumers of workers by the ms of their last word (an hour)
+wk:CONSUMER    STRING   what a worker has said last, vqueue/presence.py (an hour)
 turn:DUTY      STRING   a duty was done lately (its interval)
 resync:GROUP   STRING   process that reads all jobs for a durable subscriber (30 s)
 =============  =======  ==========================================================

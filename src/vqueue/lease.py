@@ -22,6 +22,7 @@ from typing import TypeVar
 from vqueue.connection import RedisSource, open_client
 from vqueue.errors import QueueUnavailable
 from vqueue.keys import QueueKeys
+from vqueue.presence import Presence
 from vqueue.scripts import MAX_BATCH, Scripts
 
 logger = logging.getLogger(__name__)
@@ -48,6 +49,7 @@ class LeaseKeeper:
         lease: float,
         on_lost: Callable[[Sequence[bytes]], None],
         on_cancelled: Callable[[Mapping[bytes, bytes]], None],
+        presence: Presence,
     ) -> None:
         self._redis = redis
         self._keys = keys
@@ -55,6 +57,7 @@ class LeaseKeeper:
         self._lease = lease
         self._on_lost = on_lost
         self._on_cancelled = on_cancelled
+        self._presence = presence
         #: token → monotonic time of the last moment at which the lease was known to start
         self._held: dict[bytes, float] = {}
         self._owner: asyncio.AbstractEventLoop | None = None
@@ -123,13 +126,26 @@ class LeaseKeeper:
             while not self._stopping:
                 self._attention.clear()
                 await self._renew(scripts)
+                await self._say(scripts)
                 shortest = min(self._own.copy().values(), default=self._lease)
                 with contextlib.suppress(TimeoutError):
                     await asyncio.wait_for(
                         self._attention.wait(), min(shortest / 3, self._lease / 3, 1.0)
                     )
+            await self._presence.leave(scripts)
         finally:
             await client.aclose()
+
+    async def _say(self, scripts: Scripts) -> None:
+        if self._owner is None:
+            return
+        try:
+            await self._presence.say(scripts, self._owner)
+        except QueueUnavailable as error:
+            logger.debug("worker %s was not heard: %s", self._consumer, error)
+        except Exception:
+            # a duty's loop edge: nothing hangs on it
+            logger.exception("worker %s cannot say what it does", self._consumer)
 
     async def _renew(self, scripts: Scripts) -> None:
         for lease, tokens in self._by_lease().items():

@@ -34,6 +34,17 @@ class LimitScripts(ScriptCalls):
         ]
         await self._call("set_limits", *args)
 
+    async def present(self, *, consumer: str, info: bytes) -> None:
+        """Say what a worker does (JSON), b"" that it leaves. Sent once."""
+        await self._call("present", consumer, info, repeat=False)
+
+    async def workers(self, *, silent_ms: int) -> tuple[int, list[tuple[str, int, bytes]]]:
+        """Return the server's ms, and of each worker its name, the ms of its last word and
+        that word (JSON)."""
+        now_ms, *told = await self._call("workers", silent_ms)
+        names = [name.decode() for name in told[::3]]
+        return now_ms, list(zip(names, told[1::3], told[2::3], strict=True))
+
     async def rate_limit(self, *, hold_ms: int) -> None:
         """Let nobody take jobs for a time; 0 forgets that, and what the window has counted."""
         await self._call("rate_limit", hold_ms)

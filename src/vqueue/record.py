@@ -41,6 +41,8 @@ class Snapshot(NamedTuple):
     progress: bytes
     #: Data that was changed while it ran (JSON), b"" when it was not.
     data: bytes
+    #: Why it stalled last (JSON, see presence.Stall), b"" when it has not.
+    stall: bytes
 
     @classmethod
     def read(cls, reply: list[Any]) -> Snapshot:

@@ -36,6 +36,7 @@ from vqueue.options import (
     to_ms,
 )
 from vqueue.outcome import BackoffStrategy, OutcomePolicy
+from vqueue.presence import Presence
 from vqueue.reports import Reports
 from vqueue.schedules import Refill
 from vqueue.scripts import Scripts
@@ -120,6 +121,13 @@ class Worker:
             lease=self._lease_ms / 1000,
             on_lost=lambda tokens: self._holdings.lose(tokens),
             on_cancelled=lambda reasons: self._holdings.cancel(reasons),
+            presence=Presence(
+                self.consumer,
+                lease_ms=self._lease_ms,
+                concurrency=lambda: self._holdings.concurrency,
+                running=lambda: list(self._holdings.running.values()),
+                is_paused=lambda: self.is_paused,
+            ),
         )
         self._reports = Reports(self._scripts, consumer=self.consumer, keep_logs=keep_logs)
         self._duties = (

@@ -12,7 +12,7 @@ from tests.support.queue_dump import QueueDump, Stream, dump_queue
 _KEYS = {
     r"meta": "hash",
     r"ready|express|ev": "stream",
-    r"prioritized|delayed|children|completed|failed|wake|sched|tails": "zset",
+    r"prioritized|delayed|children|completed|failed|wake|wks|sched|tails": "zset",
     r"sched:[^:]+|cancels": "hash",
     r"m:(completed|failed|lat:[0-9]+)": "hash",
     r"notices": "list",
@@ -22,7 +22,7 @@ _KEYS = {
     r"j:[^:]+:x": "hash",
     r"j:[^:]+:log": "list",
     r"dn:[^:]+": "hash",
-    r"dd:[^:]+|gone:[^:]+|turn:[^:]+|resync:[^:]+": "string",
+    r"dd:[^:]+|gone:[^:]+|wk:[^:]+|turn:[^:]+|resync:[^:]+": "string",
 }
 _SETS = ("prioritized", "delayed", "children", "completed", "failed")
 _PRIORITY = 2**32

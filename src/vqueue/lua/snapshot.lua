@@ -5,7 +5,7 @@ ARGV  id …  (job ids, at most 250)
 Returns  {ms, seq of the newest version, per job false (unknown) or
          {state, consumer or '', ms (delayed: when it is due; finished: when it ended) or 0,
          record (include/record.lua), progress of a running job or '', data that was
-         changed while it ran or ''}}
+         changed while it ran or '', why it stalled last (JSON) or ''}}
 Cost     O(k log n)          Crash  reads only
 Every later event has a larger id than the version. ]]
 --- @include keys

@@ -22,6 +22,7 @@ Crash    the entry of a job is acknowledged last; a repeat finds it again ]]
 --- @include dedup
 --- @include failing
 --- @include cancel
+--- @include workers
 
 local max_stalled, keep, dead = tonumber(ARGV[1]), ARGV[2], ARGV[3]
 local SWEEPER, SCAN = 'sweeper', 100
@@ -82,6 +83,7 @@ local function recover(id, token)
   job.stalls, job.begun = job.stalls + 1, job.begun + 1
   table.insert(stalled, id)
   table.insert(stalled, job.stalls)
+  note_stall(id, token, dead ~= '', options.lock_duration)
   local reason = cancel_reason(token)
   if not reason and job.stalls <= (options.max_stalled or max_stalled) then
     push_front(id, job)

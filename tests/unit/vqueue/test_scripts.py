@@ -43,6 +43,7 @@ NEED_NO_FENCE = {
     "counts_per_priority": "reads",
     "open": "changes no job",
     "page": "reads",
+    "present": "changes no job",
     "promote": "leaves active jobs alone",
     "pause": "changes no job",
     "rate_limit": "changes no job",
@@ -59,10 +60,11 @@ NEED_NO_FENCE = {
     "snapshot": "reads",
     "sweep": "takes jobs from their holders on purpose",
     "take": "makes activations",
+    "workers": "reads",
 }
 
 #: Scripts that write nothing.
-READ_ONLY = {"counts", "counts_per_priority", "explain", "limits", "page", "snapshot"}
+READ_ONLY = {"counts", "counts_per_priority", "explain", "limits", "page", "snapshot", "workers"}
 
 #: Commands that change a job or its entry.
 _WRITE = re.compile(

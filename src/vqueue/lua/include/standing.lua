@@ -36,8 +36,8 @@ local function tell(id)
   if not record then return false end
   local state, consumer, ms = standing_of(id, place_of(record))
   if not state then return false end
-  local live = redis.pcall('HMGET', live_key(id), 'g', 'd')
-  return {state, consumer, ms, record, live[1] or '', live[2] or ''}
+  local live = redis.pcall('HMGET', live_key(id), 'g', 'd', 's')
+  return {state, consumer, ms, record, live[1] or '', live[2] or '', live[3] or ''}
 end
 
 -- take a job that is not active out of its place

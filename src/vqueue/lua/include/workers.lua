@@ -1,0 +1,40 @@
+--[[ The workers of a queue: `wks` ZSET consumer by the ms of its last word, wk:CONSUMER what it
+said (JSON). And, when a job has stalled, what they had said of it: field s of its live hash. ]]
+local REMEMBERED_MS = 3600000
+
+local function workers_key() return prefix .. 'wks' end
+local function worker_key(consumer) return prefix .. 'wk:' .. consumer end
+
+-- those that said something in the last so many ms, at most 250, the latest first
+local function known_workers(silent_ms)
+  local found, known = redis.call('ZRANGE', workers_key(), '+inf', now - silent_ms, 'BYSCORE',
+                                  'REV', 'LIMIT', 0, 250, 'WITHSCORES'), {}
+  for i = 1, #found, 2 do
+    local info = redis.call('GET', worker_key(found[i]))
+    if info then
+      table.insert(known, {consumer = found[i], seen = tonumber(found[i + 1]), info = info})
+    end
+  end
+  return known
+end
+
+local witnesses
+
+local function witness_of(token)
+  witnesses = witnesses or known_workers(REMEMBERED_MS)
+  for _, worker in ipairs(witnesses) do
+    if string.find(worker.info, '"' .. token .. '"', 1, true) then return worker end
+  end
+end
+
+-- Keep with the job why it counts as stalled. own_ms is its own lease, if it has one.
+local function note_stall(id, token, is_dead, own_ms)
+  local worker = witness_of(token)
+  local info = worker and cjson.decode(worker.info) or {}
+  redis.call('HSET', live_key(id), 's', cjson.encode({
+    at = now, limit = is_dead and 'worker_death' or 'lock_duration',
+    lock_duration = own_ms or info.lock_duration, consumer = worker and worker.consumer,
+    last_heartbeat = worker and worker.seen, loop_lag = info.loop_lag, host = info.host,
+    pid = info.pid,
+  }))
+end
