@@ -14,7 +14,7 @@ from typing import Any
 
 import hiredis
 from redis.asyncio import ConnectionPool, Redis
-from redis.asyncio.connection import AbstractConnection
+from redis.asyncio.connection import AbstractConnection, UnixDomainSocketConnection
 from redis.asyncio.retry import Retry
 from redis.backoff import NoBackoff
 from redis.exceptions import (
@@ -286,11 +286,12 @@ def open_client(
         "protocol": 2,
         "decode_responses": False,
         "health_check_interval": 0,
-        "socket_keepalive": True,
         "socket_timeout": reply_timeout,
         "socket_connect_timeout": connect_timeout,
         "retry": Retry(NoBackoff(), 0),
     }
+    if not issubclass(pool.connection_class, UnixDomainSocketConnection):
+        settings["socket_keepalive"] = True
     return Client(pool.connection_class, settings, reply_timeout=reply_timeout, blocking=blocking)
 
 
