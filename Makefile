@@ -8,7 +8,7 @@ STAMP := .venv/.stamp
 unexport PYTHONPATH PYTHONHOME
 
 .DEFAULT_GOAL := help
-.PHONY: help setup run serve test unit contract e2e conformance bench check format lock clean
+.PHONY: help setup run serve test unit contract e2e browser chromium conformance bench check format lock clean
 
 help: ## Print this list
 	@awk -F ':.*## ' '/^[a-z0-9]+:.*## / {printf "  make %-11s %s\n", $$1, $$2}' Makefile
@@ -25,7 +25,7 @@ run: $(STAMP) ## Send a video through the whole system and check the result (VID
 serve: $(STAMP) ## Keep servers, API and worker up until Ctrl-C, with their data in .devstack/
 	$(BIN)/python -m devstack serve
 
-test: $(STAMP) ## Run all tests on real servers (ARGS='-k name' for pytest)
+test: $(STAMP) chromium ## Run all tests on real servers (ARGS='-k name' for pytest)
 	$(BIN)/python -m pytest tests $(ARGS)
 
 unit: $(STAMP) ## Run the tests of the pure parts
@@ -36,6 +36,12 @@ contract: $(STAMP) ## Run the tests of each part against its real server
 
 e2e: $(STAMP) ## Run the tests from HTTP to HLS with real daemons
 	$(BIN)/python -m pytest tests/e2e $(ARGS)
+
+browser: $(STAMP) chromium ## Run the tests of the playback page in Chromium
+	$(BIN)/python -m pytest tests/browser $(ARGS)
+
+chromium: $(STAMP)
+	@devstack/setup.sh chromium
 
 conformance: $(STAMP) ## Run the same scenarios on vqueue and on BullMQ (needs Node 20) and compare
 	$(BIN)/python -m benchmarks setup --peers bullmq-node

@@ -63,6 +63,7 @@ def run(folder: Path, video: Path | None) -> None:
         _print_renditions(renditions)
         print(f"\nrules     {verdict}: python -m vworker check {master_url}")
         print(f"video     {system.daemons.api.url}/v1/videos/{video_id}")
+        print(f"player    {system.daemons.api.url}/watch/{video_id}")
         print(f"playlist  {master_url}")
         print(f"S3        s3://{system.env['S3_BUCKET']}/{output.relative_to(scratch)}/")
         print(f"logs      {system.daemons.log_path('vapi')}  {system.daemons.log_path('vworker')}")

@@ -1,5 +1,6 @@
 #!/bin/sh
 # Make .venv ready: called by `make setup`, safe to repeat. PYTHON names the interpreter.
+# `setup.sh chromium` sees to it that the tests of the playback page have a browser, and no more.
 #
 # A fresh Debian 12 lacks two things that pip cannot bring: ensurepip (python3-venv) and the
 # libraries that mongod is linked to. They are installed when this user may, and named otherwise.
@@ -32,6 +33,16 @@ missing_packages() {
         has_library libcurl.so.4 || echo libcurl4
         has_library libssl.so.3 || echo libssl3
     fi
+}
+
+# Debian's Chromium decodes H.264; the names are those of tests/browser/devtools.py.
+require_chromium() {
+    for program in ${CHROMIUM:-chromium-headless-shell chromium google-chrome}; do
+        if command -v "$program" >/dev/null; then
+            return
+        fi
+    done
+    install_packages chromium-headless-shell
 }
 
 install_packages() {
@@ -72,6 +83,10 @@ install_requirements() {
 }
 
 unset PYTHONHOME PYTHONPATH
+if [ "${1:-}" = chromium ]; then
+    require_chromium
+    exit
+fi
 require_python
 missing=$(missing_packages | tr '\n' ' ')
 if [ -n "$missing" ]; then

@@ -11,7 +11,7 @@ from contextlib import asynccontextmanager
 
 from starlette.applications import Starlette
 from starlette.middleware import Middleware
-from starlette.routing import Route
+from starlette.routing import BaseRoute, Mount, Route
 from starlette.types import Receive, Scope, Send
 
 from vapi.config import ApiSettings, settings_from_environment
@@ -23,9 +23,10 @@ from vapi.problems import HANDLERS
 from vapi.services import Services, open_services
 from vapi.signals import told_of_stop
 from vapi.videos import create_video, get_video, list_videos
+from vapi.watch import player_files, watch
 from vworker.backends import ConfigError
 
-_ROUTES = [
+_ROUTES: list[BaseRoute] = [
     Route("/v1/videos", list_videos, methods=["GET"]),
     Route("/v1/videos", create_video, methods=["POST"]),
     Route("/v1/videos/{id}", get_video, methods=["GET"]),
@@ -36,6 +37,8 @@ _ROUTES = [
         methods=["GET", "OPTIONS"],
         middleware=[Middleware(OpenToAllSites)],
     ),
+    Route("/watch/{id}", watch, methods=["GET"]),
+    Mount("/player", player_files),
     Route("/livez", livez, methods=["GET"]),
     Route("/readyz", readyz, methods=["GET"]),
     Route("/healthz", healthz, methods=["GET"]),

@@ -33,6 +33,11 @@ def video_path(video_id: str) -> str:
     return f"/v1/videos/{quote(video_id, safe='')}"
 
 
+def watch_path(video_id: str) -> str:
+    """Return the path of a video's playback page."""
+    return f"/watch/{quote(video_id, safe='')}"
+
+
 def video_json(document: Document) -> dict[str, Any]:
     """Return a video; what is not known yet is null."""
     video_id = document["_id"]
@@ -48,7 +53,12 @@ def video_json(document: Document) -> dict[str, Any]:
         "subtitles": [_playable(item, document) for item in document.get("subtitles") or ()],
         "playlist": playlist,
         **{name: _file_url(document, name) for name in ("poster", "storyboard")},
-        "links": {"self": path, "events": f"{path}/events", "playlist": playlist},
+        "links": {
+            "self": path,
+            "events": f"{path}/events",
+            "playlist": playlist,
+            "watch": watch_path(video_id),
+        },
     }
     return video
 

@@ -65,7 +65,9 @@ def test_only_a_completed_video_can_be_played() -> None:
 def test_an_id_of_any_characters_is_quoted_in_paths() -> None:
     document = completed(_id="a/b c")
     assert state_json(document)["playlist"] == "/v1/videos/a%2Fb%20c/hls/master.m3u8"
-    assert video_json(document)["links"]["self"] == "/v1/videos/a%2Fb%20c"
+    links = video_json(document)["links"]
+    assert links["self"] == "/v1/videos/a%2Fb%20c"
+    assert links["watch"] == "/watch/a%2Fb%20c"
 
 
 def test_a_state_without_progress_counts_from_zero() -> None:
