@@ -10,6 +10,7 @@ import logging
 import random
 from typing import Protocol
 
+from vqueue.options import Retention, to_ms
 from vqueue.scripts import Scripts
 
 logger = logging.getLogger(__name__)
@@ -86,3 +87,20 @@ class Repair:
                 logger.warning("%d jobs were pending for nobody and stand in line again", jobs)
             if not more:
                 return
+
+
+class Retain:
+    """Lets finished jobs go by their age when no job ends that would take them along."""
+
+    def __init__(self, scripts: Scripts, *, completed: Retention, failed: Retention) -> None:
+        self._scripts = scripts
+        self._completed = completed.to_wire()
+        self._failed = failed.to_wire()
+        ages = [to_ms(kept.age, what="age") for kept in (completed, failed) if kept.age is not None]
+        #: A tenth of the shorter age, one second to a minute; no age, no hurry.
+        self.interval = min(60.0, max(1.0, min(ages, default=600_000) / 10_000))
+
+    async def run_once(self) -> None:
+        """Remove all that are too old or too many, 500 of a kind at a time."""
+        while await self._scripts.retain(completed=self._completed, failed=self._failed):
+            pass

@@ -4,6 +4,7 @@ VQueueError
 ├── InvalidOption       a name, id or option that the queue refuses (also a ValueError)
 ├── QueueUnavailable    Redis did not answer within the time a call may take
 ├── QueueFull           Redis is at maxmemory; running jobs go on, new ones are refused
+├── QueueBusy           the queue has active jobs, and is not obliterated
 ├── LeaseLost           this activation no longer holds its job
 ├── ParentMissing       children were to join a job that does not exist or has ended
 ├── JobNotActive        a call that only a running job may make
@@ -41,6 +42,18 @@ class QueueUnavailable(VQueueError):
 
 class QueueFull(VQueueError):
     """Redis is at its maxmemory and refuses new data; nothing was written."""
+
+
+class QueueBusy(VQueueError):
+    """The queue has active jobs, and is not obliterated."""
+
+    def __init__(self, name: str, *, active: int) -> None:
+        #: How many there are.
+        self.active = active
+        super().__init__(
+            f"obliteration of queue {name}: {active} jobs are active; close their workers first, "
+            "or take the jobs away from them with force=True"
+        )
 
 
 class LeaseLost(VQueueError):

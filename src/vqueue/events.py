@@ -56,6 +56,7 @@ class JobEvent:
     deduplicated deduplication_id, deduplicated_job_id (the add that was ignored, or the
                delayed job that this one has replaced)
     changed    field (``data`` or ``priority``)
+    cleaned    count (jobs that `Queue.clean` removed in one step; `job_id` is empty)
     removed    prev (by hand: not when retention removes a finished job)
     paused     (nothing; of the queue, `job_id` is empty)
     resumed    (nothing; of the queue, `job_id` is empty)
@@ -111,6 +112,7 @@ _DETAILS: dict[str, Callable[[bytes], dict[str, Any]]] = {
     "deduplicated": lambda detail: dict(
         zip(("deduplication_id", "deduplicated_job_id"), detail.decode().split(" "), strict=True)
     ),
+    "cleaned": lambda detail: {"count": int(detail)},
     "changed": lambda detail: {"field": detail.decode()},
     "removed": lambda detail: {"prev": detail.decode()},
     "stalled": lambda detail: {"stalled_count": int(detail)},

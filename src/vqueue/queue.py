@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from vqueue.cancelling import Cancelling
+from vqueue.cleaning import Cleaning
 from vqueue.connection import RedisSource
 from vqueue.custom_events import CustomEvents
 from vqueue.editing import Editing
@@ -19,6 +20,7 @@ from vqueue.schedules import Scheduling
 class Queue(
     Scheduling,
     Measuring,
+    Cleaning,
     Explaining,
     Editing,
     Cancelling,

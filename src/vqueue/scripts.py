@@ -8,6 +8,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any, NamedTuple
 
+from vqueue.clean_scripts import CleanScripts
 from vqueue.edit_scripts import EditScripts
 from vqueue.explain_scripts import ExplainScripts
 from vqueue.flow_scripts import FlowScripts
@@ -56,7 +57,9 @@ def _taken(now_ms: int, told: list[bytes], due_ms: int) -> Taken:
     return Taken(now_ms, taken, due_ms)
 
 
-class Scripts(EditScripts, ExplainScripts, LimitScripts, ScheduleScripts, FlowScripts):
+class Scripts(
+    CleanScripts, EditScripts, ExplainScripts, LimitScripts, ScheduleScripts, FlowScripts
+):
     """The scripts of one queue over one client, see ScriptCalls.
 
     Calls that hand out jobs (take, finish, adopt) are sent once: the worker must first

@@ -18,7 +18,7 @@ from redis.exceptions import RedisError
 
 from vqueue.attempt import Handler, with_start_limit, with_timeout
 from vqueue.connection import BLOCK_MARGIN, RedisSource, is_transient, open_client
-from vqueue.duties import Repair, Sweep, run_duty
+from vqueue.duties import Repair, Retain, Sweep, run_duty
 from vqueue.errors import QueueUnavailable
 from vqueue.holdings import Holdings
 from vqueue.job import Job
@@ -138,6 +138,11 @@ class Worker:
                 keep=self._policy.remove_on_fail,
             ),
             Repair(self._scripts),
+            Retain(
+                self._scripts,
+                completed=Retention.of(remove_on_complete),
+                failed=Retention.of(remove_on_fail),
+            ),
         )
         self._latencies = LatencySamples(self._scripts)
         self._refill = Refill(self._client, self._scripts, self.keys)

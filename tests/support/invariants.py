@@ -45,7 +45,7 @@ _BEFORE: dict[str, frozenset[str | None]] = {
     "removed": frozenset({"waiting", "delayed", "waiting-children", "completed", "failed"}),
 }
 #: Events of no job.
-_OF_THE_QUEUE = frozenset({"paused", "resumed"})
+_OF_THE_QUEUE = frozenset({"paused", "resumed", "cleaned"})
 #: Last event → the places in which the job then is.
 _PLACES = {
     "waiting": {"waiting", "prioritized"},

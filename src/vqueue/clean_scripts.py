@@ -1,0 +1,48 @@
+"""The scripts that remove many jobs, as methods of Scripts."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import NamedTuple
+
+from vqueue.script_calls import ScriptCalls
+
+
+class Cleaned(NamedTuple):
+    """Reply of a clean."""
+
+    #: Of the next page, "" when there is none.
+    cursor: str
+    #: What counted as old, in ms.
+    before: str
+    #: Of the jobs that are gone.
+    ids: list[str]
+
+
+class CleanScripts(ScriptCalls):
+    """Each is safe to repeat."""
+
+    async def clean(
+        self, *, state: str, before: str, limit: int, cursor: str, is_told: bool
+    ) -> Cleaned:
+        """Remove the old jobs of a page; `before` is ms, or '' for now."""
+        reply = await self._call("clean", state, before, limit, cursor, int(is_told))
+        return Cleaned(reply[0].decode(), str(reply[1]), [i.decode() for i in reply[2:]])
+
+    async def obliterate(self, *, force: bool) -> int:
+        """Remove all jobs at once; the number of active ones when they are in the way."""
+        active: int = await self._call("obliterate", int(force))
+        return active
+
+    async def sweep_orphans(self, *, names: Sequence[str]) -> int:
+        """Unlink those of at most 250 keys (without prefix) that belong to nothing.
+
+        Returns how many of them were jobs.
+        """
+        orphans: int = await self._call("sweep_orphans", *names)
+        return orphans
+
+    async def retain(self, *, completed: str, failed: str) -> int:
+        """Apply keep rules to the completed and the failed jobs; return how many went."""
+        removed: int = await self._call("retain", completed, failed)
+        return removed

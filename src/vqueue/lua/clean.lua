@@ -1,0 +1,61 @@
+#!lua flags=allow-oom
+--[[ clean: any state but active → gone, for a page of the jobs in one state that are old enough.
+The job that a scheduler has made and that waits stays, since it carries the schedule on.
+KEYS  the queue's nine keys (include/keys.lua)
+ARGV  state   (string)
+      before  (ms; completed and failed jobs that ended until then, others that were added
+              until then; '' for now)
+      limit   (jobs to look at, 1..250)
+      cursor  ('' for the first page, or as returned)
+      told    ('1' to emit `cleaned`)
+Returns  {cursor of the next page or '', `before` as it counted, ids of removed jobs …}
+Cost     O(limit log n)
+Crash    what is gone is gone; a repeat goes on with what is still there ]]
+--- @include keys
+--- @include clock
+--- @include events
+--- @include record
+--- @include lanes
+--- @include standing
+--- @include retention
+--- @include flow
+--- @include enter
+--- @include dedup
+--- @include tree
+--- @include pages
+
+local state, before, limit, cursor, told = ARGV[1], ARGV[2], tonumber(ARGV[3]), ARGV[4], ARGV[5]
+before = tonumber(before) or now
+reserve(0)
+local ids, next_cursor = page_of(state, cursor ~= '' and cursor or nil, limit, true)
+
+local function is_old(id, job)
+  local ended = (job[1] == 'c' or job[1] == 'f') and redis.call('ZSCORE', set_of(job[1]), id)
+  return tonumber(ended or job.added) <= before
+end
+
+local refs, reply = {}, {'', before}
+for _, id in ipairs(ids) do
+  local job = load_job(id)
+  local is_scheduled = job and state ~= 'completed' and state ~= 'failed'
+    and string.find(job[4], '"scheduler"', 1, true)
+  if job and not is_scheduled and is_old(id, job) then
+    refs[#refs + 1] = ref_of(id)
+    reply[#reply + 1] = id
+  end
+end
+-- what stands in line, or has ended, after `before` is followed by nothing older
+local last = next_cursor and string.match(next_cursor, '^r(%d+)')
+if state == 'completed' or state == 'failed' then
+  last = next_cursor and string.match(next_cursor, '^z(%d+)')
+end
+if next_cursor and not (last and tonumber(last) > before) then reply[1] = next_cursor end
+
+if #refs > 0 then
+  remove_jobs(refs)
+  if told == '1' then
+    reserve(1)
+    emit('cleaned', {'', #refs})
+  end
+end
+return reply

@@ -1,0 +1,22 @@
+#!lua flags=allow-oom
+--[[ obliterate: the queue has no jobs and no settings any more, as of one moment. What
+belongs to single jobs and schedulers is left to the caller, and serves nothing from here on.
+KEYS  the queue's nine keys (include/keys.lua)
+ARGV  force  ('1' also when jobs are active: their workers lose them)
+Returns  0 done | the number of active jobs, when that is refused
+Cost     O(1): the server frees the memory in the background
+Crash    a repeat finds an empty queue ]]
+--- @include keys
+
+local force = ARGV[1] == '1'
+local active = 0
+for _, stream in ipairs({ready, express}) do
+  local pending = redis.pcall('XPENDING', stream, GROUP)
+  if not pending.err then active = active + pending[1] end
+end
+if active > 0 and not force then return active end
+redis.call('UNLINK', unpack(KEYS))
+for _, name in ipairs({'children', 'notices', 'cancels', 'sched', 'tails'}) do
+  redis.call('UNLINK', prefix .. name)
+end
+return 0

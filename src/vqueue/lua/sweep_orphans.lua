@@ -1,0 +1,49 @@
+#!lua flags=allow-oom
+--[[ sweep_orphans: unlink keys of jobs that belong to nothing: records of jobs that are in no
+place, what was kept beside a record that is gone, deduplication ids of jobs that are gone
+KEYS  the queue's nine keys (include/keys.lua)
+ARGV  key …  (keys of the queue without its prefix, at most 250; others are left alone)
+Returns  the number of jobs whose records were unlinked
+Cost     O(k log n)          Crash  a repeat finds less ]]
+--- @include keys
+--- @include record
+--- @include standing
+
+-- Whether the place that a record names holds the job. A place of a later version does.
+local function is_in_place(id, place)
+  local stream, entry = entry_of(place)
+  if stream then return #redis.call('XRANGE', stream, entry, entry) == 1 end
+  local set = set_of(place)
+  return not set or redis.call('ZSCORE', set, id)
+end
+
+local orphans = 0
+local function judge(name)
+  local key = prefix .. name
+  local id = string.match(name, '^j:([^:]+)$')
+  local owner = string.match(name, '^j:([^:]+):')
+  local unique = string.match(name, '^dn:(.+)$')
+  if id then
+    local record = record_of(id)
+    if record and not is_in_place(id, place_of(record)) then
+      redis.call('UNLINK', key)
+      orphans = orphans + 1
+    end
+  elseif owner then
+    if redis.call('EXISTS', job_key(owner)) == 0 then redis.call('UNLINK', key) end
+  elseif unique then
+    if redis.call('EXISTS', prefix .. 'dd:' .. unique) == 0 then redis.call('UNLINK', key) end
+  elseif string.sub(name, 1, 3) == 'dd:' and redis.call('PTTL', key) == -1 then
+    local job = redis.call('GET', key)
+    if job and redis.call('EXISTS', job_key(job)) == 0 then redis.call('UNLINK', key) end
+  end
+end
+
+-- records first: what is beside them goes with them
+for _, name in ipairs(ARGV) do
+  if string.match(name, '^j:[^:]+$') then judge(name) end
+end
+for _, name in ipairs(ARGV) do
+  if not string.match(name, '^j:[^:]+$') then judge(name) end
+end
+return orphans
