@@ -1,4 +1,4 @@
-"""Commands that look: stats, show, explain, doctor."""
+"""Commands that look: stats, jobs, show, explain, doctor."""
 
 from __future__ import annotations
 
@@ -15,12 +15,38 @@ from vqueue.cli.command import (
 )
 from vqueue.doctor import Verdict
 from vqueue.errors import JobNotFound
+from vqueue.job import Job, JobState
 from vqueue.queue import Queue
 
 
 async def _stats(queue: Queue, _: Namespace) -> Report:
     counts = await queue.get_job_counts()
     return Report(data={str(state): n for state, n in counts.items()}, lines=table(counts.items()))
+
+
+def _jobs_arguments(parser: ArgumentParser) -> None:
+    states = [str(state) for state in JobState]
+    parser.add_argument("--state", choices=states, action="append", help="may be repeated")
+    parser.add_argument("--limit", type=int, default=100, metavar="N", help="a page (1 to 250)")
+    parser.add_argument("--cursor", help="of the page before")
+    parser.add_argument("--asc", action="store_true", help="the next ones, the oldest ones first")
+
+
+async def _jobs(queue: Queue, asked: Namespace) -> Report:
+    states = [JobState(state) for state in asked.state or ()]
+    page = await queue.get_jobs_in(*states, cursor=asked.cursor, limit=asked.limit, asc=asked.asc)
+    rows = [
+        (job.id, job.state, job.name, f"{job.attempts_made}/{job.attempts}", _reason(job))
+        for job in page.jobs
+    ]
+    more = [f"more: --cursor '{page.cursor}'"] if page.cursor else []
+    data = {"jobs": [job_as_data(job) for job in page.jobs], "cursor": page.cursor}
+    return Report(data=data, lines=[*table(rows), *more])
+
+
+def _reason(job: Job) -> str:
+    first_line, _, _ = (job.failed_reason or "").partition("\n")
+    return first_line[:80]
 
 
 async def _show(queue: Queue, asked: Namespace) -> Report:
@@ -55,6 +81,7 @@ async def _doctor(queue: Queue, _: Namespace) -> Report:
 
 COMMANDS = (
     Command("stats", "How many jobs are in each state.", _stats),
+    Command("jobs", "The jobs in some states, page by page.", _jobs, _jobs_arguments),
     Command(
         "show",
         "All that the queue knows of a job, with the end of its log.",

@@ -55,6 +55,17 @@ async def test_stats_counts_jobs_by_state(run: Run, queue: Queue) -> None:
     assert "waiting" in run("stats").stdout
 
 
+async def test_jobs_are_listed_page_by_page(run: Run, queue: Queue) -> None:
+    for number in range(3):
+        await queue.add("task", job_id=f"job-{number}")
+    await queue.add("task", job_id="later", delay=60)
+    page = answer(run("jobs", "--state", "waiting", "--limit", "2", "--asc", "--json"))
+    assert [job["id"] for job in page["jobs"]] == ["job-0", "job-1"]
+    rest = run("jobs", "--state", "waiting", "--asc", "--cursor", page["cursor"], "--json")
+    assert [job["id"] for job in answer(rest)["jobs"]] == ["job-2"]
+    assert "later" in run("jobs").stdout
+
+
 async def test_show_prints_a_job_with_its_log(run: Run, queue: Queue, driver: Driver) -> None:
     await queue.add("resize", {"width": 640}, job_id="job-1")
     taken = await driver.take_one()

@@ -1,0 +1,136 @@
+"""Behaviours 55, 56 and 60: random runs with kills, cuts and pauses end as they must.
+
+A run takes a few seconds; RANDOM_RUN_SECONDS=300 asks for a long one.
+"""
+
+import asyncio
+import os
+import random
+import time
+from collections import defaultdict
+
+from tests.conformance.processes import worker_process
+from tests.support.driver import Driver
+from tests.support.waiting import until
+from vqueue import (
+    DelayedError,
+    Job,
+    JobState,
+    NewJob,
+    Queue,
+    QueueEvents,
+    RateLimitError,
+    UnrecoverableError,
+    Worker,
+)
+
+SECONDS = float(os.environ.get("RANDOM_RUN_SECONDS", 4))
+LEASE = 0.6
+
+
+class Runs:
+    """A handler that fails at random, and remembers when each activation ran."""
+
+    def __init__(self, dice: random.Random) -> None:
+        self._dice = dice
+        #: Job id → the fences of the activations that are running here.
+        self.running: dict[str, set[int]] = defaultdict(set)
+        self.overlaps: list[str] = []
+
+    async def __call__(self, job: Job) -> str:
+        """Run for a moment; end in any way."""
+        assert job.fence is not None
+        if self.running[job.id]:
+            self.overlaps.append(f"{job.id}: {job.fence} beside {self.running[job.id]}")
+        self.running[job.id].add(job.fence)
+        try:
+            await asyncio.sleep(self._dice.uniform(0, 0.02))
+        finally:
+            self.running[job.id].discard(job.fence)
+        match self._dice.randrange(10):
+            case 0:
+                raise ValueError("boom")
+            case 1:
+                raise UnrecoverableError("never")
+            case 2 if job.attempts_started < 5:
+                raise DelayedError(0.01)
+            case 3 if job.attempts_started < 5:
+                raise RateLimitError(0.01)
+        return "done"
+
+
+def _new_job(number: int, dice: random.Random, queue: Queue) -> NewJob:
+    options = queue.job_options(
+        job_id=f"job-{number}",
+        attempts=dice.randint(1, 4),
+        backoff=dice.choice([0, 0.01]),
+        delay=dice.choice([0, 0, 0.05]),
+        priority=dice.choice([0, 0, 1, 7]),
+        max_stalled=100,
+    )
+    return NewJob(name="task", data=number, options=options)
+
+
+async def test_whatever_happens_every_job_ends_once_and_no_two_runs_overlap(
+    queue: Queue, driver: Driver, redis_url: str, queue_name: str
+) -> None:
+    dice = random.Random(60)  # noqa: S311 - the same run every time
+    runs = Runs(dice)
+    # the jobs of the processes that are killed end, too
+    await driver.redis("RPUSH", f"go:{queue_name}", *["go"] * 10_000)
+    added = 0
+    until_when = time.monotonic() + SECONDS
+    worker = Worker(queue_name, runs, redis_url, concurrency=8, lock_duration=LEASE)
+    other = Worker(queue_name, runs, redis_url, concurrency=8, lock_duration=LEASE)
+    async with worker, other:
+        while time.monotonic() < until_when:
+            with worker_process(driver, lease=LEASE) as process:
+                for _ in range(6):
+                    await queue.add_bulk(_new_job(added + k, dice, queue) for k in range(20))
+                    added += 20
+                    match dice.randrange(4):
+                        case 0:
+                            await queue.pause()
+                            await asyncio.sleep(0.02)
+                            await queue.resume()
+                        case 1:
+                            await driver.redis("CLIENT", "KILL", "TYPE", "normal", "SKIPME", "yes")
+                        case 2:
+                            await worker.pause(wait_for_active=False)
+                            await asyncio.sleep(0.02)
+                            worker.resume()
+                        case _:
+                            await queue.cancel(f"job-{dice.randrange(added)}")
+                    await asyncio.sleep(0.05)
+                process.kill()
+
+        async def all_ended() -> bool:
+            counts = await queue.get_job_counts()
+            return counts[JobState.COMPLETED] + counts[JobState.FAILED] == added
+
+        await until(all_ended, what=f"the end of {added} jobs", deadline=60)
+    assert runs.overlaps == []
+    await driver.redis("DEL", f"go:{queue_name}", f"probe:{queue_name}")
+    # the invariants prove that each job's events are a legal path that ends in its place
+    await driver.check(idle=True)
+
+
+async def test_a_reader_that_is_restarted_again_and_again_sees_every_event_once(
+    queue: Queue, redis_url: str, queue_name: str
+) -> None:
+    dice = random.Random(56)  # noqa: S311 - the same run every time
+    jobs = [_new_job(number, dice, queue) for number in range(200)]
+    numbers: list[int] = []
+    position = "0"
+    async with Worker(queue_name, Runs(dice), redis_url, concurrency=8):
+        await queue.add_bulk(jobs)
+        ended = 0
+        while ended < len(jobs):
+            async with QueueEvents(queue_name, redis_url, last_event_id=position) as events:
+                async for event in events:
+                    numbers.append(event.number)
+                    position = event.id
+                    ended += event.name in ("completed", "failed")
+                    if ended == len(jobs) or dice.random() < 0.02:
+                        break
+    assert numbers == list(range(1, len(numbers) + 1))
