@@ -58,6 +58,9 @@ class JobEvent:
     changed    field (``data`` or ``priority``)
     cleaned    count (jobs that `Queue.clean` removed in one step; `job_id` is empty)
     removed    prev (by hand: not when retention removes a finished job)
+    retries-exhausted attempts_made (beside ``failed``, when no attempt was left)
+    drained    (nothing; of the queue, `job_id` is empty): the last job that waited or ran
+               has ended
     paused     (nothing; of the queue, `job_id` is empty)
     resumed    (nothing; of the queue, `job_id` is empty)
     gap        missed (number of events, None when unknown)
@@ -115,6 +118,7 @@ _DETAILS: dict[str, Callable[[bytes], dict[str, Any]]] = {
     "cleaned": lambda detail: {"count": int(detail)},
     "changed": lambda detail: {"field": detail.decode()},
     "removed": lambda detail: {"prev": detail.decode()},
+    "retries-exhausted": lambda detail: {"attempts_made": int(detail)},
     "stalled": lambda detail: {"stalled_count": int(detail)},
 }
 

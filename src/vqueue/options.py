@@ -257,6 +257,9 @@ class JobOptions:
     continue_parent_on_failure: bool = False
     #: Stalls that the job survives; None leaves it to the worker.
     max_stalled: int | None = None
+    #: Name of the queue, on the same server, that gets a job about this one when it has failed
+    #: for good; see the guide on consuming.
+    dead_letter: str | None = None
     #: Seconds that an attempt may take; None leaves it to the worker.
     timeout: Seconds | None = None
     #: Seconds of the job's lease, at least 0.1; None leaves it to the worker.
@@ -294,6 +297,8 @@ class JobOptions:
         if self.max_stalled is not None:
             check_count(self.max_stalled, what="max_stalled", low=0)
             wire["max_stalled"] = self.max_stalled
+        if self.dead_letter is not None:
+            wire["dead_letter"] = check_name(self.dead_letter, what="dead letter queue")
         if self.timeout is not None:
             wire["timeout"] = duration_ms(self.timeout, what="timeout")
         if self.lock_duration is not None:

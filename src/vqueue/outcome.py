@@ -106,6 +106,11 @@ class OutcomePolicy:
             if wait_ms == 0:
                 return Outcome(kind="waiting", value=value, stack=stack)
         rule = _keep_rule(job, "remove_on_fail", self.remove_on_fail)
+        flags = "+" if "dead_letter" in job._options else ""
+        if job.attempts_made + 1 >= job.attempts:
+            flags += "!"
+        if flags:
+            rule = f"{rule} {flags}"
         return Outcome(kind="failed", value=value, stack=stack, rule=rule)
 
     async def _wait_ms(self, job: Job, error: BaseException) -> int:

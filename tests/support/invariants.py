@@ -44,8 +44,12 @@ _BEFORE: dict[str, frozenset[str | None]] = {
     "failed": frozenset({"active", "stalled", "waiting", "delayed", "waiting-children"}),
     "removed": frozenset({"waiting", "delayed", "waiting-children", "completed", "failed"}),
 }
+#: Events that move no job.
+_BESIDE_STATES = frozenset(
+    {"progress", "duplicated", "deduplicated", "changed", "retries-exhausted"}
+)
 #: Events of no job.
-_OF_THE_QUEUE = frozenset({"paused", "resumed", "cleaned"})
+_OF_THE_QUEUE = frozenset({"cleaned", "drained", "paused", "resumed"})
 #: Last event → the places in which the job then is.
 _PLACES = {
     "waiting": {"waiting", "prioritized"},
@@ -273,7 +277,7 @@ def _check_event_paths(dump: QueueDump, places: dict[str, list[tuple[str, str]]]
             continue
         for job_id in entry.fields[4::2]:
             before = last.get(job_id)
-            if kind in ("progress", "duplicated", "deduplicated", "changed"):
+            if kind in _BESIDE_STATES:
                 if kind == "progress" and before not in ("active", None):
                     yield f"job {job_id} reports progress while {before} ({entry.id})"
             elif kind not in _BEFORE:

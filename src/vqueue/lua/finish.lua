@@ -9,9 +9,9 @@ ARGV  consumer  (string)
       kind   (completed, failed, delayed, waiting, waiting-children; front: waiting before all
              others of its priority; limited: the same, and no job is taken for a while.
              Before them all, progress for values not sent yet, and limiter with no jobs)
-      rule   (completed, failed: keep rule "<count> <age ms>", with " *" behind it when the
-             options of the jobs hold what concerns their end: deduplication; delayed: delay
-             in ms; limited: ms in which no job is taken; limiter: the worker's rate limit,
+      rule   (completed, failed: keep rule "<count> <age ms>", and behind a space * when the
+             options of the jobs hold a deduplication, + a dead letter queue, ! when they are
+             out of attempts; delayed: delay in ms; limited: ms in which no job is taken; limiter: the worker's rate limit,
              "<jobs> <ms>")
       count  (jobs that follow, four values each)
         id, token  (strings)
@@ -35,6 +35,7 @@ Crash    records are written first, entries are acknowledged last: a script that
 --- @include flow
 --- @include enter
 --- @include dedup
+--- @include dead_letter
 --- @include cancel
 --- @include fetch
 
@@ -55,8 +56,8 @@ end
 local is_held = held_of(tokens, consumer)
 
 -- Some jobs fail though their worker says otherwise: each becomes a group of its own. `why`
--- gives the reason (JSON) for the job at an index, nothing for most.
-local function divert(group, parts, why)
+-- gives the reason (JSON) for the job at an index, nothing for most; flags follow its keep rule.
+local function divert(group, parts, why, flags)
   local from = group.first
   for i = group.first, group.last, WIDTH do
     local reason = is_held[ARGV[i + 1]] and why(i)
@@ -68,7 +69,7 @@ local function divert(group, parts, why)
       ARGV[i + 3] = table.concat({job.made, job.begun, job.started, reason}, ' ')
       table.insert(parts, {kind = group.kind, rule = group.rule, first = from, last = i - 1})
       from = i + WIDTH
-      table.insert(parts, {kind = 'failed', rule = (options.remove_on_fail or '-1 -1') .. ' *',
+      table.insert(parts, {kind = 'failed', rule = (options.remove_on_fail or '-1 -1') .. flags,
                            first = i, last = from - 1})
     end
   end
@@ -84,9 +85,9 @@ if has_flows or any_cancelled() then
   local parts = {}
   for _, group in ipairs(groups) do
     if has_flows and group.kind == 'completed' then
-      divert(group, parts, why_incomplete)
+      divert(group, parts, why_incomplete, ' *+')
     elseif any_cancelled() and not ENDS[group.kind] then
-      divert(group, parts, why_cancelled)
+      divert(group, parts, why_cancelled, ' *')
     else
       table.insert(parts, group)
     end
@@ -145,13 +146,23 @@ end
 
 -- what the options of jobs say about their end
 local function conclude(group)
+  local is_dead = string.find(group.rule, '+', 1, true)
   for i = group.first, group.last, WIDTH do
     if is_held[ARGV[i + 1]] then
-      local options = string.match(ARGV[i + 2], '^[^\n]*\n[^\n]*\n[^\n]*\n([^\n]*)')
-      local dedup = dedup_of(options)
-      if dedup then release_owner(dedup, ARGV[i]) end
+      local job = job_of(ARGV[i + 2])
+      local options = job[4] ~= '' and cjson.decode(job[4]) or {}
+      if options.deduplication then release_owner(options.deduplication, ARGV[i]) end
+      if is_dead and options.dead_letter then note_dead(options.dead_letter, ARGV[i], job) end
     end
   end
+end
+
+local function tell_exhausted(failed_events)
+  local exhausted = {}
+  for i = 1, #failed_events, 2 do
+    exhausted[i], exhausted[i + 1] = failed_events[i], string.match(failed_events[i + 1], '^%d+')
+  end
+  emit('retries-exhausted', exhausted)
 end
 
 local function finish(set)
@@ -159,7 +170,7 @@ local function finish(set)
     if has_flows then note_group(group) end
     local is_kept = string.sub(group.rule, 1, 2) ~= '0 '
     local told = is_kept and keep(group, set) or remove(group)
-    if string.sub(group.rule, -1) == '*' then conclude(group) end
+    if string.find(group.rule, '[*+]') then conclude(group) end
     return told
   end
 end
@@ -216,6 +227,12 @@ kinds['waiting-children'] = function(group)
   end)
 end
 
+-- neither waits a job nor does one run
+local function is_drained()
+  return redis.call('XLEN', ready) == 0 and redis.call('XLEN', express) == 0
+    and redis.call('ZCARD', prioritized) == 0
+end
+
 local own_max, own_ms
 function kinds.limiter(group)
   own_max, own_ms = string.match(group.rule, '^(%d+) (%d+)$')
@@ -231,13 +248,17 @@ end
 
 local EVENTS = {front = 'waiting', limited = 'waiting'}
 for _, group in ipairs(groups) do
-  emit(EVENTS[group.kind] or group.kind, kinds[group.kind](group))
+  local told = kinds[group.kind](group)
+  emit(EVENTS[group.kind] or group.kind, told)
+  if group.kind == 'failed' and string.find(group.rule, '!', 1, true) then tell_exhausted(told) end
 end
 emit_entered()
 if #notices > 0 then tell_parents(want + FETCH_IDS + 8) end
 drop(ended)
+if #dead > 0 then send_dead(want + FETCH_IDS + 8) end
 -- at a limit nobody else looks for the slots that have become free here
 if want == 0 and gate ~= '' and #ended > 0 then arm() end
 
 local jobs, due = fetch(consumer, want, lease, own_max, own_ms)
+if #jobs == 0 and #ended > 0 and is_drained() then emit('drained', {'', ''}) end
 return {now, statuses, jobs, due}

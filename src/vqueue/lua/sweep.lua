@@ -20,6 +20,7 @@ Crash    the entry of a job is acknowledged last; a repeat finds it again ]]
 --- @include flow
 --- @include enter
 --- @include dedup
+--- @include dead_letter
 --- @include failing
 --- @include cancel
 --- @include workers
@@ -92,6 +93,7 @@ local function recover(id, token)
     return
   end
   fail_now(id, job, reason or REASON, keep)
+  if not reason and options.dead_letter then note_dead(options.dead_letter, id, job) end
 end
 
 if not longest_lease or (dead == '' and server_came_back()) then return {0, 0, 0} end
@@ -106,6 +108,7 @@ emit('stalled', stalled)
 tell_failures()
 emit('waiting', waiting)
 if #notices > 0 then tell_parents(0) end
+if #dead > 0 then send_dead(0) end
 drop(ended)
 forget_cancellations()
 if #ended > 0 then arm() end

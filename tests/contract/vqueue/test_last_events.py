@@ -1,0 +1,64 @@
+"""retries-exhausted and drained: told once, and only then."""
+
+import pytest
+
+from tests.support.driver import Driver, settle
+from tests.support.workers import ended
+from vqueue import Job, Queue, UnrecoverableError, Worker
+
+
+async def exhausted(driver: Driver) -> list[tuple[str, int]]:
+    """Jobs that ran out of attempts, and how many those were."""
+    return [
+        (event.job_id, event.data["attempts_made"])
+        for event in await driver.events()
+        if event.name == "retries-exhausted"
+    ]
+
+
+async def drained(driver: Driver) -> int:
+    """How often the queue was drained."""
+    return [event.name for event in await driver.events()].count("drained")
+
+
+async def test_a_job_that_runs_out_of_attempts_is_told_once(
+    queue: Queue, driver: Driver, redis_url: str, queue_name: str
+) -> None:
+    async def handler(job: Job) -> None:
+        if job.name == "hopeless":
+            raise UnrecoverableError("no")
+        raise ValueError("not yet")
+
+    await queue.add("task", job_id="three", attempts=3)
+    await queue.add("task", job_id="once")
+    await queue.add("hopeless", job_id="early", attempts=3)
+    async with Worker(queue_name, handler, redis_url):
+        await ended(queue, "three", "once", "early")
+    assert sorted(await exhausted(driver)) == [("once", 1), ("three", 3)]
+    assert (await driver.history("three"))[-2:] == ["failed", "retries-exhausted"]
+
+
+@pytest.mark.parametrize("outcome", ["completed", "failed"])
+async def test_the_end_of_the_last_job_drains_the_queue(driver: Driver, outcome: str) -> None:
+    await driver.add("a", "b")
+    first, second = (await driver.take(2)).jobs
+    await driver.finish(settle(first, outcome), want=2)
+    assert await drained(driver) == 0  # the other one runs
+    await driver.add("c")
+    reply = await driver.finish(settle(second, outcome), want=2)
+    assert await drained(driver) == 0  # it has taken the next one
+    await driver.finish(*map(settle, reply.taken.jobs), want=2)
+    assert await drained(driver) == 1
+
+
+async def test_delayed_jobs_do_not_keep_a_queue_from_being_drained(driver: Driver) -> None:
+    await driver.add("later", delay_ms=60_000)
+    await driver.add("now")
+    await driver.finish(settle(await driver.take_one()), want=1)
+    assert await drained(driver) == 1
+
+
+async def test_a_job_that_comes_back_does_not_drain_the_queue(driver: Driver) -> None:
+    await driver.add("job")
+    await driver.finish(settle(await driver.take_one(), "waiting"), want=0)
+    assert await drained(driver) == 0
