@@ -1,6 +1,7 @@
 """vqueue: a job queue for asyncio on raw Redis Streams, with BullMQ's semantics."""
 
 from vqueue.cancelling import Cancellation
+from vqueue.describing import MemoryReport, QueueMeta
 from vqueue.doctor import Finding, Verdict
 from vqueue.durable import DurableEvents, EventBatch
 from vqueue.errors import (
@@ -71,6 +72,7 @@ __all__ = [
     "Latencies",
     "Latency",
     "LeaseLost",
+    "MemoryReport",
     "Metrics",
     "NewJob",
     "ParentMissing",
@@ -78,6 +80,7 @@ __all__ = [
     "QueueBusy",
     "QueueEvents",
     "QueueFull",
+    "QueueMeta",
     "QueueUnavailable",
     "RateLimit",
     "RateLimitError",

@@ -4,7 +4,8 @@
 key            type     holds (lifetime: the queue's, unless said)
 =============  =======  ==========================================================
 meta           HASH     ms, seq: the queue's clock · n: number of the last event ·
-                        lease: the longest lease in ms · events_cap, events_mark ·
+                        lease: the longest lease in ms · version: of the
+                        library, of the worker that joined last · events_cap, events_mark ·
                         front, back, lifo, delays: place counters · run_id,
                         sweep_after · cursors sweep_*, repair_* · repair: a group was
                         lost · flows: there are flows · buried: when a tombstone was

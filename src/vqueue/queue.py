@@ -6,6 +6,7 @@ from vqueue.cancelling import Cancelling
 from vqueue.cleaning import Cleaning
 from vqueue.connection import RedisSource
 from vqueue.custom_events import CustomEvents
+from vqueue.describing import Describing
 from vqueue.editing import Editing
 from vqueue.explaining import Explaining
 from vqueue.keys import check_name
@@ -21,6 +22,7 @@ class Queue(
     Scheduling,
     Measuring,
     Cleaning,
+    Describing,
     Explaining,
     Editing,
     Cancelling,

@@ -6,6 +6,8 @@ Owns argument packing and reply unpacking; script_calls.py sends.
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from functools import cache
+from importlib.metadata import version
 from typing import Any, NamedTuple
 
 from vqueue.clean_scripts import CleanScripts
@@ -52,6 +54,12 @@ class Snapshots(NamedTuple):
     jobs: list[Snapshot | None]
 
 
+@cache
+def library_version() -> str:
+    """Return the version of this library as it is installed."""
+    return version("vqueue")
+
+
 def _taken(now_ms: int, told: list[bytes], due_ms: int) -> Taken:
     taken = [TakenJob(*job) for job in zip(told[1::3], told[::3], told[2::3], strict=True)]
     return Taken(now_ms, taken, due_ms)
@@ -68,7 +76,7 @@ class Scripts(
 
     async def open(self, *, lease_ms: int) -> int:
         """Join the queue with this lease; return the server's time in ms."""
-        now_ms: int = await self._call("open", lease_ms)
+        now_ms: int = await self._call("open", lease_ms, library_version())
         return now_ms
 
     async def add(self, *, jobs: Sequence[NewRecord]) -> list[int | str]:

@@ -16,7 +16,7 @@ for _, stream in ipairs({ready, express}) do
 end
 if active > 0 and not force then return active end
 redis.call('UNLINK', unpack(KEYS))
-for _, name in ipairs({'children', 'notices', 'cancels', 'sched', 'tails'}) do
+for _, name in ipairs({'children', 'notices', 'cancels', 'sched', 'tails', 'wks'}) do
   redis.call('UNLINK', prefix .. name)
 end
 return 0
