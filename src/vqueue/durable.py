@@ -138,8 +138,19 @@ class DurableEvents:
                 part = ids[start : start + MAX_BATCH]
                 snapshots = await self._scripts.snapshot(ids=part)
                 for job_id, snapshot in zip(part, snapshots.jobs, strict=True):
-                    if snapshot is not None:
-                        yield job_from_snapshot(job_id, snapshot, queue_name=self.name)
+                    if snapshot is None:
+                        continue
+                    try:
+                        job = job_from_snapshot(job_id, snapshot, queue_name=self.name)
+                    except ValueError as error:
+                        # one that its producer did not write as JSON must not stop the rest
+                        logger.error(
+                            "%s of %s leaves out job %s, which cannot be read: %s",
+                            *(self.group, self.name, job_id, error),
+                            extra={"action": "job_unreadable", "job_id": job_id},
+                        )
+                        continue
+                    yield job
             await self._subscription.lock_resync()
 
     async def is_caught_up(self) -> bool:

@@ -40,8 +40,8 @@ j:ID:par       SET      parents of a child, <queue>:<id> (with the job)
 j:ID:deps      SET      children of a parent that have not ended (with the job)
 j:ID:vals      HASH     results of completed children; ign, bad: why children failed
                         (with the job)
-m:STATE        HASH     jobs completed or failed by minute since the epoch, of the last
-                        day about; before: those that ended earlier
+m:KIND         HASH     jobs completed, failed, stalled, results rejected by minute since
+                        the epoch, of the last day about; before: those of earlier
 m:lat:WINDOW   HASH     samples of waiting and running times, see lua/latencies.lua (65
                         minutes)
 gone:ID        STRING   activation that ended a removed job (10 minutes)
@@ -143,9 +143,9 @@ class QueueKeys:
         """Return the key of a job scheduler."""
         return f"{self.prefix}sched:{scheduler_id}"
 
-    def metrics(self, state: str) -> str:
-        """Return the key of the jobs that ended in a state, by minute."""
-        return f"{self.prefix}m:{state}"
+    def metrics(self, kind: str) -> str:
+        """Return the key of what is counted by minute."""
+        return f"{self.prefix}m:{kind}"
 
     def latencies(self, window: int) -> str:
         """Return the key of the samples of five minutes since the epoch."""

@@ -10,22 +10,29 @@ from dataclasses import dataclass
 
 from vqueue.errors import InvalidOption
 from vqueue.inspecting import Inspecting
-from vqueue.job import FINAL_STATES, JobState
+from vqueue.job import JobState
 from vqueue.latency import WINDOW_MS, WINDOWS, Latency
 from vqueue.schedules import server_time_ms
 
 #: Minutes that are kept one by one; lua/include/events.lua has the same.
 MINUTES = 1440
 _MINUTE_MS = 60_000
+#: What is counted, with what Prometheus is told of it.
+_COUNTED = {
+    "completed": "Jobs that have completed.",
+    "failed": "Jobs that have failed for good.",
+    "stalled": "Times that a worker has lost a job.",
+    "rejected": "Results that came after the lease was lost, and were dropped.",
+}
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Metrics:
-    """Jobs that ended in one of the final states."""
+    """How often something has happened to jobs."""
 
     #: Since the queue began.
     count: int
-    #: Jobs per minute, the newest first, zeros included. The first minute is not over yet.
+    #: The same per minute, the newest first, zeros included. The first minute is not over yet.
     data: list[int]
     #: When the newest minute began, in seconds since the epoch by the server's clock.
     newest_minute: float
@@ -45,16 +52,17 @@ class Latencies:
 class Measuring(Inspecting):
     """The part of Queue that measures."""
 
-    async def get_metrics(self, state: JobState | str, *, start: int = 0, end: int = -1) -> Metrics:
-        """Return how many jobs were completed or failed, in all and per minute.
+    async def get_metrics(self, kind: JobState | str, *, start: int = 0, end: int = -1) -> Metrics:
+        """Return how many jobs have ``completed``, ``failed`` or ``stalled``, or how many
+        results were ``rejected`` because the lease was lost: in all and per minute.
 
         `start` and `end` choose minutes (both included): 0 is the present one, -1 the
-        oldest of the last 24 hours. Raises InvalidOption for another state.
+        oldest of the last 24 hours. Raises InvalidOption for another kind.
         """
-        if state not in FINAL_STATES:
-            raise InvalidOption(f"metrics are kept of completed and failed jobs, not of {state!r}")
+        if kind not in _COUNTED:
+            raise InvalidOption(f"metrics are kept of {', '.join(_COUNTED)}, not of {kind!r}")
         flat, now_ms = await asyncio.gather(
-            self._client.execute("HGETALL", self.keys.metrics(state)), server_time_ms(self._client)
+            self._client.execute("HGETALL", self.keys.metrics(kind)), server_time_ms(self._client)
         )
         counts = {key: int(n) for key, n in zip(flat[::2], flat[1::2], strict=True)}
         newest = now_ms // _MINUTE_MS
@@ -87,21 +95,17 @@ class Measuring(Inspecting):
 
         `labels` are added to each sample.
         """
-        counts, completed, failed, latencies = await asyncio.gather(
-            self.get_job_counts(),
-            self.get_metrics(JobState.COMPLETED, end=0),
-            self.get_metrics(JobState.FAILED, end=0),
-            self.get_latencies(),
-        )
+        counts, latencies = await asyncio.gather(self.get_job_counts(), self.get_latencies())
+        counted = await asyncio.gather(*(self.get_metrics(kind, end=0) for kind in _COUNTED))
         own = {"queue": self.name, **(labels or {})}
 
         def lines() -> Iterator[str]:
             yield from _header("vqueue_jobs", "gauge", "Jobs in each state.")
             for state, count in counts.items():
                 yield _sample("vqueue_jobs", {**own, "state": state.value}, count)
-            for name, metrics in (("completed", completed), ("failed", failed)):
-                metric = f"vqueue_jobs_{name}_total"
-                yield from _header(metric, "counter", f"Jobs that have {name}.")
+            for (kind, text), metrics in zip(_COUNTED.items(), counted, strict=True):
+                metric = f"vqueue_jobs_{kind}_total"
+                yield from _header(metric, "counter", text)
                 yield _sample(metric, own, metrics.count)
             for name, latency, text in (
                 ("waiting", latencies.waiting, "Seconds that jobs of the last hour waited."),

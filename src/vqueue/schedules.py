@@ -11,6 +11,7 @@ that went by. A job's retry or stall makes no further one.
 
 from __future__ import annotations
 
+import asyncio
 import logging
 from collections.abc import Sequence
 
@@ -110,7 +111,7 @@ class Scheduling(Producing):
         """Return job schedulers by their next slot, from `start` to `end` (both included)."""
         order = () if asc else ("REV",)
         ids = await self._client.execute("ZRANGE", self.keys.sched, start, end, *order)
-        found = [await self.get_job_scheduler(scheduler_id.decode()) for scheduler_id in ids]
+        found = await asyncio.gather(*(self.get_job_scheduler(one.decode()) for one in ids))
         return [scheduler for scheduler in found if scheduler is not None]
 
     async def get_job_schedulers_count(self) -> int:

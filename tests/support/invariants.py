@@ -14,7 +14,7 @@ _KEYS = {
     r"ready|express|ev": "stream",
     r"prioritized|delayed|children|completed|failed|wake|wks|sched|tails": "zset",
     r"sched:[^:]+|cancels": "hash",
-    r"m:(completed|failed|lat:[0-9]+)": "hash",
+    r"m:(completed|failed|stalled|rejected|lat:[0-9]+)": "hash",
     r"notices": "list",
     r"j:[^:]+:(par|deps)": "set",
     r"j:[^:]+:(vals|ign|bad)": "hash",
@@ -260,7 +260,7 @@ def _check_metrics(dump: QueueDump) -> Iterator[str]:
     ended = Counter[str]()
     for entry in entries:
         ended[entry.fields[1]] += len(entry.fields) // 2 - 2
-    for state in ("completed", "failed"):
+    for state in ("completed", "failed", "stalled"):
         counted = sum(map(int, dump.hashes.get(f"m:{state}", {}).values()))
         if counted != ended[state]:
             yield f"m:{state} counts {counted} jobs, there are {ended[state]} events"

@@ -96,7 +96,7 @@ if has_flows or any_cancelled() then
 end
 
 -- write
-local statuses, ended = {}, {}
+local statuses, ended, rejected = {}, {}, 0
 
 -- Returns the events of those that are held, having called `write` with each one's index.
 local function settle(group, write)
@@ -110,7 +110,9 @@ local function settle(group, write)
       told[#told + 1] = ARGV[i + 3]
       statuses[#statuses + 1] = 1
     else
-      statuses[#statuses + 1] = ended_by(id, token .. ':' .. consumer) and 2 or 0
+      local was_before = ended_by(id, token .. ':' .. consumer)
+      statuses[#statuses + 1] = was_before and 2 or 0
+      if not was_before then rejected = rejected + 1 end
     end
   end
   return told
@@ -256,6 +258,7 @@ emit_entered()
 if #notices > 0 then tell_parents(want + FETCH_IDS + 8) end
 drop(ended)
 if #dead > 0 then send_dead(want + FETCH_IDS + 8) end
+if rejected > 0 then count_minute('rejected', rejected) end
 -- at a limit nobody else looks for the slots that have become free here
 if want == 0 and gate ~= '' and #ended > 0 then arm() end
 

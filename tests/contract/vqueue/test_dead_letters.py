@@ -79,9 +79,7 @@ async def test_completed_retried_and_cancelled_jobs_leave_none(
     completed, retried, cancelled = (await driver.take(3)).jobs
     await queue.cancel("cancelled")
     await queue.cancel("waiting")
-    await driver.finish(
-        settle(completed), settle(retried, "waiting"), settle(cancelled, "waiting")
-    )
+    await driver.finish(settle(completed), settle(retried, "waiting"), settle(cancelled, "waiting"))
     assert await driver.state("cancelled") == "failed"
     assert sum((await letters.get_job_counts()).values()) == 0
 

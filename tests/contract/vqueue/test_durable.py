@@ -129,3 +129,11 @@ async def test_a_removed_group_leaves_nothing(driver: Driver, subscriber: Durabl
     fields = await driver.redis("HKEYS", driver.keys.meta)
     assert not [field for field in fields if b"billing" in field]
     assert (await following(subscriber)).gap  # it was made anew
+
+
+async def test_a_job_that_cannot_be_read_does_not_stop_the_others(
+    driver: Driver, subscriber: DurableEvents
+) -> None:
+    await driver.add("bad", data=b"{")
+    await driver.add("good")
+    assert [job.id async for job in subscriber.all_jobs()] == ["good"]

@@ -28,7 +28,7 @@ async def test_ends_are_counted_in_their_minute(driver: Driver, queue: Queue) ->
     failed = await queue.get_metrics("failed", start=0, end=1)
     assert (failed.count, len(failed.data), sum(failed.data)) == (1, 2, 1)
     assert (await queue.get_metrics("failed", start=2, end=4)).data == [0, 0, 0]
-    with pytest.raises(InvalidOption, match="completed and failed"):
+    with pytest.raises(InvalidOption, match="completed, failed"):
         await queue.get_metrics("waiting")
 
 
@@ -38,6 +38,18 @@ async def test_a_stall_that_fails_a_job_is_counted(driver: Driver, queue: Queue)
     await expire(driver, job.token)
     assert await driver.sweep(max_stalled=0) == (0, 1, False)
     assert (await queue.get_metrics("failed")).count == 1
+    assert (await queue.get_metrics("stalled")).count == 1
+
+
+async def test_results_that_the_fence_rejects_are_counted(driver: Driver, queue: Queue) -> None:
+    await driver.add("a")
+    late = await driver.take_one()
+    await expire(driver, late.token)
+    await driver.sweep()
+    assert (await driver.finish(settle(late))).statuses == [0]
+    assert (await queue.get_metrics("rejected")).count == 1
+    assert (await queue.get_metrics("completed")).count == 0
+    assert "vqueue_jobs_rejected_total{" in await queue.to_prometheus()
 
 
 async def test_a_repeat_of_a_finish_is_not_counted_again(driver: Driver, queue: Queue) -> None:

@@ -36,12 +36,14 @@ local function trim_events(newest_id, newest_number)
   redis.call('XTRIM', ev, 'MINID', '~', floor)
 end
 
--- Jobs that ended, by minute, in m:completed and m:failed; what is older than a day is
--- summed up under `before` once an hour.
+-- What is counted by minute, in m:KIND: jobs that completed, failed or stalled, results that
+-- the fence has rejected. What is older than a day is summed up under `before` once an hour.
 local MINUTES = 1440
 
-local function count_ended(state, count)
-  local key, minute = prefix .. 'm:' .. state, math.floor(now / 60000)
+local COUNTED = {completed = true, failed = true, stalled = true}
+
+local function count_minute(kind, count)
+  local key, minute = prefix .. 'm:' .. kind, math.floor(now / 60000)
   if redis.call('HINCRBY', key, minute, count) > count then return end
   if redis.call('HLEN', key) <= MINUTES + 60 then return end
   local flat, old, before = redis.call('HGETALL', key), {}, 0
@@ -65,5 +67,5 @@ local function emit(kind, pairs_)
   if math.floor(last / events_cap) ~= math.floor((last - count) / events_cap) then
     trim_events(id, last)
   end
-  if kind == 'completed' or kind == 'failed' then count_ended(kind, count) end
+  if COUNTED[kind] then count_minute(kind, count) end
 end
