@@ -7,6 +7,7 @@ from vqueue.durable import DurableEvents, EventBatch
 from vqueue.errors import (
     DelayedError,
     InvalidOption,
+    JobExpired,
     JobFailed,
     JobNotActive,
     JobNotFound,
@@ -59,6 +60,7 @@ __all__ = [
     "InvalidOption",
     "Job",
     "JobEvent",
+    "JobExpired",
     "JobFailed",
     "JobNotActive",
     "JobNotFound",

@@ -13,6 +13,7 @@ VQueueError
 ├── JobNotInState       the job is not in a state in which that can be done to it
 ├── JobTimeout          an attempt took longer than its time-out; spent like any other
 ├── UnrecoverableError  raised by a handler: fail now, whatever attempts are left
+│   └── JobExpired      the job was not started within its expires_in
 └── JobParked           raised by a handler: not now; spends no attempt
     ├── DelayedError    … try again after some seconds
     ├── WaitingError    … back to the front of the line
@@ -126,6 +127,10 @@ class JobTimeout(VQueueError):
 
 class UnrecoverableError(VQueueError):
     """Raise it in a handler to fail the job now, whatever attempts are left."""
+
+
+class JobExpired(UnrecoverableError):
+    """Why a job has failed that was not started within its `expires_in`."""
 
 
 class JobParked(VQueueError):

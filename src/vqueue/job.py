@@ -18,6 +18,7 @@ from vqueue.errors import (
     WaitingChildrenError,
     WaitingError,
 )
+from vqueue.expiry import expiry_of
 from vqueue.flow_scripts import Dependency
 from vqueue.options import Backoff, Seconds
 from vqueue.record import Record, Snapshot, TakenJob, fence_of
@@ -320,8 +321,8 @@ def job_from_taken(
 ) -> tuple[Job, UnrecoverableError | None]:
     """Build the active job that a handler gets.
 
-    A job of whose payload something is not JSON comes with the error that is to end it: it
-    must not cost its neighbours anything.
+    A job of whose payload something is not JSON, or that has expired, comes with the error that
+    is to end it: it must not cost its neighbours anything.
     """
     record = Record.parse(taken.record)
     job = Job(id=taken.id.decode(), name="", data=None, queue_name=queue_name)
@@ -348,7 +349,7 @@ def job_from_taken(
             job.progress = decode(record.progress)
     except ValueError as error:
         return job, UnrecoverableError(f"job {job.id}: its payload is not JSON: {error}")
-    return job, None
+    return job, expiry_of(job) if job._options else None
 
 
 @lru_cache(maxsize=256)

@@ -260,6 +260,9 @@ class JobOptions:
     #: Name of the queue, on the same server, that gets a job about this one when it has failed
     #: for good; see the guide on consuming.
     dead_letter: str | None = None
+    #: Seconds after the add in which the job must have started; it fails as expired when it is
+    #: taken later. None: it may wait for ever.
+    expires_in: Seconds | None = None
     #: Seconds that an attempt may take; None leaves it to the worker.
     timeout: Seconds | None = None
     #: Seconds of the job's lease, at least 0.1; None leaves it to the worker.
@@ -299,6 +302,12 @@ class JobOptions:
             wire["max_stalled"] = self.max_stalled
         if self.dead_letter is not None:
             wire["dead_letter"] = check_name(self.dead_letter, what="dead letter queue")
+        if self.expires_in is not None:
+            wire["expires_in"] = duration_ms(
+                self.expires_in,
+                what="expires_in (with a delay: longer than that)",
+                least_ms=to_ms(self.delay, what="delay") + 1,
+            )
         if self.timeout is not None:
             wire["timeout"] = duration_ms(self.timeout, what="timeout")
         if self.lock_duration is not None:
