@@ -5,11 +5,13 @@ ones: the usual ones are the same every time.
 """
 
 import os
+from pathlib import Path
 
 import pytest
 from hypothesis import HealthCheck, Phase, settings
 from hypothesis.stateful import run_state_machine_as_test
 
+from devstack import Valkey
 from tests.conformance.model.adding import Adding
 from tests.conformance.model.faults import Faults
 from tests.conformance.model.operating import Operating
@@ -23,19 +25,21 @@ class QueueMachine(Adding, Working, Faults, Operating):
 
 
 def test_any_order_of_calls_leaves_the_queue_as_the_model_says(
-    redis_url: str, monkeypatch: pytest.MonkeyPatch
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(QueueMachine, "redis_url", redis_url, raising=False)
     asked = int(os.environ.get("MODEL_RUNS", RUNS))
-    run_state_machine_as_test(
-        QueueMachine,
-        settings=settings(
-            max_examples=asked,
-            stateful_step_count=30,
-            deadline=None,
-            phases=[Phase.generate],
-            database=None,
-            derandomize=asked == RUNS,
-            suppress_health_check=list(HealthCheck),
-        ),
+    how = settings(
+        max_examples=asked,
+        stateful_step_count=30,
+        deadline=None,
+        # shrinking takes minutes: it is for MODEL_RUNS
+        phases=[Phase.generate] if asked == RUNS else [Phase.generate, Phase.shrink],
+        database=None,
+        derandomize=asked == RUNS,
+        suppress_health_check=list(HealthCheck),
     )
+    # each step reads all keys: a server of its own has few
+    with Valkey(tmp_path) as server:
+        url = server.settings()["REDIS_URL"]
+        monkeypatch.setattr(QueueMachine, "redis_url", url, raising=False)
+        run_state_machine_as_test(QueueMachine, settings=how)

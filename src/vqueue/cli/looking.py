@@ -1,4 +1,4 @@
-"""Commands that look: stats, jobs, show, explain, doctor."""
+"""Commands that look: stats, jobs, show, workers, explain, doctor."""
 
 from __future__ import annotations
 
@@ -64,6 +64,23 @@ def _show_arguments(parser: ArgumentParser) -> None:
     parser.add_argument("--log", type=int, default=20, help="log lines (default: 20)")
 
 
+async def _workers(queue: Queue, _: Namespace) -> Report:
+    workers = await queue.get_workers()
+    rows = [
+        (
+            worker.consumer,
+            f"{worker.host}:{worker.pid}",
+            f"{worker.active}/{worker.concurrency} jobs",
+            f"silent {worker.silent_for:.1f} s",
+            f"loop late {worker.loop_lag:.3f} s",
+            "paused" if worker.is_paused else "",
+            " ".join(worker.running),
+        )
+        for worker in workers
+    ]
+    return Report(data=[as_data(worker) for worker in workers], lines=table(rows))
+
+
 async def _explain(queue: Queue, asked: Namespace) -> Report:
     explanation = await queue.explain(asked.job_id)
     return Report(data=as_data(explanation), lines=[explanation.sentence])
@@ -88,6 +105,7 @@ COMMANDS = (
         _show,
         _show_arguments,
     ),
+    Command("workers", "The workers, and what each is doing.", _workers),
     Command("explain", "Why is this job not running?", _explain, job_id_argument),
     Command("doctor", "Is this Redis fit for a queue, and the queue in order?", _doctor),
 )

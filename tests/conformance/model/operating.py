@@ -18,7 +18,7 @@ class Operating(QueueFrame):
     @rule(data=st.data())
     def remove(self, data: st.DataObject) -> None:
         job = self.choose(data, self.model.idle)
-        assert self.run(self.driver.scripts.remove(job_id=job.id)) == 1
+        assert self.run(self.driver.scripts.remove(job_id=job.id, children=False)) == 1
         self.model.remove_by_hand(job)
 
     @precondition(lambda self: self.model.former)
@@ -32,7 +32,7 @@ class Operating(QueueFrame):
     @rule(data=st.data())
     def an_active_job_is_left_alone(self, data: st.DataObject) -> None:
         job, scripts = self.choose(data, self.model.in_state("active")), self.driver.scripts
-        assert self.run(scripts.remove(job_id=job.id)) == "active"
+        assert self.run(scripts.remove(job_id=job.id, children=False)) == "active"
         assert self.run(scripts.promote(job_id=job.id)) == "active"
         changed = scripts.change_priority(job_id=job.id, priority=1, lifo=False)
         assert self.run(changed) == "active"

@@ -12,7 +12,9 @@ from typing import Any
 import pytest
 
 from tests.support.driver import Driver, settle
-from vqueue import Queue
+from tests.support.waiting import until
+from tests.support.workers import HeldHandler
+from vqueue import Queue, Worker
 
 SOURCES = Path(__file__).parents[3] / "src"
 
@@ -140,6 +142,35 @@ async def test_pause_and_resume_switch_the_queue(run: Run, queue: Queue) -> None
     assert await queue.is_paused()
     assert answer(run("resume", "--json")) == {"paused": False}
     assert not await queue.is_paused()
+
+
+async def test_drain_and_clean_remove_jobs(run: Run, queue: Queue, driver: Driver) -> None:
+    await driver.add("ended", "waiting")
+    await queue.add("task", job_id="later", delay=60)
+    await driver.finish(settle(await driver.take_one()))
+    assert answer(run("drain", "--json")) == {"removed": 1}
+    assert answer(run("drain", "--delayed", "--json")) == {"removed": 1}
+    assert answer(run("clean", "--grace", "60", "--json")) == {"removed": []}
+    assert answer(run("clean", "--json")) == {"removed": ["ended"]}
+    assert sum((await queue.get_job_counts()).values()) == 0
+
+
+async def test_workers_are_listed_with_what_they_run(
+    run: Run, queue: Queue, redis_url: str, queue_name: str
+) -> None:
+    handler = HeldHandler()
+    await queue.add("task", job_id="job-1")
+    async with Worker(queue_name, handler, redis_url) as worker:
+        await handler.running(1)
+
+        async def is_told() -> bool:
+            return any("job-1" in seen.running for seen in await queue.get_workers())
+
+        await until(is_told, what="the worker to say what it runs")
+        (seen,) = answer(await asyncio.to_thread(run, "workers", "--json"))
+        assert (seen["consumer"], list(seen["running"])) == (worker.consumer, ["job-1"])
+        assert worker.consumer in (await asyncio.to_thread(run, "workers")).stdout
+        handler.let_go.set()
 
 
 async def test_events_are_printed_one_a_line(run: Run, queue: Queue) -> None:
