@@ -1,5 +1,6 @@
 """vqueue: a job queue for asyncio on raw Redis Streams, with BullMQ's semantics."""
 
+from vqueue.batches import in_batches
 from vqueue.cancelling import Cancellation
 from vqueue.describing import MemoryReport, QueueMeta
 from vqueue.doctor import Finding, Verdict
@@ -32,6 +33,7 @@ from vqueue.flows import FlowJob, FlowNode, FlowProducer, chain, chord, group
 from vqueue.inspecting import JobPage
 from vqueue.job import Job, JobState
 from vqueue.latency import Latency
+from vqueue.manual import HeldJob, ManualWorker
 from vqueue.metrics import Latencies, Metrics
 from vqueue.options import Backoff, Deduplication, JobOptions, RateLimit, Retention
 from vqueue.parenting import DependencyPage
@@ -40,10 +42,12 @@ from vqueue.producing import NewJob
 from vqueue.queue import Queue
 from vqueue.repeat import JobScheduler, Repeat
 from vqueue.stall import Stall
+from vqueue.threads import BlockingJob, in_threads
 from vqueue.worker import Worker
 
 __all__ = [
     "Backoff",
+    "BlockingJob",
     "Cancellation",
     "Deduplication",
     "DelayedError",
@@ -56,6 +60,7 @@ __all__ = [
     "FlowJob",
     "FlowNode",
     "FlowProducer",
+    "HeldJob",
     "Hindrance",
     "InvalidOption",
     "Job",
@@ -74,6 +79,7 @@ __all__ = [
     "Latencies",
     "Latency",
     "LeaseLost",
+    "ManualWorker",
     "MemoryReport",
     "Metrics",
     "NewJob",
@@ -99,4 +105,6 @@ __all__ = [
     "chain",
     "chord",
     "group",
+    "in_batches",
+    "in_threads",
 ]

@@ -11,6 +11,7 @@ import asyncio
 import logging
 import time
 from collections.abc import Iterable, Mapping, Sequence
+from typing import Protocol
 
 from vqueue.activation import Activation, Take
 from vqueue.errors import QueueUnavailable
@@ -19,15 +20,21 @@ from vqueue.lease import LeaseKeeper
 from vqueue.record import Settlement
 from vqueue.reports import Reports
 from vqueue.scripts import MAX_BATCH, Scripts, Taken
-from vqueue.slots import Slots
 
 logger = logging.getLogger(__name__)
+
+
+class Starter(Protocol):
+    """What runs the jobs that were taken, see slots.Slots."""
+
+    def start(self, activations: Iterable[Activation]) -> None:
+        """Run these soon."""
 
 
 class Holdings:
     """What a worker holds. `slots` is set before the first take."""
 
-    slots: Slots
+    slots: Starter
 
     def __init__(
         self,

@@ -10,6 +10,7 @@ from __future__ import annotations
 import asyncio
 import logging
 import secrets
+from collections.abc import Sequence
 from contextlib import suppress
 from types import TracebackType
 from typing import Self
@@ -17,7 +18,7 @@ from typing import Self
 from redis.exceptions import RedisError
 
 from vqueue.attempt import Handler, with_start_limit, with_timeout
-from vqueue.connection import BLOCK_MARGIN, RedisSource, is_transient, open_client
+from vqueue.connection import RedisSource, is_transient, open_client
 from vqueue.duties import Repair, Retain, Sweep, run_duty
 from vqueue.errors import QueueUnavailable
 from vqueue.holdings import Holdings
@@ -25,6 +26,7 @@ from vqueue.job import Job
 from vqueue.keys import QueueKeys, check_name
 from vqueue.latency import LatencySamples
 from vqueue.lease import LeaseKeeper
+from vqueue.middleware import Middleware, with_middleware
 from vqueue.options import (
     KEEP_ALL,
     MIN_LEASE_MS,
@@ -42,12 +44,9 @@ from vqueue.schedules import Refill
 from vqueue.scripts import Scripts
 from vqueue.settling import Settler
 from vqueue.slots import Slots
+from vqueue.wake import WakeKey
 
 logger = logging.getLogger(__name__)
-
-#: Longest sleep on the wake key in seconds: what a wake-up costs that died with the
-#: worker that got it. With the take after it, an idle worker sends 1.4 commands a second.
-IDLE_BLOCK = 1.5
 
 
 def new_consumer() -> str:
@@ -61,7 +60,8 @@ class Worker:
     `lock_duration` is the lease in seconds: how long a job stays with a worker that
     shows no sign of life; it is renewed while the handler runs. `timeout` is how many seconds
     an attempt may take before its handler is cancelled and it has failed; the options of a
-    job come before both. `max_stalled` is how many
+    job come before both. `middleware` are functions around the handler, the first outermost;
+    `in_batches` and `in_threads` make handlers of other functions. `max_stalled` is how many
     times a job may lose its worker before it fails, `max_started_attempts` how often it may
     be started, for whatever reason (None: without limit). `limiter` bounds how many jobs of
     the queue start in a time, counted over all workers that have one; a limit of the queue
@@ -82,6 +82,7 @@ class Worker:
         concurrency: int = 1,
         lock_duration: Seconds = 30,
         timeout: Seconds | None = None,
+        middleware: Sequence[Middleware] = (),
         max_stalled: int = 1,
         max_started_attempts: int | None = None,
         limiter: RateLimit | None = None,
@@ -93,6 +94,7 @@ class Worker:
         prefix: str = "vq",
     ) -> None:
         check_count(concurrency, what="concurrency", low=1)
+        handler = with_middleware(handler, middleware)
         if max_started_attempts is not None:
             check_count(max_started_attempts, what="max_started_attempts", low=1)
             handler = with_start_limit(handler, max_started_attempts)
@@ -105,9 +107,7 @@ class Worker:
         self.consumer = check_name(consumer or new_consumer(), what="consumer")
         self._handler = handler
         self._client = open_client(redis)
-        self._blocking_client = open_client(
-            redis, reply_timeout=IDLE_BLOCK + BLOCK_MARGIN, blocking=True
-        )
+        self._wake_key = WakeKey(redis, self.keys)
         self._scripts = Scripts(self._client, self.keys)
         self._policy = OutcomePolicy(
             remove_on_complete=Retention.of(remove_on_complete).to_wire(),
@@ -158,9 +158,6 @@ class Worker:
             limiter=(limiter.max, limiter.duration_ms) if limiter else None,
         )
         self._settler = Settler(self._holdings, self._latencies)
-        self._fetcher_block: asyncio.Timeout | None = None
-        #: Whether the fetcher's sleep was ended from within.
-        self._is_roused = False
         #: Cleared while this worker is paused.
         self._resumed = asyncio.Event()
         self._resumed.set()
@@ -236,7 +233,7 @@ class Worker:
             finally:
                 await asyncio.shield(self._wind_up())
         finally:
-            await self._blocking_client.aclose()
+            await self._wake_key.close()
             await self._client.aclose()
             self._closed.set()
 
@@ -251,11 +248,10 @@ class Worker:
                 *(background.create_task(self._settler.run()) for _ in range(2)),
             ]
             async with asyncio.TaskGroup() as jobs:
-                self._holdings.slots = Slots(
-                    jobs, self._handler, self._policy, self._settler.job_ended
-                )
+                slots = Slots(jobs, self._handler, self._policy, self._settler.job_ended)
+                self._holdings.slots = slots
                 await self._fetch()
-                self._holdings.slots.close()
+                slots.close()
             # every handler has ended, so every job is settled or waits for the settler
             await self._holdings.until_idle()
             for task in loops:
@@ -284,7 +280,7 @@ class Worker:
         self._rouse()
         if not self._started and self._background is None:
             self._started = True
-            await self._blocking_client.aclose()
+            await self._wake_key.close()
             await self._client.aclose()
             self._closed.set()
             return
@@ -311,8 +307,8 @@ class Worker:
                     await self._resumed.wait()
                     continue
                 idle, due_ms = await self._holdings.take()
-                if idle:
-                    await self._sleep_on_wake_key(due_ms)
+                if idle and self._holdings.is_taking:
+                    await self._wake_key.sleep(due_ms)
                 pause = 0.05
             except (QueueUnavailable, RedisError, OSError) as error:
                 if isinstance(error, RedisError) and not is_transient(error):
@@ -323,29 +319,10 @@ class Worker:
         # a finish that is under way may still start jobs, later ones take none
         await self._holdings.quiesce()
 
-    async def _sleep_on_wake_key(self, due_ms: int) -> None:
-        block = IDLE_BLOCK if due_ms < 0 else min(IDLE_BLOCK, max(due_ms, 1) / 1000)
-        self._is_roused = False
-        try:
-            async with asyncio.timeout(block + BLOCK_MARGIN) as self._fetcher_block:
-                if self._closing.is_set() or self.is_paused:
-                    return
-                await self._blocking_client.execute("BZPOPMIN", self.keys.wake, block)
-        except TimeoutError:
-            if not self._is_roused:
-                raise QueueUnavailable(
-                    f"no reply to BZPOPMIN {self.keys.wake} after {block + BLOCK_MARGIN:.1f} s"
-                ) from None
-        finally:
-            self._fetcher_block = None
-
     def _rouse(self) -> None:
         """Have the fetcher look at the worker's state, whatever it waits for."""
-        self._is_roused = True
         self._holdings.changed.set()
-        if self._fetcher_block is not None:
-            # end the sleep on the wake key, and nothing but that
-            self._fetcher_block.reschedule(asyncio.get_running_loop().time())
+        self._wake_key.rouse()
 
     async def __aenter__(self) -> Self:
         """Start `run` in the background; `async with` ends it by `close`."""

@@ -216,7 +216,7 @@ async def test_a_limited_worker_takes_up_work_when_the_window_opens(
     await queue.rate_limit(0.2)
     added = await queue.add("task")
     async with Worker(queue_name, handler, redis_url) as worker:
-        await until(lambda: worker._fetcher_block is not None, what="the worker to sleep")
+        await until(lambda: worker._wake_key.is_slept_on, what="the worker to sleep")
         assert handler.started == []
         (job,) = await ended(queue, added.id)
     assert job.attempts_started == 1

@@ -70,7 +70,7 @@ async def test_resume_wakes_a_sleeping_worker(
     async with Worker(queue_name, handler, redis_url) as worker:
         await queue.pause()
         added = await queue.add("task")
-        await until(lambda: worker._fetcher_block is not None, what="the worker to sleep")
+        await until(lambda: worker._wake_key.is_slept_on, what="the worker to sleep")
         assert handler.started == []
         await queue.resume()
         await ended(queue, added.id)
@@ -116,7 +116,7 @@ async def test_an_idle_worker_that_is_paused_gives_its_wake_up_on(
     held, other = HeldHandler(), HeldHandler()
     other.let_go.set()
     async with Worker(queue_name, held, redis_url) as worker:
-        await until(lambda: worker._fetcher_block is not None, what="the worker to sleep")
+        await until(lambda: worker._wake_key.is_slept_on, what="the worker to sleep")
         await worker.pause(wait_for_active=False)
         added = await queue.add("task")
         async with Worker(queue_name, other, redis_url):

@@ -38,7 +38,7 @@ async def test_close_waits_for_the_running_job_and_takes_no_other(
 async def test_close_ends_an_idle_worker_at_once(redis_url: str, queue_name: str) -> None:
     worker = Worker(queue_name, HeldHandler(), redis_url)
     running = start(worker)
-    await until(lambda: worker._fetcher_block is not None, what="the worker to sleep")
+    await until(lambda: worker._wake_key.is_slept_on, what="the worker to sleep")
     await worker.close()
     await running
     await worker.close()  # safe to repeat
