@@ -17,6 +17,7 @@ from vqueue.errors import (
     JobTimeout,
     LeaseLost,
     ParentMissing,
+    PayloadUnreadable,
     QueueBusy,
     QueueFull,
     QueueUnavailable,
@@ -41,6 +42,7 @@ from vqueue.presence import WorkerInfo
 from vqueue.producing import NewJob
 from vqueue.queue import Queue
 from vqueue.repeat import JobScheduler, Repeat
+from vqueue.serializing import Serializer, register_serializer
 from vqueue.stall import Stall
 from vqueue.threads import BlockingJob, in_threads
 from vqueue.worker import Worker
@@ -84,6 +86,7 @@ __all__ = [
     "Metrics",
     "NewJob",
     "ParentMissing",
+    "PayloadUnreadable",
     "Queue",
     "QueueBusy",
     "QueueEvents",
@@ -94,6 +97,7 @@ __all__ = [
     "RateLimitError",
     "Repeat",
     "Retention",
+    "Serializer",
     "Stall",
     "UnrecoverableError",
     "VQueueError",
@@ -107,4 +111,5 @@ __all__ = [
     "group",
     "in_batches",
     "in_threads",
+    "register_serializer",
 ]

@@ -147,8 +147,7 @@ class Activation:
         """See Job.update_data."""
         if self.lost:
             raise self.lease_lost()
-        encoded = encode(data, "data of job %s", self.job_id)
-        await self._take.reports.update_data(self, encoded)
+        await self._take.reports.update_data(self, data)
 
     async def children(self, kind: Dependency) -> Mapping[str, bytes]:
         """See Reporter.children."""

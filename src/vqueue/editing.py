@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from typing import Any
 
-from vqueue.codec import encode
 from vqueue.edit_scripts import Edited, Resets
 from vqueue.errors import InvalidOption, JobNotFound, JobNotInState
 from vqueue.job import FINAL_STATES, JobState
@@ -141,7 +140,7 @@ class Editing(QueueBase):
         A handler that is running goes on with what it was given; its next attempt gets the new
         data. Raises InvalidOption for data that JSON cannot hold, QueueFull.
         """
-        encoded = encode(data, "data of job %s", job_id)
+        encoded = self._encode(data, "data of job %s", job_id)
         reply = await self._scripts.update_data(
             job_id=check_name(job_id, what="job id"), data=encoded
         )

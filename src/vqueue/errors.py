@@ -2,6 +2,7 @@
 
 VQueueError
 ├── InvalidOption       a name, id or option that the queue refuses (also a ValueError)
+├── PayloadUnreadable   stored data or a result that its serializer cannot read (a ValueError)
 ├── QueueUnavailable    Redis did not answer within the time a call may take
 ├── QueueFull           Redis is at maxmemory; running jobs go on, new ones are refused
 ├── QueueBusy           the queue has active jobs, and is not obliterated
@@ -32,6 +33,10 @@ class VQueueError(Exception):
 
 class InvalidOption(VQueueError, ValueError):
     """A queue name, job id, option or payload that the queue refuses."""
+
+
+class PayloadUnreadable(VQueueError, ValueError):
+    """Data or a result whose serializer cannot read what is stored."""
 
 
 class QueueUnavailable(VQueueError):

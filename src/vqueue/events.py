@@ -22,6 +22,7 @@ from vqueue.codec import decode
 from vqueue.connection import BLOCK_MARGIN, RedisSource, is_transient, open_client
 from vqueue.errors import InvalidOption
 from vqueue.keys import QueueKeys
+from vqueue.serializing import decode_payload
 
 logger = logging.getLogger(__name__)
 
@@ -92,7 +93,7 @@ def version_of(ms: int, seq: int) -> int:
 def _finished(detail: bytes, *, value_name: str) -> dict[str, Any]:
     made, begun, started, value = detail.split(b" ", 3)
     return {
-        value_name: decode(value),
+        value_name: decode_payload(value),
         "attempts_made": int(made),
         "attempts_started": int(begun),
         "processed_on": int(started) / 1000 if started != b"0" else None,

@@ -22,6 +22,7 @@ from vqueue.expiry import expiry_of
 from vqueue.flow_scripts import Dependency
 from vqueue.options import Backoff, Seconds
 from vqueue.record import Record, Snapshot, TakenJob, fence_of
+from vqueue.serializing import decode_payload
 from vqueue.stall import Stall, read_stall
 
 if TYPE_CHECKING:
@@ -295,7 +296,7 @@ class Job:
         if self._reporter is None:
             raise JobNotActive(f"job {self.id}: use Queue.get_children_values outside its handler")
         found = await self._reporter.children(Dependency.PROCESSED)
-        return {ref: decode(value) for ref, value in found.items()}
+        return {ref: decode_payload(value) for ref, value in found.items()}
 
     async def wait_until_finished(self, queue: Queue, *, timeout: float | None = None) -> Any:
         """Return the result once the job has ended: `queue.result` of its id."""
@@ -321,7 +322,7 @@ def job_from_taken(
 ) -> tuple[Job, UnrecoverableError | None]:
     """Build the active job that a handler gets.
 
-    A job of whose payload something is not JSON, or that has expired, comes with the error that
+    A job whose payload cannot be read, or that has expired, comes with the error that
     is to end it: it must not cost its neighbours anything.
     """
     record = Record.parse(taken.record)
@@ -342,13 +343,13 @@ def job_from_taken(
         job.timestamp = int(taken.token.partition(b"-")[0]) / 1000
     try:
         job.name = _decode_name(record.name)
-        job.data = decode(record.data)
+        job.data = decode_payload(record.data)
         if record.options:
             job._options = decode(record.options)
         if record.progress:
             job.progress = decode(record.progress)
     except ValueError as error:
-        return job, UnrecoverableError(f"job {job.id}: its payload is not JSON: {error}")
+        return job, UnrecoverableError(f"job {job.id}: its payload cannot be read: {error}")
     return job, expiry_of(job) if job._options else None
 
 
@@ -361,7 +362,7 @@ def _decode_name(raw: bytes) -> str:
 def job_from_snapshot(job_id: str, snapshot: Snapshot, *, queue_name: str) -> Job:
     """Build a job from what snapshot.lua answered."""
     record = Record.parse(snapshot.record)
-    data = _decoded(snapshot.data or record.data)
+    data = decode_payload(snapshot.data or record.data)
     job = Job(id=job_id, name=_decode_name(record.name), data=data, queue_name=queue_name)
     job.state = JobState(snapshot.state)
     job._options = _decoded(record.options) or {}
@@ -376,7 +377,7 @@ def job_from_snapshot(job_id: str, snapshot: Snapshot, *, queue_name: str) -> Jo
     job.progress = _decoded(snapshot.progress or record.progress)
     job.processed_on = _seconds(history.started_ms)
     if job.state is JobState.COMPLETED:
-        job.returnvalue = _decoded(record.value)
+        job.returnvalue = decode_payload(record.value) if record.value else None
     else:
         job.failed_reason = _decoded(record.value)
         job.stacktrace = _decoded(record.stack)

@@ -26,6 +26,7 @@ from vqueue.outcome import BackoffStrategy, Outcome, OutcomePolicy
 from vqueue.presence import Presence
 from vqueue.reports import Reports
 from vqueue.scripts import Scripts
+from vqueue.serializing import Serializer, encoder_of
 from vqueue.wake import IDLE_BLOCK, WakeKey
 
 
@@ -100,7 +101,7 @@ class _Hand:
 class ManualWorker:
     """Takes jobs of a queue one by one. An async context manager; it serves one event loop.
 
-    `lock_duration`, the retention and `backoff_strategy` are those of Worker.
+    `lock_duration`, the retention, `backoff_strategy` and `serializer` are those of Worker.
     """
 
     def __init__(
@@ -115,6 +116,7 @@ class ManualWorker:
         keep_logs: int = 1000,
         consumer: str | None = None,
         prefix: str = "vq",
+        serializer: Serializer | None = None,
     ) -> None:
         lease_ms = duration_ms(lock_duration, what="lock_duration", least_ms=MIN_LEASE_MS)
         keys = QueueKeys(name, prefix)
@@ -124,10 +126,12 @@ class ManualWorker:
         self._client = open_client(redis)
         self._wake_key = WakeKey(redis, keys)
         self._scripts = Scripts(self._client, keys)
+        encode = encoder_of(serializer)
         self._policy = OutcomePolicy(
             remove_on_complete=Retention.of(remove_on_complete).to_wire(),
             remove_on_fail=Retention.of(remove_on_fail).to_wire(),
             backoff_strategy=backoff_strategy,
+            encode=encode,
         )
         self._lease = LeaseKeeper(
             redis,
@@ -144,7 +148,9 @@ class ManualWorker:
                 is_paused=lambda: False,
             ),
         )
-        self._reports = Reports(self._scripts, consumer=self.consumer, keep_logs=keep_logs)
+        self._reports = Reports(
+            self._scripts, consumer=self.consumer, keep_logs=keep_logs, encode_data=encode
+        )
         self._hand = _Hand()
         self._holdings = Holdings(
             name,

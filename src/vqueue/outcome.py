@@ -19,6 +19,7 @@ from vqueue.errors import (
 )
 from vqueue.job import Job
 from vqueue.options import to_ms
+from vqueue.serializing import Encoder
 
 #: Worker setting for backoff types of one's own: gets the attempts made (from 1), the
 #: type, the error and the job; returns seconds, 0 to retry at once, -1 to fail now.
@@ -50,6 +51,8 @@ class OutcomePolicy:
     remove_on_complete: str
     remove_on_fail: str
     backoff_strategy: BackoffStrategy | None = None
+    #: Writes results.
+    encode: Encoder = encode
 
     def succeeded(self, job: Job, result: Any) -> Outcome:
         """Return the outcome of a handler that returned.
@@ -59,7 +62,7 @@ class OutcomePolicy:
         rule = self.remove_on_complete
         if job._options:
             rule = _keep_rule(job, "remove_on_complete", rule)
-        value = encode(result, "result of job %s", job.id)
+        value = self.encode(result, "result of job %s", job.id)
         return Outcome(kind="completed", value=value, rule=rule)
 
     def parked(self, error: JobParked) -> Outcome:

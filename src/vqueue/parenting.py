@@ -7,7 +7,6 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from vqueue.codec import decode
 from vqueue.errors import InvalidOption
 from vqueue.flow_scripts import Dependency, Holder
 from vqueue.flows import FlowJob, FlowNode, send_flows
@@ -15,6 +14,7 @@ from vqueue.job import Job, job_from_snapshot
 from vqueue.keys import QueueKeys, check_name
 from vqueue.queue_base import QueueBase
 from vqueue.scripts import MAX_BATCH, Scripts
+from vqueue.serializing import decode_payload
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -28,7 +28,7 @@ class DependencyPage:
 
 
 def _decoded(raw: Mapping[str, bytes]) -> dict[str, Any]:
-    return {ref: decode(value) if value else None for ref, value in raw.items()}
+    return {ref: decode_payload(value) if value else None for ref, value in raw.items()}
 
 
 def _split(ref: str) -> tuple[str, str]:

@@ -18,6 +18,7 @@ from vqueue.options import DEFAULT_OPTIONS, JobOptions
 from vqueue.queue_base import QueueBase
 from vqueue.record import NewRecord
 from vqueue.scripts import MAX_BATCH
+from vqueue.serializing import Serializer
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -41,8 +42,9 @@ class Producing(QueueBase):
         prefix: str,
         repeat_for: float,
         default_job_options: JobOptions,
+        serializer: Serializer | None,
     ) -> None:
-        super().__init__(name, redis, prefix=prefix, repeat_for=repeat_for)
+        super().__init__(name, redis, prefix=prefix, repeat_for=repeat_for, serializer=serializer)
         if default_job_options.job_id is not None:
             raise InvalidOption(
                 "default_job_options must not have a job_id: only one job could be added"
@@ -118,7 +120,7 @@ class Producing(QueueBase):
             job_id = new_job_id()
         else:
             job_id = check_name(options.job_id, what="job id")
-        encoded = encode(data, "data of job %r", name)
+        encoded = self._encode(data, "data of job %r", name)
         job = Job(id=job_id, name=name, data=data, queue_name=self.name)
         if options is DEFAULT_OPTIONS:
             settings = (0, "0", name)

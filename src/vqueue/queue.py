@@ -16,6 +16,7 @@ from vqueue.options import DEFAULT_OPTIONS, JobOptions, Retention, to_ms
 from vqueue.parenting import Parenting
 from vqueue.results import Results
 from vqueue.schedules import Scheduling
+from vqueue.serializing import Serializer
 
 
 class Queue(
@@ -36,8 +37,8 @@ class Queue(
     `redis` is a URL or a redis.asyncio client; either way the queue opens connections of
     its own, and closes them. `repeat_for` is how many seconds a call goes on trying while
     Redis is away before it raises QueueUnavailable. `default_job_options` are the options of
-    jobs that are added without their own. Use it as an async context manager, or call
-    `close`. One object serves any number of tasks of one event loop.
+    jobs that are added without their own, `serializer` writes the data of all. Use it as an
+    async context manager, or call `close`. One object serves any number of tasks of one event loop.
     """
 
     def __init__(
@@ -48,6 +49,7 @@ class Queue(
         prefix: str = "vq",
         repeat_for: float = 10.0,
         default_job_options: JobOptions = DEFAULT_OPTIONS,
+        serializer: Serializer | None = None,
     ) -> None:
         super().__init__(
             name,
@@ -55,6 +57,7 @@ class Queue(
             prefix=prefix,
             repeat_for=repeat_for,
             default_job_options=default_job_options,
+            serializer=serializer,
         )
 
     async def recover_crashed(

@@ -11,13 +11,23 @@ from typing import Self
 from vqueue.connection import RedisSource, open_client
 from vqueue.keys import QueueKeys
 from vqueue.scripts import Scripts
+from vqueue.serializing import Serializer, encoder_of
 
 
 class QueueBase:
     """One queue over one connection; see Queue for the arguments."""
 
-    def __init__(self, name: str, redis: RedisSource, *, prefix: str, repeat_for: float) -> None:
+    def __init__(
+        self,
+        name: str,
+        redis: RedisSource,
+        *,
+        prefix: str,
+        repeat_for: float,
+        serializer: Serializer | None = None,
+    ) -> None:
         self.name = name
+        self._encode = encoder_of(serializer)
         self._redis = redis
         self._prefix = prefix
         self.keys = QueueKeys(name, prefix)

@@ -5,12 +5,14 @@ from __future__ import annotations
 import asyncio
 import logging
 from collections.abc import Mapping, Sequence
+from typing import Any
 
 from vqueue.activation import Activation
 from vqueue.batching import Batcher
 from vqueue.errors import QueueFull, QueueUnavailable
 from vqueue.flow_scripts import Dependency
 from vqueue.scripts import MAX_BATCH, Scripts
+from vqueue.serializing import Encoder
 
 logger = logging.getLogger(__name__)
 
@@ -27,10 +29,13 @@ class Reports:
     once; what has not left when the job ends travels with its finish call.
     """
 
-    def __init__(self, scripts: Scripts, *, consumer: str, keep_logs: int) -> None:
+    def __init__(
+        self, scripts: Scripts, *, consumer: str, keep_logs: int, encode_data: Encoder
+    ) -> None:
         self._scripts = scripts
         self._consumer = consumer
         self._keep_logs = keep_logs
+        self._encode_data = encode_data
         self._changed: dict[bytes, Activation] = {}
         self._any_changed = asyncio.Event()
         self._lines: Batcher[_Line, int] = Batcher(self._send_lines, max_items=MAX_BATCH)
@@ -79,10 +84,11 @@ class Reports:
             if status == 0:
                 activation.lose()
 
-    async def update_data(self, activation: Activation, data: bytes) -> None:
+    async def update_data(self, activation: Activation, data: Any) -> None:
         """Store other data; raises LeaseLost when the job is no longer held."""
+        encoded = self._encode_data(data, "data of job %s", activation.job_id)
         changed = await self._scripts.update_data(
-            job_id=activation.job_id, data=data, token=activation.token, consumer=self._consumer
+            job_id=activation.job_id, data=encoded, token=activation.token, consumer=self._consumer
         )
         if changed != 1:
             activation.lose()

@@ -25,6 +25,7 @@ from vqueue.producing import NewJob, Producing
 from vqueue.repeat import JobScheduler, Repeat, date_ms
 from vqueue.schedule_scripts import SchedulerRecord
 from vqueue.scripts import Scripts
+from vqueue.serializing import decode_payload
 
 logger = logging.getLogger(__name__)
 
@@ -161,7 +162,7 @@ def _scheduler_of(scheduler_id: str, fields: dict[bytes, bytes]) -> JobScheduler
     return JobScheduler(
         id=scheduler_id,
         name=decode(name),
-        data=decode(data),
+        data=decode_payload(data),
         options={k: v for k, v in decode(options).items() if k != "scheduler"},
         every=seconds("every"),
         pattern=timing.get("pattern"),

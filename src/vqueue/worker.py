@@ -42,6 +42,7 @@ from vqueue.presence import Presence
 from vqueue.reports import Reports
 from vqueue.schedules import Refill
 from vqueue.scripts import Scripts
+from vqueue.serializing import Serializer, encoder_of
 from vqueue.settling import Settler
 from vqueue.slots import Slots
 from vqueue.wake import WakeKey
@@ -66,7 +67,8 @@ class Worker:
     be started, for whatever reason (None: without limit). `limiter` bounds how many jobs of
     the queue start in a time, counted over all workers that have one; a limit of the queue
     comes before it. A handler whose lease is lost is
-    cancelled. What a handler returns becomes the job's `returnvalue`; an exception ends
+    cancelled. What a handler returns becomes the job's `returnvalue`, written by the
+    `serializer` if there is one; an exception ends
     the attempt, UnrecoverableError the job. `consumer` names this worker, for a supervisor
     that reports its death by `Queue.recover_crashed`; make a new one for every start.
 
@@ -92,6 +94,7 @@ class Worker:
         keep_logs: int = 1000,
         consumer: str | None = None,
         prefix: str = "vq",
+        serializer: Serializer | None = None,
     ) -> None:
         check_count(concurrency, what="concurrency", low=1)
         handler = with_middleware(handler, middleware)
@@ -109,10 +112,12 @@ class Worker:
         self._client = open_client(redis)
         self._wake_key = WakeKey(redis, self.keys)
         self._scripts = Scripts(self._client, self.keys)
+        encode = encoder_of(serializer)
         self._policy = OutcomePolicy(
             remove_on_complete=Retention.of(remove_on_complete).to_wire(),
             remove_on_fail=Retention.of(remove_on_fail).to_wire(),
             backoff_strategy=backoff_strategy,
+            encode=encode,
         )
         self._lease = LeaseKeeper(
             redis,
@@ -129,7 +134,9 @@ class Worker:
                 is_paused=lambda: self.is_paused,
             ),
         )
-        self._reports = Reports(self._scripts, consumer=self.consumer, keep_logs=keep_logs)
+        self._reports = Reports(
+            self._scripts, consumer=self.consumer, keep_logs=keep_logs, encode_data=encode
+        )
         self._duties = (
             Sweep(
                 self._scripts,
