@@ -10,10 +10,8 @@ from __future__ import annotations
 import asyncio
 import hashlib
 import random
-import re
 from dataclasses import dataclass
 from functools import cache
-from importlib.resources import files
 from typing import Any
 
 from redis.exceptions import NoScriptError, OutOfMemoryError
@@ -21,8 +19,7 @@ from redis.exceptions import NoScriptError, OutOfMemoryError
 from vqueue.connection import Client, is_transient
 from vqueue.errors import QueueFull, QueueUnavailable
 from vqueue.keys import QueueKeys
-
-_INCLUDE = re.compile(r"^--- @include (\w+)$", re.MULTILINE)
+from vqueue.lua_source import script_text
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,13 +33,8 @@ class Script:
 
 @cache
 def load_script(name: str) -> Script:
-    """Read lua/<name>.lua with its includes; cached, since the files never change."""
-    folder = files("vqueue") / "lua"
-
-    def include(match: re.Match[str]) -> str:
-        return (folder / "include" / f"{match[1]}.lua").read_text(encoding="utf-8")
-
-    text = _INCLUDE.sub(include, (folder / f"{name}.lua").read_text(encoding="utf-8"))
+    """Return the script of lua/<name>.lua; cached, since the files never change."""
+    text = script_text(name)
     # SHA-1 is how Redis names scripts (EVALSHA), not a security measure
     sha = hashlib.sha1(text.encode(), usedforsecurity=False).hexdigest()
     return Script(name, text, sha)

@@ -21,10 +21,10 @@ Crash    records are written last: what broke off is added by a repeat, which an
 --- @include events
 --- @include record
 --- @include lanes
---- @include standing
+--- @lazy standing
 --- @include retention
---- @include enter
---- @include dedup
+--- @lazy enter
+--- @lazy dedup
 
 local argc = #ARGV
 

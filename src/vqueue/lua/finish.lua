@@ -28,14 +28,14 @@ Crash    records are written first, entries are acknowledged last: a script that
 --- @include events
 --- @include record
 --- @include lanes
---- @include standing
+--- @lazy standing
 --- @include retention
 --- @include gate
---- @include schedules
---- @include flow
---- @include enter
---- @include dedup
---- @include dead_letter
+--- @lazy schedules
+--- @lazy flow
+--- @lazy enter
+--- @lazy dedup
+--- @lazy dead_letter
 --- @include cancel
 --- @include fetch
 
@@ -146,9 +146,12 @@ local function note_group(group)
   end
 end
 
+local concludes, buries = false, false
+
 -- what the options of jobs say about their end
 local function conclude(group)
   local is_dead = string.find(group.rule, '+', 1, true)
+  concludes, buries = true, buries or is_dead
   for i = group.first, group.last, WIDTH do
     if is_held[ARGV[i + 1]] then
       local job = job_of(ARGV[i + 2])
@@ -221,7 +224,9 @@ function kinds.front(group)
   return told
 end
 
+local parks = false
 kinds['waiting-children'] = function(group)
+  parks = true
   return settle(group, function(i, id)
     redis.call('SET', job_key(id), ARGV[i + 2])
     redis.call('ZADD', children, now, id)
@@ -254,10 +259,10 @@ for _, group in ipairs(groups) do
   emit(EVENTS[group.kind] or group.kind, told)
   if group.kind == 'failed' and string.find(group.rule, '!', 1, true) then tell_exhausted(told) end
 end
-emit_entered()
-if #notices > 0 then tell_parents(want + FETCH_IDS + 8) end
+if concludes then emit_entered() end
+if has_flows or parks then tell_parents(want + FETCH_IDS + 8) end
 drop(ended)
-if #dead > 0 then send_dead(want + FETCH_IDS + 8) end
+if buries then send_dead(want + FETCH_IDS + 8) end
 if rejected > 0 then count_minute('rejected', rejected) end
 -- at a limit nobody else looks for the slots that have become free here
 if want == 0 and gate ~= '' and #ended > 0 then arm() end

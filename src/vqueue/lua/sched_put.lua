@@ -80,6 +80,6 @@ local told = {added = {}, waiting = {}}
 local s = load_scheduler(id)
 save_scheduler(id, s, fire(id, s, told))
 note_next_slot()
-tell(told)
+tell_fired(told)
 arm() -- a worker that sleeps learns when the next slot is due
 return 1

@@ -15,8 +15,8 @@ Crash    a lost reply leaves entries pending for this consumer: adopt.lua finds 
 --- @include record
 --- @include lanes
 --- @include gate
---- @include standing
---- @include schedules
+--- @lazy standing
+--- @lazy schedules
 --- @include fetch
 
 local consumer, want, lease = ARGV[1], tonumber(ARGV[2]), tonumber(ARGV[3])

@@ -96,7 +96,7 @@ end
 local function fetch(consumer, asked, lease, own_max, own_ms)
   know_lease(lease)
   promote_due()
-  fire_due()
+  if schedule_due and schedule_due <= now then fire_due() end
   local jobs = {}
   local want, opens_in = admitted(asked, own_max, own_ms)
   if want > 0 then

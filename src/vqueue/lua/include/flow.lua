@@ -12,7 +12,6 @@ are told. A child leaves `deps` once, so a notice is taken once, whatever is rep
 what the parent needs of it is copied: its retention is its own affair. At most 500 notices
 go in one call, the others wait in `notices` for the sweep. ]]
 local NOTICES_MAX = 500
-local home = prefix
 
 local function par_key(id) return jobs_prefix .. id .. ':par' end
 local function deps_key(id) return jobs_prefix .. id .. ':deps' end

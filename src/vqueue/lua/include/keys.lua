@@ -6,6 +6,7 @@ local wake, ev = KEYS[8], KEYS[9]
 local prefix = string.sub(meta, 1, -5)
 local children = prefix .. 'children'
 local jobs_prefix = prefix .. 'j:'
+local home = prefix -- of the queue that the script was called for: flow.lua enters others
 local GROUP = 'workers'
 
 local function job_key(id) return jobs_prefix .. id end

@@ -145,7 +145,7 @@ local function fire(id, s, told)
   return s.slot or NEVER
 end
 
-local function tell(told)
+local function tell_fired(told)
   emit('added', told.added)
   emit('waiting', told.waiting)
   if #told.added > 0 then arm() end
@@ -153,7 +153,6 @@ end
 
 -- Make the jobs of the schedulers that are due, at most FIRE_MAX about.
 local function fire_due()
-  if not schedule_due or schedule_due > now then return end
   local told = {added = {}, waiting = {}}
   local due = redis.call('ZRANGE', sched, '-inf', now, 'BYSCORE', 'LIMIT', 0, FIRE_MAX)
   for _, id in ipairs(due) do
@@ -165,5 +164,5 @@ local function fire_due()
     end
   end
   note_next_slot()
-  tell(told)
+  tell_fired(told)
 end
