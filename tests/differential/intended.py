@@ -59,11 +59,17 @@ def _event(name: str) -> Callable[[Outcome, Outcome], None]:
     return lambda ours, theirs: _leave_out(ours, theirs, name)
 
 
+def _drain_beside_delayed(ours: Outcome, theirs: Outcome) -> None:
+    """Keep as many of our notices as BullMQ gives, the last ones."""
+    names, told = ours["events"].get("", []), theirs["events"].get("", [])
+    for _ in range(names.count("drained") - max(told.count("drained"), 1)):
+        names.remove("drained")
+
+
 INTENDED = (
     Difference(name="a success clears the reason of earlier failures", apply=_clear_reasons),
     Difference(name="a parent fails together with its child", apply=_fail_parents_at_once),
     Difference(name="a child is named without the prefix of its key", apply=_name_children_alike),
     Difference(name="a change of priority or delay is told", apply=_event("changed")),
-    Difference(name="the end of the line is not told", apply=_event("drained")),
-    Difference(name="the end of the attempts is not told", apply=_event("retries-exhausted")),
+    Difference(name="a queue with delayed jobs can be drained", apply=_drain_beside_delayed),
 )
