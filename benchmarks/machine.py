@@ -13,10 +13,23 @@ from benchmarks.placement import Placement
 
 
 def fingerprint(placement: Placement, *, redis_version: str) -> dict[str, Any]:
-    """CPU, cores, kernel, versions, date, commit, command line and placement."""
+    """What `host` tells, with the server's version and the placement."""
+    return {
+        **host("benchmarks"),
+        "redis": redis_version,
+        "placement": {
+            "redis_core": placement.redis,
+            "client_core": placement.client,
+            "cores_of_many_processes": list(placement.all_clients),
+        },
+    }
+
+
+def host(module: str) -> dict[str, Any]:
+    """CPU, cores, load, kernel, versions, date, commit, and the command line of `module`."""
     return {
         "date": datetime.now(UTC).isoformat(timespec="seconds"),
-        "command": ["python", "-m", "benchmarks", *sys.argv[1:]],
+        "command": ["python", "-m", module, *sys.argv[1:]],
         "commit": _git("rev-parse", "HEAD"),
         # whether what was measured is what the commit holds
         "uncommitted": bool(_git("status", "--porcelain", "--", "src")),
@@ -26,13 +39,7 @@ def fingerprint(placement: Placement, *, redis_version: str) -> dict[str, Any]:
         "kernel": platform.release(),
         "system": _system(),
         "python": platform.python_version(),
-        "redis": redis_version,
         "load_average_before": [round(load, 2) for load in os.getloadavg()],
-        "placement": {
-            "redis_core": placement.redis,
-            "client_core": placement.client,
-            "cores_of_many_processes": list(placement.all_clients),
-        },
     }
 
 
