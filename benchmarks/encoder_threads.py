@@ -25,7 +25,8 @@ from pathlib import Path
 from typing import Any
 
 from devstack import Stack
-from vworker.media.ffmpeg import command_line, prepare_folders
+from vworker.media.command_line import command_line
+from vworker.media.ffmpeg import prepare_folders
 from vworker.media.plan import SOURCE_NAME, make_plan
 from vworker.media.probe import probe
 from vworker.media.settings import MediaSettings

@@ -72,7 +72,12 @@ def output_prefix(video_id: str, fence: str, consumer: str) -> str:
     replaced.
     """
     owner = re.sub(r"[^A-Za-z0-9._-]", "_", f"{fence}-{consumer}")
-    return f"videos/{_checked_video_id(video_id)}/{owner}/"
+    return f"{videos_prefix(video_id)}{owner}/"
+
+
+def videos_prefix(video_id: str) -> str:
+    """Return the key prefix, ending in "/", under which all attempts at a video write."""
+    return f"videos/{_checked_video_id(video_id)}/"
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True, slots=True)

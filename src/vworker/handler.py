@@ -11,6 +11,7 @@ from vqueue import Job, UnrecoverableError
 from vworker.contract import TranscodeRequest, output_prefix, upload_key
 from vworker.errors import ERRORS, InvalidPayload, StorageError, TranscodeError
 from vworker.failure import failure_text
+from vworker.leftovers import remove_leftovers
 from vworker.media.settings import MediaSettings
 from vworker.pipeline import transcode
 from vworker.storage import Storage
@@ -44,8 +45,8 @@ class TranscodeHandler:
             request = TranscodeRequest.from_json(job.data)
         except InvalidPayload as error:
             raise _failure(job, error) from error
+        prefix = output_prefix(request.video_id, str(job.fence), str(job.consumer))
         try:
-            prefix = output_prefix(request.video_id, str(job.fence), str(job.consumer))
             logger.info(
                 "video %s: attempt %d starts under %s",
                 request.video_id,
@@ -53,7 +54,6 @@ class TranscodeHandler:
                 prefix,
                 extra={"action": "attempt", "job_id": job.id},
             )
-            await self._remove_leftovers(request.video_id, before=job.fence or 0)
             result = await transcode(
                 request,
                 prefix=prefix,
@@ -61,11 +61,27 @@ class TranscodeHandler:
                 workspace=self._workspace,
                 report=job.update_progress,
                 settings=self._media,
+                resumable=True,
             )
         except TranscodeError as error:
             if not error.retryable:
                 await self._discard_upload(request)
+            if not error.retryable or job.attempts_made + 1 >= job.attempts:
+                await remove_leftovers(
+                    self._storage,
+                    request.video_id,
+                    before=job.fence or 0,
+                    own=prefix,
+                    published=False,
+                )
             raise _failure(job, error) from error
+        await remove_leftovers(
+            self._storage,
+            request.video_id,
+            before=job.fence or 0,
+            own=prefix,
+            published=True,
+        )
         logger.info(
             "video %s: %d renditions in %.1f s",
             request.video_id,
@@ -93,27 +109,6 @@ class TranscodeHandler:
                 error or "no answer in time",
                 extra={"action": "discard_upload", "job_id": request.video_id},
             )
-
-    async def _remove_leftovers(self, video_id: str, *, before: int) -> None:
-        """Delete what attempts with a smaller fence left behind when their worker died.
-
-        Looks in every attempt, for the price of one ListObjects: a job that was handed back or
-        queued anew counts its attempts from one again. A smaller fence can no longer be committed
-        while this activation exists. A failure here does not fail the job: the next attempt, or
-        nobody, needs it.
-        """
-        parent = output_prefix(video_id, "0", "x").rpartition("/")[0].rpartition("/")[0] + "/"
-        try:
-            owners = {
-                found.key.removeprefix(parent).partition("/")[0]
-                async for found in self._storage.list(parent)
-            }
-            for owner in owners:
-                fence = owner.partition("-")[0]
-                if fence.isdecimal() and int(fence) < before:
-                    await self._storage.delete_prefix(f"{parent}{owner}/")
-        except StorageError as error:
-            logger.warning("video %s: leftovers stay in S3: %s", video_id, error)
 
 
 def _failure(job: Job, error: TranscodeError) -> Exception:

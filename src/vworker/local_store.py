@@ -57,6 +57,12 @@ class LocalStore:
         await asyncio.to_thread(_place, path, target)
         return target.stat().st_size
 
+    async def copy(self, key: str, target: str) -> None:
+        """Put a stored file under another name too. Raises `ObjectNotFound`."""
+        if key not in self._stored:
+            raise ObjectNotFound(f"{key} was not stored", operation="copying", key=key)
+        await self.upload(self._folder / key, target, "")
+
     async def list(self, prefix: str) -> AsyncIterator[ObjectInfo]:
         """Yield what was stored."""
         for key in sorted(key for key in self._stored if key.startswith(prefix)):

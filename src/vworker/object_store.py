@@ -26,6 +26,9 @@ class ObjectStore(Protocol):
     async def upload(self, path: Path, key: str, content_type: str) -> int:
         """Store a file; return its size in bytes. Safe to repeat."""
 
+    async def copy(self, key: str, target: str) -> None:
+        """Store an object under another key too. Raises `ObjectNotFound`."""
+
     def list(self, prefix: str) -> AsyncIterator[ObjectInfo]:
         """Yield every object under a prefix, in key order."""
 

@@ -1,9 +1,10 @@
 """One attempt of one job: download → probe → plan → encode and upload → publish → clean up.
 
 Whatever happens, cancellation included: FFmpeg is gone, the scratch folder is removed, and unless
-the result is returned, no object of this attempt stays in S3. Knows nothing of the queue: the
-caller gives a prefix that is this attempt's alone, cancels the call when the lease is lost, and
-gets typed errors that say whether another attempt makes sense.
+the result is returned, no object of this attempt stays in S3, but for segments that another attempt
+can go on from, if the caller wants them. Knows nothing of the queue: the caller gives a prefix that
+is this attempt's alone, cancels the call when the lease is lost, and gets typed errors that say
+whether another attempt makes sense.
 """
 
 from __future__ import annotations
@@ -12,7 +13,7 @@ import asyncio
 import errno
 import logging
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -21,11 +22,12 @@ from vworker.contract import PhaseTimings, TranscodeRequest, TranscodeResult
 from vworker.errors import ErrorCode, ObjectNotFound, StorageError, TranscodeError
 from vworker.media.encoding import Encoding
 from vworker.media.ffmpeg import encode, prepare_folders
-from vworker.media.loudness import measure_loudness
+from vworker.media.loudness import Loudness, measure_loudness
 from vworker.media.output import measure_output
 from vworker.media.plan import SOURCE_NAME, EncodePlan, make_plan
 from vworker.media.probe import probe
 from vworker.media.progress import Progress
+from vworker.media.seam import Seam, encode_rest
 from vworker.media.settings import MediaSettings
 from vworker.media.source import SourceInfo
 from vworker.media.stills import make_stills
@@ -34,6 +36,8 @@ from vworker.meter import Meter, Phase, Report
 from vworker.object_store import ObjectStore
 from vworker.publisher import Publisher, withdraw
 from vworker.result import describe, init_sections, write_playlists
+from vworker.resumption import leave_state, state_of, take_over
+from vworker.storage import ObjectInfo
 from vworker.tasks import task_group
 from vworker.verification import verify
 from vworker.workspace import Workspace
@@ -49,12 +53,16 @@ async def transcode(
     workspace: Workspace,
     report: Report,
     settings: MediaSettings,
+    resumable: bool = False,
 ) -> TranscodeResult:
     """Transcode one video; everything that the result names is in S3 when it is returned.
 
     `prefix` ends in "/" and belongs to this attempt alone (`contract.output_prefix`). `report`
     gets percents that never fall; 100 comes last, after the master playlist is published. What it
     raises ends the attempt and is passed on. Safe to repeat under another prefix.
+
+    A `resumable` attempt goes on from what earlier ones have left under their prefixes beside it,
+    and leaves what it has finished when it ends half way (`vworker.resumption`).
 
     Raises `TranscodeError`, whose `retryable` says whether another attempt can succeed.
     """
@@ -65,6 +73,7 @@ async def transcode(
         workspace=workspace,
         meter=Meter(report),
         settings=settings,
+        resumable=resumable,
     )
     try:
         async with workspace.attempt() as scratch, task_group() as group:
@@ -72,10 +81,22 @@ async def transcode(
             result = await attempt.run(scratch)
             attempt.meter.finish()
         await report(100)
-    except BaseException:
-        await withdraw(storage, prefix)
+    except BaseException as error:
+        if not (resumable and _may_go_on(error)):
+            await withdraw(storage, prefix)
         raise
     return result
+
+
+def _may_go_on(error: BaseException) -> bool:
+    """Tell whether another attempt can meet a better end with the same segments."""
+    if not isinstance(error, TranscodeError):
+        return True
+    return error.retryable and error.code not in _OUTPUT_AT_FAULT
+
+
+#: What the segments themselves may be the reason for.
+_OUTPUT_AT_FAULT = {ErrorCode.OUTPUT_INCOMPLETE, ErrorCode.OUTPUT_INVALID}
 
 
 @dataclass(kw_only=True, slots=True)
@@ -102,6 +123,7 @@ class _Attempt:
     workspace: Workspace
     meter: Meter
     settings: MediaSettings
+    resumable: bool
     watch: _Stopwatch = field(default_factory=_Stopwatch)
 
     async def run(self, scratch: Path) -> TranscodeResult:
@@ -109,13 +131,15 @@ class _Attempt:
         encoding = self.settings.encoding_of(self.request.profile)
         with self._told_in_words():
             with self.watch.lap("download"):
-                size_bytes = await self._download(source)
+                found = await self._download(source)
             with self.watch.lap("probe"):
                 info = await probe(source, self.settings)
             plan = self._plan(scratch, info, encoding)
-            return await self._encode_and_publish(plan, size_bytes)
+            await asyncio.to_thread(prepare_folders, plan)
+            seam = await self._take_over(plan, found) if self.resumable else None
+            return await self._encode_and_publish(plan, found.size_bytes, seam)
 
-    async def _download(self, path: Path) -> int:
+    async def _download(self, path: Path) -> ObjectInfo:
         try:
             found = await self.storage.head(self.request.source)
         except ObjectNotFound as error:
@@ -134,11 +158,12 @@ class _Attempt:
                 ErrorCode.DISK_FULL,
                 f"The worker's disk has {free} bytes free, and this video needs {needed}.",
             )
-        return await self.storage.download(
+        await self.storage.download(
             found,
             path,
             on_bytes=lambda done: self.meter.advance(Phase.DOWNLOAD, done / found.size_bytes),
         )
+        return found
 
     def _plan(self, scratch: Path, info: SourceInfo, encoding: Encoding) -> EncodePlan:
         plan = make_plan(scratch, info, encoding)
@@ -153,7 +178,18 @@ class _Attempt:
         )
         return plan
 
-    async def _encode_and_publish(self, plan: EncodePlan, source_bytes: int) -> TranscodeResult:
+    async def _take_over(self, plan: EncodePlan, source: ObjectInfo) -> Seam | None:
+        """Bring what earlier attempts have finished; say what this one is about to make."""
+        state = state_of(plan, self.settings, source_etag=source.etag, profile=self.request.profile)
+        kept = await take_over(
+            self.storage, self.prefix, plan, state, at_once=self.settings.uploads_at_once
+        )
+        await leave_state(self.storage, self.prefix, plan.scratch, state)
+        return None if kept is None else Seam(plan, kept)
+
+    async def _encode_and_publish(
+        self, plan: EncodePlan, source_bytes: int, seam: Seam | None
+    ) -> TranscodeResult:
         duration_s = plan.info.video.duration_s or plan.info.container_duration_s
         async with task_group() as uploads:
             publisher = Publisher(
@@ -163,6 +199,7 @@ class _Attempt:
                 renditions=plan.segment_types,
                 group=uploads,
                 uploads_at_once=self.settings.uploads_at_once,
+                seam=seam,
             )
 
             def follow(progress: Progress) -> None:
@@ -171,13 +208,13 @@ class _Attempt:
                 publisher.collect()
 
             with self.watch.lap("encode"):
-                await asyncio.to_thread(prepare_folders, plan)
                 loudness = await measure_loudness(plan, self.settings)
-                last_lines = await encode(plan, self.settings, follow, loudness=loudness)
+                last_lines = await self._encode(plan, seam, follow, loudness)
             encoded = time.perf_counter()
+            # Before anybody reads them: behind a seam it changes them.
+            publisher.collect()
             measured = await asyncio.to_thread(measure_output, plan, last_lines)
             self.meter.advance(Phase.PUBLISH, 0)
-            publisher.collect()
             stills = await make_stills(plan, measured, self.settings)
             pictures = measured[plan.rungs[0].name]
             subtitles = await asyncio.to_thread(write_subtitles, plan, pictures)
@@ -196,6 +233,17 @@ class _Attempt:
             published_bytes=publisher.published_bytes,
             timings=self.watch.timings(),
         )
+
+    async def _encode(
+        self,
+        plan: EncodePlan,
+        seam: Seam | None,
+        follow: Callable[[Progress], None],
+        loudness: tuple[Loudness | None, ...],
+    ) -> tuple[str, ...]:
+        if seam is None:
+            return await encode(plan, self.settings, follow, loudness=loudness)
+        return await encode_rest(plan, seam.kept, self.settings, follow, loudness=loudness)
 
     def _check_disk(self) -> None:
         free = self.workspace.free_bytes()

@@ -15,6 +15,7 @@ from vworker.contract import CONTENT_TYPES
 from vworker.errors import StorageError
 from vworker.media.encoding import SegmentType
 from vworker.media.plan import segment_name
+from vworker.media.seam import Seam
 from vworker.object_store import ObjectStore
 
 logger = logging.getLogger(__name__)
@@ -25,8 +26,9 @@ _WITHDRAW_TIMEOUT_S = 30.0
 class Publisher:
     """Uploads what FFmpeg finishes in `folder` under `prefix`.
 
-    Upload tasks belong to `group`: a failed upload ends the encode beside it. Everything is safe
-    to repeat, since an attempt writes the same keys again and nobody else writes them.
+    With a `seam` the segments in front of it are under the prefix already. Upload tasks belong to
+    `group`: a failed upload ends the encode beside it. Everything is safe to repeat, since an
+    attempt writes the same keys again and nobody else writes them.
     """
 
     def __init__(
@@ -38,20 +40,22 @@ class Publisher:
         renditions: Mapping[str, SegmentType],
         group: asyncio.TaskGroup,
         uploads_at_once: int,
+        seam: Seam | None = None,
     ) -> None:
         self._storage = storage
         self._prefix = prefix
         self._folder = folder
         self._renditions = renditions
-        #: Rendition → number of its segments that were handed to an upload.
-        self._collected = dict.fromkeys(renditions, 0)
+        self._seam = seam
+        #: Rendition → number of its segments that were handed to an upload, or are there already.
+        self._collected = {name: seam.first_number(name) if seam else 0 for name in renditions}
         self._group = group
         self._free = asyncio.Semaphore(uploads_at_once)
-        self._bytes = 0
+        self._bytes = seam.kept.size_bytes if seam else 0
 
     @property
     def published_bytes(self) -> int:
-        """Bytes that have been stored so far."""
+        """Bytes that have been stored so far, those of an earlier attempt's segments included."""
         return self._bytes
 
     def collect(self) -> None:
@@ -64,6 +68,8 @@ class Publisher:
             while (
                 path := self._folder / name / segment_name(number, self._renditions[name])
             ).exists():
+                if self._seam is not None:
+                    self._seam.join(name, path.name)
                 self.start([f"{name}/{path.name}"])
                 number += 1
             self._collected[name] = number

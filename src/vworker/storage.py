@@ -245,6 +245,16 @@ class Storage:
                 yield ObjectInfo(key=entry["Key"], size_bytes=entry["Size"], etag=entry["ETag"])
             position = {"ContinuationToken": page.get("NextContinuationToken", "")}
 
+    async def copy(self, key: str, target: str) -> None:
+        """Store an object under another key too, inside of S3. Safe to repeat.
+
+        Up to 5 GB, S3's own limit. Raises `ObjectNotFound`.
+        """
+        with typed_errors("copying", self._bucket, key):
+            await self._client.copy_object(
+                Bucket=self._bucket, Key=target, CopySource={"Bucket": self._bucket, "Key": key}
+            )
+
     async def delete(self, key: str) -> None:
         """Delete one object; safe to repeat, also when there is none."""
         with typed_errors("deleting", self._bucket, key):

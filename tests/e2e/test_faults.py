@@ -2,6 +2,7 @@
 
 import asyncio
 import os
+import re
 import signal
 from pathlib import Path
 
@@ -84,22 +85,43 @@ async def test_a_failed_attempt_is_retried_and_the_video_completes(
     assert video["error"] is None
 
 
-async def test_sigterm_hands_a_running_video_back_without_an_attempt(
+async def test_sigterm_hands_a_running_video_over_with_its_finished_segments(
     service: Service, clips: Clips
 ) -> None:
+    segments = {"WORKER_SEGMENT_SECONDS": "1", "WORKER_KEYFRAME_SECONDS": "1"}
     await service.start_api()
-    first = await service.start_worker("first", WORKER_SHUTDOWN_GRACE="0")
+    first = await service.start_worker("first", WORKER_SHUTDOWN_GRACE="0", **segments)
     video_id = await service.submit(clips.long())
-    await encoding(service, video_id)
+
+    async def finished_segments() -> int:
+        """Count those that are there in every rung."""
+        keys = await service.keys(f"videos/{video_id}/")
+        rungs = ("720p", "480p", "360p")
+        return min(sum(f"/{rung}/seg_" in key for key in keys) for rung in rungs)
+
+    async def half_is_there() -> bool:
+        return await finished_segments() >= 7
+
+    await until(half_is_there, what="half of the segments", deadline=60)
     first.signal(signal.SIGTERM)
     assert await asyncio.to_thread(first.wait, 30) == 0, service.log("first")
-    assert await service.keys(f"videos/{video_id}/") == []
+    finished = await finished_segments()
     assert service.scratch_files() == []
-    await service.start_worker("second")
+    await service.start_worker("second", **segments)
     video = await service.finished(video_id)
 
     assert video["status"] == "completed"
     assert video["attempts"] == 1
+    (kept, pictures) = re.findall(
+        r"going on behind (\d+) segments \((\d+) pictures\)", service.log("second")
+    )[0]
+    # The one at hand when SIGTERM came may have been cut short, and is none that is finished.
+    assert int(kept) >= 0.9 * (finished - 1)
+    assert int(pictures) == 30 * int(kept)
+    assert [r["segments"] for r in video["renditions"]] == [15, 15, 15]
+    owners = {key.split("/")[2] for key in await service.keys(f"videos/{video_id}/")}
+    assert len(owners) == 1
+    assert not any(key.endswith(".json") for key in await service.keys(f"videos/{video_id}/"))
 
 
 async def test_sigterm_lets_a_running_video_end_within_the_grace(

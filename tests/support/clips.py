@@ -33,6 +33,12 @@ class Clips:
         sound = ("-f", "lavfi", "-i", "sine=440:duration=14.5")
         return self._made("standard.mp4", *picture, *sound, *_ENCODE)
 
+    def ntsc(self) -> Path:
+        """640x360, 29.97 fps, 9 s, with sound: no second but the first begins with a picture."""
+        picture = ("-f", "lavfi", "-i", "testsrc2=size=640x360:rate=30000/1001:duration=9")
+        sound = ("-f", "lavfi", "-i", "sine=440:duration=9")
+        return self._made("ntsc.mp4", *picture, *sound, *_ENCODE)
+
     def silent(self) -> Path:
         """640x360, 25 fps, 3 s, no sound."""
         return self._made("silent.mp4", *_picture("640x360", rate=25), *_ENCODE)

@@ -5,15 +5,14 @@ Pure; every word of it is ours, nothing comes from the file but numbers that wer
 
 from __future__ import annotations
 
+from vworker.media.ladder import Rung
 from vworker.media.loudness import Loudness
-from vworker.media.plan import CUBE_PATH, EncodePlan, Sound
+from vworker.media.plan import CUBE_PATH, LATE_S, EncodePlan, Sound
 from vworker.media.source import Transfer, VideoStream
 from vworker.media.tone_map import needs_cube
 
 #: From this short side on, a picture that does not tell its matrix is taken for BT.709's.
 _HD_SIDE = 720
-#: A stream that starts later than this is filled up, so that all renditions begin at 0.
-_LATE_S = 0.05
 #: Matrices that FFmpeg's scaler knows.
 _MATRICES = {"bt709", "fcc", "bt470bg", "smpte170m", "smpte240m", "bt2020nc"}
 _TAGS = "setparams=range=tv:color_primaries=bt709:color_trc=bt709:colorspace=bt709"
@@ -28,37 +27,84 @@ def filter_graph(plan: EncodePlan, loudness: tuple[Loudness | None, ...] = ()) -
     FFmpeg turns the picture by the file's rotation before the graph. The first scaling squares
     the pixels and holds the size when the source changes its own in the middle.
     """
+    graph = [*_rungs(plan, f"0:{plan.info.video.index}", _head(plan)), *_scrub(plan)]
+    return ";".join([*graph, *_sounds(plan, loudness)])
+
+
+def later_pictures_graph(plan: EncodePlan, skipped: int) -> str:
+    """Return the graph of the rungs without their first `skipped` pictures, and of [scrub] whole.
+
+    Pictures are counted after they have their rate, so that what comes out is what a whole encode
+    has there, whatever the source's own times are. They begin at 0.
+    """
+    common = f"[0:{plan.info.video.index}]{','.join([*_at_rate(plan), 'split=2'])}[late][all]"
+    late = [f"trim=start_frame={skipped}", "setpts=PTS-STARTPTS", *_sized(plan, plan.rungs[0])]
+    seconds = ["fps=1:round=up", *_sized(plan, plan.rungs[-1])]
+    return ";".join(
+        [
+            common,
+            *_rungs(plan, "late", late),
+            f"[s{len(plan.rungs) - 1}]nullsink",
+            f"[all]{','.join(seconds)}[scrub]",
+        ]
+    )
+
+
+def sounds_graph(plan: EncodePlan, loudness: tuple[Loudness | None, ...], end_s: float) -> str:
+    """Return the graph of the sounds alone; they end at `end_s` seconds."""
+    return ";".join(_sounds(plan, loudness, f"atrim=end={end_s:.6f}"))
+
+
+def _rungs(plan: EncodePlan, feed: str, steps: list[str]) -> list[str]:
+    """Return the cascade: [v0] and on, and what the smallest one leaves over for others."""
     chains = []
-    feed = f"0:{plan.info.video.index}"
-    steps = _head(plan)
     for number, rung in enumerate(plan.rungs):
         if number:
             steps = [f"scale={rung.width}:{rung.height}:flags=lanczos", "setsar=1"]
         chains.append(f"[{feed}]{','.join([*steps, 'split=2'])}[v{number}][s{number}]")
         feed = f"s{number}"
+    return chains
+
+
+def _scrub(plan: EncodePlan) -> list[str]:
     # Rounded up: the picture that is on show when the second begins, and never none.
-    chains.append(f"[{feed}]fps=1:round=up[scrub]")
+    return [f"[s{len(plan.rungs) - 1}]fps=1:round=up[scrub]"]
+
+
+def _sounds(plan: EncodePlan, loudness: tuple[Loudness | None, ...], *last: str) -> list[str]:
     measured = loudness or (None,) * len(plan.sounds)
-    for number, (sound, level) in enumerate(zip(plan.sounds, measured, strict=True)):
-        chains.append(f"[0:{sound.stream.index}]{','.join(_sound(plan, sound, level))}[a{number}]")
-    return ";".join(chains)
+    return [
+        f"[0:{sound.stream.index}]{','.join([*_sound(plan, sound, level), *last])}[a{number}]"
+        for number, (sound, level) in enumerate(zip(plan.sounds, measured, strict=True))
+    ]
 
 
 def _head(plan: EncodePlan) -> list[str]:
-    """Return the steps to the largest rung: progressive, at one rate, BT.709, 8 bit 4:2:0."""
-    video, rung = plan.info.video, plan.rungs[0]
+    """Return the steps to the largest rung."""
+    return [*_at_rate(plan), *_sized(plan, plan.rungs[0])]
+
+
+def _at_rate(plan: EncodePlan) -> list[str]:
+    """Return the steps to progressive pictures at one rate."""
+    video = plan.info.video
     rate = plan.frame_rate
     # A stream that starts late shows its first picture from 0 on.
-    late = ":start_time=0" if video.start_s > _LATE_S else ""
-    size = f"scale={rung.width}:{rung.height}:flags=lanczos"
+    late = ":start_time=0" if video.start_s > LATE_S else ""
     steps = [f"fps={rate.numerator}/{rate.denominator}{late}", *_matrix(video)]
     if video.interlaced:
         # A picture from each field; all frames, since what calls itself progressive in such a
         # stream often is not, and combs stay.
         steps.insert(0, "bwdif=mode=send_field:deint=all")
+    return steps
+
+
+def _sized(plan: EncodePlan, rung: Rung) -> list[str]:
+    """Return the steps to a rung's size, BT.709, 8 bit 4:2:0."""
+    video = plan.info.video
+    size = f"scale={rung.width}:{rung.height}:flags=lanczos"
     if needs_cube(video.colour):
         # Sixteen bits between the two conversions, so that skies get no steps.
-        steps += [
+        steps = [
             f"{size}:out_range=pc",
             "format=gbrp16le",
             f"lut3d=file={CUBE_PATH}:interp=tetrahedral",
@@ -67,7 +113,7 @@ def _head(plan: EncodePlan) -> list[str]:
     else:
         # Transparent pixels show black behind them.
         blend = ":alphablend=uniform_color" if video.alpha else ""
-        steps += [f"{size}:out_color_matrix=bt709:out_range=tv{blend}"]
+        steps = [f"{size}:out_color_matrix=bt709:out_range=tv{blend}"]
     return [*steps, "setsar=1", "format=yuv420p", _TAGS]
 
 
@@ -88,7 +134,7 @@ def _matrix(video: VideoStream) -> list[str]:
 
 def _sound(plan: EncodePlan, sound: Sound, level: Loudness | None) -> list[str]:
     """Return the steps of one sound: without gaps, from 0 to the end of the pictures."""
-    late = ":first_pts=0" if sound.stream.start_s > _LATE_S else ""
+    late = ":first_pts=0" if sound.stream.start_s > LATE_S else ""
     # Gaps become silence: a player has no clock but the samples.
     steps = [f"aresample=async=1{late}"]
     if level is not None:

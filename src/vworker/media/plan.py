@@ -25,6 +25,8 @@ CUBE_PATH = f"{OUTPUT_NAME}/tone.cube"
 #: More tracks than this are left out: each sound costs an encoder.
 MAX_SOUNDS = 8
 MAX_SUBTITLES = 16
+#: A stream that starts later than this is filled up, so that all renditions begin at 0.
+LATE_S = 0.05
 _MAX_FRAME_RATE = Fraction(60)
 #: Slower sources repeat their pictures: a keyframe every few seconds needs a frame there.
 _MIN_FRAME_RATE = Fraction(1)
@@ -110,6 +112,14 @@ class EncodePlan:
         """Seconds that every rendition shall last: to the end of the source's pictures."""
         video = self.info.video
         return None if video.duration_s is None else video.start_s + video.duration_s
+
+    @property
+    def begin_s(self) -> float:
+        """Seconds at which the first picture is shown: 0, or a frame or two later."""
+        start_s = self.info.video.start_s
+        if start_s > LATE_S:
+            return 0.0
+        return float(round(start_s * self.frame_rate) / self.frame_rate)
 
     @property
     def sounds(self) -> tuple[Sound, ...]:

@@ -6,7 +6,7 @@ import logging
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from vworker.media.ffmpeg import whole_subtitles
+from vworker.media.command_line import whole_subtitles
 from vworker.media.hls import MediaPlaylist, Rates, Segment, measure_rates, write_media_playlist
 from vworker.media.output import RenditionFiles
 from vworker.media.plan import PLAYLIST_NAME, EncodePlan, Subtitles

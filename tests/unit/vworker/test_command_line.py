@@ -2,8 +2,8 @@ from dataclasses import replace
 from pathlib import Path
 
 from tests.support.plans import INFO, PLAN, planned
+from vworker.media.command_line import command_line
 from vworker.media.encoding import Encoding, SegmentType
-from vworker.media.ffmpeg import command_line
 from vworker.media.plan import MAX_SOUNDS
 from vworker.media.settings import MediaSettings
 from vworker.media.source import AudioStream, SubtitleStream

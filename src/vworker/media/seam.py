@@ -1,0 +1,193 @@
+"""Where an encode goes on behind segments that another one has made. Transport streams only.
+
+Pictures are encoded from the first one on that is missing; those before it are decoded, brought to
+their rate and dropped, which costs a sixth of encoding them and is exact for any source. Segments
+follow on in number, clock and continuity counters (ISO/IEC 13818-1 2.4.3.3), so that a player
+cannot tell. Sound is encoded anew as a whole: an AAC frame reaches into the next one, and a cut
+could be heard; it costs about a hundredth of the pictures.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, replace
+
+from vworker.media.command_line import TS_DELAY_S, later_pictures, sounds_alone
+from vworker.media.ffmpeg import run_encoder
+from vworker.media.hls import Segment, parse_media_playlist, write_media_playlist
+from vworker.media.loudness import Loudness
+from vworker.media.plan import PLAYLIST_NAME, EncodePlan, segment_name
+from vworker.media.progress import Progress
+from vworker.media.segment import MalformedSegment, SegmentFacts
+from vworker.media.settings import MediaSettings
+from vworker.media.ts import read_ts, shift_counters
+
+#: How much sooner than announced the pictures may end (see `vworker.media.output`).
+_MISSING_SECONDS, _MISSING_SHARE = 0.5, 0.01
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Kept:
+    """The first segments of every rung, made by an earlier encode of the same plan."""
+
+    #: How many of each rung, and the pictures in them.
+    segments: int
+    frames: int
+    #: When the first picture is shown, on the segments' clock, in seconds.
+    clock_s: float
+    #: Rung → packet id → its last continuity counter.
+    counters: Mapping[str, Mapping[int, int]]
+    #: Of all rungs together.
+    size_bytes: int
+
+
+def read_kept(plan: EncodePlan, count: int) -> Kept | None:
+    """Look at the first `count` segments of every rung in the output folder. Blocks: reads files.
+
+    Return those that can be gone on from: of full length, alike in all rungs, and certainly not the
+    video's last ones, since then nothing would be left to encode. None when there are none.
+    """
+    rungs: dict[str, list[SegmentFacts]] = {
+        rung.name: _read(plan, rung.name, count) for rung in plan.rungs
+    }
+    frames = [[_pictures(facts) for facts in found] for found in rungs.values()]
+    segments, total = 0, 0
+    for alike in zip(*frames, strict=False):
+        after = total + alike[0]
+        if len(set(alike)) > 1 or not _is_full(plan, segments + 1, after):
+            break
+        if not _is_early(plan, after):
+            break
+        segments, total = segments + 1, after
+    if plan.duration_s is None:
+        segments = min(segments, count - 1)
+        total = sum(frames[0][:segments])
+    if segments <= 0:
+        return None
+    first = rungs[plan.rungs[0].name][0].main_track
+    return Kept(
+        segments=segments,
+        frames=total,
+        clock_s=0.0 if first is None else first.start_s,
+        counters={
+            name: {
+                pid: last for facts in found[:segments] for pid, (_, last) in facts.counters.items()
+            }
+            for name, found in rungs.items()
+        },
+        size_bytes=sum(facts.size_bytes for found in rungs.values() for facts in found[:segments]),
+    )
+
+
+def _read(plan: EncodePlan, rung: str, count: int) -> list[SegmentFacts]:
+    """Read segments up to the first one that is none."""
+    found: list[SegmentFacts] = []
+    for number in range(count):
+        try:
+            found.append(read_ts((plan.output / rung / segment_name(number)).read_bytes()))
+        except (FileNotFoundError, MalformedSegment):
+            break
+    return found
+
+
+def _pictures(facts: SegmentFacts) -> int:
+    return 0 if facts.main_track is None else facts.main_track.count
+
+
+def _is_full(plan: EncodePlan, segments: int, frames: int) -> bool:
+    """Tell whether so many segments have their pictures: FFmpeg ends the one at hand on SIGTERM."""
+    return frames >= segments * plan.encoding.segment_s * plan.frame_rate
+
+
+def _is_early(plan: EncodePlan, frames: int) -> bool:
+    wanted = plan.info.video.duration_s
+    if wanted is None:
+        return True
+    end_s = wanted - max(_MISSING_SECONDS, wanted * _MISSING_SHARE)
+    return float(frames / plan.frame_rate) < end_s
+
+
+class Seam:
+    """Lets new segments follow on to the kept ones, each before anybody else reads it."""
+
+    def __init__(self, plan: EncodePlan, kept: Kept) -> None:
+        self._plan = plan
+        self._kept = kept
+        #: Rung → packet id → what its counters are off by.
+        self._offsets: dict[str, dict[int, int]] = {}
+
+    @property
+    def kept(self) -> Kept:
+        """What is in front of the new segments."""
+        return self._kept
+
+    def first_number(self, rendition: str) -> int:
+        """Return the number of the first new segment."""
+        return self._kept.segments if rendition in self._kept.counters else 0
+
+    def join(self, rendition: str, name: str) -> None:
+        """Change a finished segment in its place; once, in the segments' order. Blocks for 20 ms.
+
+        Renditions that are encoded anew stay as they are.
+        """
+        last = self._kept.counters.get(rendition)
+        if last is None:
+            return
+        path = self._plan.output / rendition / name
+        data = path.read_bytes()
+        if rendition not in self._offsets:
+            self._offsets[rendition] = {
+                pid: (last[pid] + 1 - first) & 15
+                for pid, (first, _) in read_ts(data).counters.items()
+                if pid in last
+            }
+        path.write_bytes(shift_counters(data, self._offsets[rendition]))
+
+
+async def encode_rest(
+    plan: EncodePlan,
+    kept: Kept,
+    settings: MediaSettings,
+    on_progress: Callable[[Progress], None],
+    *,
+    loudness: tuple[Loudness | None, ...] = (),
+) -> tuple[str, ...]:
+    """Encode what is missing beside the kept segments; then all is as `ffmpeg.encode` leaves it.
+
+    Not safe to repeat in the same folder. Raises what `run_encoder` does.
+    """
+    argv = later_pictures(
+        plan, settings, segments=kept.segments, frames=kept.frames, clock_s=kept.clock_s
+    )
+    last_lines = await run_encoder(argv, plan, settings, on_progress)
+    new = [_list_kept(plan, rung.name, kept) for rung in plan.rungs]
+    if plan.sounds:
+        frames = kept.frames + sum(
+            _pictures(facts) for facts in _read_new(plan, plan.rungs[-1].name, new[-1])
+        )
+        argv = sounds_alone(
+            plan,
+            settings,
+            loudness,
+            end_s=plan.begin_s + float(frames / plan.frame_rate),
+            shift_s=kept.clock_s - plan.begin_s - TS_DELAY_S,
+        )
+        last_lines += await run_encoder(argv, plan, settings, on_progress)
+    return last_lines
+
+
+def _list_kept(plan: EncodePlan, rung: str, kept: Kept) -> Sequence[Segment]:
+    """Put the kept segments into FFmpeg's playlist; return those that were in it."""
+    path = plan.output / rung / PLAYLIST_NAME
+    listed = parse_media_playlist(path.read_text())
+    earlier = [
+        # Durations are measured later on.
+        Segment(uri=segment_name(number), duration_s=float(plan.encoding.segment_s))
+        for number in range(kept.segments)
+    ]
+    path.write_text(write_media_playlist(replace(listed, segments=(*earlier, *listed.segments))))
+    return listed.segments
+
+
+def _read_new(plan: EncodePlan, rung: str, listed: Sequence[Segment]) -> list[SegmentFacts]:
+    return [read_ts((plan.output / rung / segment.uri).read_bytes()) for segment in listed]
