@@ -9,12 +9,13 @@ from tests.differential.intended import INTENDED
 
 DOCS = Path(__file__).parents[3] / "docs"
 _LINK = re.compile(r"\[([^\]]+)\]\(([^)#\s]+)(?:#([^)\s]+))?\)")
+_CODE = re.compile(r"^```.*?^```", re.DOTALL | re.MULTILINE)
 
 #: Page, text, target, anchor.
 LINKS = [
     pytest.param(page, text, target, anchor, id=f"{page.stem}-{text}")
     for page in sorted(DOCS.rglob("*.md"))
-    for text, target, anchor in _LINK.findall(page.read_text(encoding="utf-8"))
+    for text, target, anchor in _LINK.findall(_CODE.sub("", page.read_text(encoding="utf-8")))
     if not target.startswith(("http:", "https:"))
 ]
 
