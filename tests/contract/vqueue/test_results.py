@@ -1,6 +1,7 @@
 """Waiting for results: no end is missed, whenever it comes, and nothing is asked twice."""
 
 import asyncio
+from collections.abc import Sequence
 
 import pytest
 
@@ -8,6 +9,7 @@ from tests.support.driver import Driver, settle
 from tests.support.relay import relay_to
 from tests.support.waiting import until
 from vqueue import Job, JobFailed, JobNotFound, Queue, UnrecoverableError, Worker
+from vqueue.scripts import Scripts, Snapshots
 
 
 async def test_a_result_comes_when_the_job_ends(queue: Queue, redis_url: str) -> None:
@@ -37,24 +39,29 @@ async def test_a_job_that_has_ended_before_is_answered_at_once(
         await queue.result("bad")
 
 
-async def test_an_end_between_subscribing_and_looking_is_not_missed(
-    driver: Driver, queue: Queue, monkeypatch: pytest.MonkeyPatch
+@pytest.mark.parametrize("when", ["before", "after"])
+@pytest.mark.parametrize("rule", ["-1 -1", "0 -1"])
+async def test_an_end_around_the_look_is_not_missed(
+    driver: Driver, queue: Queue, monkeypatch: pytest.MonkeyPatch, when: str, rule: str
 ) -> None:
-    await driver.add("a", "b")
-    first, second = (await driver.take(2)).jobs
-    snapshot = driver.scripts.__class__.snapshot
-    ended = {"a": first, "b": second}
-    rule = {"a": "-1 -1", "b": "0 -1"}
+    await driver.add("a")
+    taken = [await driver.take_one()]
+    snapshot = Scripts.snapshot
 
-    async def ends_just_before(scripts, *, ids):  # type: ignore[no-untyped-def]
-        for job_id in ids:
-            if job := ended.pop(job_id, None):
-                await driver.finish(settle(job, value=b'"late"', rule=rule[job_id]))
-        return await snapshot(scripts, ids=ids)
+    async def end() -> None:
+        await driver.finish(*(settle(job, value=b'"late"', rule=rule) for job in taken))
+        taken.clear()
 
-    monkeypatch.setattr(driver.scripts.__class__, "snapshot", ends_just_before)
+    async def ends_meanwhile(scripts: Scripts, *, ids: Sequence[str]) -> Snapshots:
+        if when == "before":
+            await end()
+        reply = await snapshot(scripts, ids=ids)
+        if when == "after":
+            await end()
+        return reply
+
+    monkeypatch.setattr(Scripts, "snapshot", ends_meanwhile)
     assert await queue.result("a", timeout=10) == "late"
-    assert await queue.result("b", timeout=10) == "late"
 
 
 async def test_a_result_is_found_after_retention_has_removed_the_job(
@@ -87,7 +94,7 @@ async def test_a_job_that_is_removed_while_it_is_waited_for_is_not_found(
     driver: Driver, queue: Queue
 ) -> None:
     await driver.add("a")
-    waiter = asyncio.create_task(queue.result("a"))
+    waiter = asyncio.create_task(queue.result("a", timeout=10))
     await _subscribed(driver, queue)
     assert await queue.remove("a")
     with pytest.raises(JobNotFound):

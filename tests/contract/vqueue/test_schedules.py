@@ -377,6 +377,21 @@ async def test_a_pattern_whose_list_has_ended_goes_on_when_a_worker_comes_back(
     assert await next_run_ms(queue) == hour + HOUR_MS
 
 
+async def test_one_look_is_enough_after_a_long_time_without_workers(
+    driver: Driver, queue: Queue
+) -> None:
+    await scheduled(queue, Repeat(pattern="0 * * * *"))
+    hour = await driver.now_ms() // HOUR_MS * HOUR_MS
+    key = driver.keys.scheduler("s")
+    tail = hour - 9999 * HOUR_MS
+    await driver.redis("HSET", key, "slot", tail, "slots", "", "tail", tail)
+    await driver.redis("ZADD", driver.keys.tails, tail, "s")
+    await driver.redis("ZADD", driver.keys.sched, tail, "s")
+    await Refill(driver.client, driver.scripts, driver.keys).run_once()
+    assert await slots_made(driver) == [hour]
+    assert await next_run_ms(queue) == hour + HOUR_MS
+
+
 async def _later(driver: Driver, ms: int) -> bool:
     return await driver.now_ms() > ms
 
