@@ -4,6 +4,7 @@ from vqueue.batches import in_batches
 from vqueue.cancelling import Cancellation
 from vqueue.describing import MemoryReport, QueueMeta
 from vqueue.doctor import Finding, Verdict
+from vqueue.durability import Durability
 from vqueue.durable import DurableEvents, EventBatch
 from vqueue.errors import (
     DelayedError,
@@ -16,6 +17,7 @@ from vqueue.errors import (
     JobParked,
     JobTimeout,
     LeaseLost,
+    NotDurable,
     ParentMissing,
     PayloadUnreadable,
     QueueBusy,
@@ -55,6 +57,7 @@ __all__ = [
     "DelayedError",
     "Dependency",
     "DependencyPage",
+    "Durability",
     "DurableEvents",
     "EventBatch",
     "Explanation",
@@ -85,6 +88,7 @@ __all__ = [
     "MemoryReport",
     "Metrics",
     "NewJob",
+    "NotDurable",
     "ParentMissing",
     "PayloadUnreadable",
     "Queue",

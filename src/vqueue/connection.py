@@ -197,10 +197,21 @@ class Client:
         have been carried out. Safe to cancel: a blocking command ends with its connection, the
         reply to another one is dropped.
         """
-        reply = await (self._call_alone(args) if self._blocking else self._call(args))
+        if self._blocking:
+            (reply,) = await self._call_alone(args)
+        else:
+            reply = await self._call(args)
         if isinstance(reply, Exception):
             raise reply
         return reply
+
+    async def execute_together(self, *commands: tuple[Argument, ...]) -> list[Any]:
+        """Send commands back to back over a connection of their own; return their raw replies.
+
+        Error replies are among them. Raises ConnectionError, and TimeoutError when the last
+        reply does not come in time; then any of them may have been carried out.
+        """
+        return await self._call_alone(*commands)
 
     async def _call(self, args: tuple[Argument, ...]) -> Any:
         wire = self._idle[-1] if self._idle else None
@@ -214,15 +225,15 @@ class Client:
                 self._idle = [await self._connect()]
             return self._idle[-1]
 
-    async def _call_alone(self, args: tuple[Argument, ...]) -> Any:
+    async def _call_alone(self, *commands: tuple[Argument, ...]) -> list[Any]:
         while self._idle and self._idle[-1].is_closed:
             self._idle.pop()
         wire = self._idle.pop() if self._idle else await self._connect()
         answered = False
         try:
-            reply = await wire.call(args)
+            replies = await asyncio.gather(*(wire.call(args) for args in commands))
             answered = True
-            return reply
+            return replies
         finally:
             if answered and not self._closed:
                 self._idle.append(wire)

@@ -6,6 +6,7 @@ VQueueError
 ├── QueueUnavailable    Redis did not answer within the time a call may take
 ├── QueueFull           Redis is at maxmemory; running jobs go on, new ones are refused
 ├── QueueBusy           the queue has active jobs, and is not obliterated
+├── NotDurable          jobs are added, and fewer copies confirmed than was asked for
 ├── LeaseLost           this activation no longer holds its job
 ├── ParentMissing       children were to join a job that does not exist or has ended
 ├── JobNotActive        a call that only a running job may make
@@ -24,6 +25,7 @@ VQueueError
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from datetime import timedelta
 
 
@@ -48,6 +50,21 @@ class QueueUnavailable(VQueueError):
 
 class QueueFull(VQueueError):
     """Redis is at its maxmemory and refuses new data; nothing was written."""
+
+
+class NotDurable(VQueueError):
+    """Jobs are in the queue, and fewer copies of them are confirmed than was asked for.
+
+    Repeat the add with the same `job_id`s to wait again: nothing is added twice.
+    """
+
+    def __init__(self, job_ids: Sequence[str], *, wanted: str, found: str) -> None:
+        self.job_ids = tuple(job_ids)
+        more = f" and {len(self.job_ids) - 1} more" if len(self.job_ids) > 1 else ""
+        super().__init__(
+            f"job {self.job_ids[0]}{more} added, and not {wanted}: {found}; they are in the queue, "
+            "and a repeat with the same job_id waits again"
+        )
 
 
 class QueueBusy(VQueueError):

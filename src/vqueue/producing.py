@@ -11,6 +11,7 @@ from typing import Any
 from vqueue.batching import Batcher
 from vqueue.codec import encode
 from vqueue.connection import RedisSource
+from vqueue.durability import Durability, add_durably, open_waiting_client
 from vqueue.errors import InvalidOption
 from vqueue.job import Job, JobState, new_job_id
 from vqueue.keys import check_name
@@ -50,6 +51,9 @@ class Producing(QueueBase):
                 "default_job_options must not have a job_id: only one job could be added"
             )
         self._defaults = default_job_options
+        self._repeat_for = repeat_for
+        #: Connects when it is used.
+        self._waiting_client = open_waiting_client(redis)
         self._adds: Batcher[NewRecord, int | str] = Batcher(
             self._send_adds, max_items=MAX_BATCH, at_once=2
         )
@@ -57,7 +61,14 @@ class Producing(QueueBase):
     async def _send_adds(self, jobs: Sequence[NewRecord]) -> list[int | str]:
         return await self._scripts.add(jobs=jobs)
 
-    async def add(self, name: str, data: Any = None, **options: Any) -> Job:
+    async def add(
+        self,
+        name: str,
+        data: Any = None,
+        *,
+        durability: Durability | None = None,
+        **options: Any,
+    ) -> Job:
         """Add a job; the keywords are those of JobOptions, and change the queue's defaults.
 
         Returns the job as added. With a `job_id` that exists nothing changes and the
@@ -65,9 +76,11 @@ class Producing(QueueBase):
         remembered for ten minutes. When another job stands for it (see Deduplication), the
         job's `is_deduplicated` is True and its `id` is that of the other one. Raises
         InvalidOption for a name, data or option that is refused, QueueFull,
-        QueueUnavailable.
+        QueueUnavailable, and NotDurable when it is added without reaching the `durability`.
         """
         job, record = self._prepare(name, data, _job_options(self._defaults, options))
+        if durability is not None:
+            return (await self._add_batch([(job, record)], durability))[0]
         status = await self._adds.submit(record, size_bytes=len(record.rest))
         if status != 1:
             _note_refusal(job, status)
@@ -77,7 +90,9 @@ class Producing(QueueBase):
         """Return the queue's default options with these changed: for `NewJob` of add_bulk."""
         return _job_options(self._defaults, options)
 
-    async def add_bulk(self, jobs: Iterable[NewJob]) -> list[Job]:
+    async def add_bulk(
+        self, jobs: Iterable[NewJob], *, durability: Durability | None = None
+    ) -> list[Job]:
         """Add jobs in their order, 250 (or 1 MB of data) to a call, two calls under way.
 
         All are checked before the first one is sent. Each call is atomic, the whole is
@@ -90,7 +105,8 @@ class Producing(QueueBase):
         under_way: asyncio.Task[list[Job]] | None = None
         try:
             for batch in _batches(prepared):
-                before, under_way = under_way, asyncio.create_task(self._add_batch(batch))
+                before = under_way
+                under_way = asyncio.create_task(self._add_batch(batch, durability))
                 await asyncio.sleep(0)  # it is sent while the one before is worked on
                 if before is not None:
                     added += await before
@@ -103,8 +119,20 @@ class Producing(QueueBase):
                 await asyncio.wait([under_way])
         return added
 
-    async def _add_batch(self, batch: Sequence[tuple[Job, NewRecord]]) -> list[Job]:
-        statuses = await self._scripts.add(jobs=[record for _, record in batch])
+    async def _add_batch(
+        self, batch: Sequence[tuple[Job, NewRecord]], durability: Durability | None
+    ) -> list[Job]:
+        records = [record for _, record in batch]
+        if durability is None:
+            statuses = await self._scripts.add(jobs=records)
+        else:
+            statuses = await add_durably(
+                self._waiting_client,
+                self.keys,
+                repeat_for=self._repeat_for,
+                durability=durability,
+                jobs=records,
+            )
         jobs = [job for job, _ in batch]
         for job, status in zip(jobs, statuses, strict=True):
             if status != 1:
@@ -140,6 +168,7 @@ class Producing(QueueBase):
     async def close(self) -> None:
         """Send what was submitted and close the connections. Safe to repeat."""
         await self._adds.drain()
+        await self._waiting_client.aclose()
         await super().close()
 
 
