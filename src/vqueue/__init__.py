@@ -2,6 +2,7 @@
 
 from vqueue.batches import in_batches
 from vqueue.cancelling import Cancellation
+from vqueue.child import ProcessJob
 from vqueue.describing import MemoryReport, QueueMeta
 from vqueue.doctor import Finding, Verdict
 from vqueue.durability import Durability
@@ -41,6 +42,7 @@ from vqueue.metrics import Latencies, Metrics
 from vqueue.options import Backoff, Deduplication, JobOptions, RateLimit, Retention
 from vqueue.parenting import DependencyPage
 from vqueue.presence import WorkerInfo
+from vqueue.processes import HandlerDied, HandlerFailed, ProcessHandler, in_processes
 from vqueue.producing import NewJob
 from vqueue.queue import Queue
 from vqueue.repeat import JobScheduler, Repeat
@@ -65,6 +67,8 @@ __all__ = [
     "FlowJob",
     "FlowNode",
     "FlowProducer",
+    "HandlerDied",
+    "HandlerFailed",
     "HeldJob",
     "Hindrance",
     "InvalidOption",
@@ -91,6 +95,8 @@ __all__ = [
     "NotDurable",
     "ParentMissing",
     "PayloadUnreadable",
+    "ProcessHandler",
+    "ProcessJob",
     "Queue",
     "QueueBusy",
     "QueueEvents",
@@ -114,6 +120,7 @@ __all__ = [
     "chord",
     "group",
     "in_batches",
+    "in_processes",
     "in_threads",
     "register_serializer",
 ]

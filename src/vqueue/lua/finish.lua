@@ -170,12 +170,15 @@ local function tell_exhausted(failed_events)
   emit('retries-exhausted', exhausted)
 end
 
+local has_finished = false
+
 local function finish(set)
   return function(group)
     if has_flows then note_group(group) end
     local is_kept = string.sub(group.rule, 1, 2) ~= '0 '
     local told = is_kept and keep(group, set) or remove(group)
     if string.find(group.rule, '[*+]') then conclude(group) end
+    has_finished = has_finished or #told > 0
     return told
   end
 end
@@ -268,5 +271,5 @@ if rejected > 0 then count_minute('rejected', rejected) end
 if want == 0 and gate ~= '' and #ended > 0 then arm() end
 
 local jobs, due = fetch(consumer, want, lease, own_max, own_ms)
-if #jobs == 0 and #ended > 0 and is_drained() then emit('drained', {'', ''}) end
+if #jobs == 0 and has_finished and is_drained() then emit('drained', {'', ''}) end
 return {now, statuses, jobs, due}

@@ -62,3 +62,5 @@ async def test_a_job_that_comes_back_does_not_drain_the_queue(driver: Driver) ->
     await driver.add("job")
     await driver.finish(settle(await driver.take_one(), "waiting"), want=0)
     assert await drained(driver) == 0
+    await driver.finish(settle(await driver.take_one(), "delayed", rule="60000"), want=1)
+    assert await drained(driver) == 0
