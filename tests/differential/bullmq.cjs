@@ -8,6 +8,8 @@ const NAMES = {
   remove_on_complete: "removeOnComplete",
   fail_parent_on_failure: "failParentOnFailure",
   ignore_dependency_on_failure: "ignoreDependencyOnFailure",
+  continue_parent_on_failure: "continueParentOnFailure",
+  remove_dependency_on_failure: "removeDependencyOnFailure",
 };
 const PARKED_MS = 20;
 const LIMITER = { max: 1000, duration: 1000 };
@@ -93,6 +95,10 @@ class Side {
 
   pause = () => this.queue.pause();
   resume = () => this.queue.resume();
+  drain = () => this.queue.drain();
+  retry_jobs = () => this.queue.retryJobs();
+  promote_jobs = () => this.queue.promoteJobs();
+  clean = (state) => this.queue.clean(0, 0, state);
   promote = async (id) => (await this.job(id)).promote();
   remove = async (id) => (await this.job(id)).remove();
   retry = async (id) => (await this.job(id)).retry();

@@ -66,10 +66,24 @@ def _drain_beside_delayed(ours: Outcome, theirs: Outcome) -> None:
         names.remove("drained")
 
 
+def _tell_added_first(_: Outcome, theirs: Outcome) -> None:
+    for names in theirs["events"].values():
+        if names[:3] == ["deduplicated", "added", "delayed"]:
+            names[:3] = ["added", "delayed", "deduplicated"]
+
+
+def _tell_removals(ours: Outcome, theirs: Outcome) -> None:
+    for job_id, names in ours["events"].items():
+        if names[-1] == "removed" and "removed" not in theirs["events"].get(job_id, []):
+            names.pop()
+
+
 INTENDED = (
     Difference(name="a success clears the reason of earlier failures", apply=_clear_reasons),
     Difference(name="a parent fails together with its child", apply=_fail_parents_at_once),
     Difference(name="a child is named without the prefix of its key", apply=_name_children_alike),
     Difference(name="a change of priority or delay is told", apply=_event("changed")),
     Difference(name="a queue with delayed jobs can be drained", apply=_drain_beside_delayed),
+    Difference(name="what drain and clean remove is told", apply=_tell_removals),
+    Difference(name="a job is told before what it replaces", apply=_tell_added_first),
 )

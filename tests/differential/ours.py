@@ -40,7 +40,12 @@ def _options(job_id: str, options: dict[str, Any]) -> JobOptions:
     if backoff := read.get("backoff"):
         read["backoff"] = Backoff(type=backoff["type"], delay=backoff["delay"] / 1000)
     if deduplication := read.get("deduplication"):
-        read["deduplication"] = Deduplication(id=deduplication["id"])
+        ttl = deduplication.get("ttl")
+        read["deduplication"] = Deduplication(
+            id=deduplication["id"],
+            ttl=ttl and ttl / 1000,
+            replace=deduplication.get("replace", False),
+        )
     return JobOptions(job_id=job_id, **read)
 
 
@@ -109,6 +114,8 @@ class Side:
             await getattr(self, name)(*args)
         elif name == "change_delay":
             await self._queue.change_delay(args[0], args[1] / 1000)
+        elif name == "clean":
+            await self._queue.clean(state=JobState(args[0]))
         else:
             await getattr(self._queue, name)(*args)
 

@@ -6,8 +6,8 @@ A step is a list: its name, then its arguments.
 add          id, options (as the two sides read them: times in ms)
 work         ids → what their starts do in turn; jobs that are not named succeed
 flow         a tree: {"id", "options", "children"}
-others       pause, resume; promote, remove, retry: id; change_priority, change_delay:
-             id, value; drain; clean: state
+others       pause, resume, drain, retry_jobs, promote_jobs; promote, remove, retry: id;
+             change_priority, change_delay: id, value; clean: state
 ===========  =======================================================================
 
 A start does one of: ok, fail, unrecoverable, delayed (parks itself for 20 ms), rate (puts
@@ -144,5 +144,75 @@ SCENARIOS: dict[str, list[Step]] = {
             },
         ],
         ["work", {"bad": ["fail"]}],
+    ],
+    "a child's failure lets its parent go on": [
+        [
+            "flow",
+            {
+                "id": "parent",
+                "children": [{"id": "bad", "options": {"continue_parent_on_failure": True}}],
+            },
+        ],
+        ["work", {"bad": ["fail"]}],
+    ],
+    "a child's failure is forgotten": [
+        [
+            "flow",
+            {
+                "id": "parent",
+                "children": [{"id": "bad", "options": {"remove_dependency_on_failure": True}}],
+            },
+        ],
+        ["work", {"bad": ["fail"]}],
+    ],
+    "three levels": [
+        [
+            "flow",
+            {"id": "root", "children": [{"id": "middle", "children": [{"id": "leaf"}]}]},
+        ],
+        ["work", {}],
+    ],
+    "a parent with a delay and one with a priority": [
+        ["flow", {"id": "late", "options": {"delay": 30}, "children": [{"id": "one"}]}],
+        ["flow", {"id": "urgent", "options": {"priority": 2}, "children": [{"id": "two"}]}],
+        ["work", {}],
+    ],
+    "a throttled id stays taken when its job has ended": [
+        ["add", "a", {"deduplication": {"id": "d", "ttl": 60000}}],
+        ["work", {}],
+        ["add", "b", {"deduplication": {"id": "d", "ttl": 60000}}],
+        ["work", {}],
+    ],
+    "the newest takes the place of a delayed job": [
+        ["add", "a", {"delay": 300, "deduplication": {"id": "d", "ttl": 60000, "replace": True}}],
+        ["add", "b", {"delay": 300, "deduplication": {"id": "d", "ttl": 60000, "replace": True}}],
+        ["work", {}],
+    ],
+    "all that failed is retried": [
+        ["add", "a", {"priority": 2}],
+        ["add", "b", {"priority": 1}],
+        ["add", "c"],
+        ["work", {"a": ["fail"], "b": ["fail"], "c": ["fail"]}],
+        ["retry_jobs"],
+        ["work", {}],
+    ],
+    "all that is delayed is promoted": [
+        ["add", "a", {"delay": 60000}],
+        ["add", "b", {"delay": 50000}],
+        ["promote_jobs"],
+        ["work", {}],
+    ],
+    "what waits is drained": [
+        ["add", "a"],
+        ["add", "b", {"priority": 1}],
+        ["add", "c", {"delay": 300}],
+        ["drain"],
+        ["work", {}],
+    ],
+    "completed jobs are cleaned": [
+        ["add", "a"],
+        ["add", "b"],
+        ["work", {"b": ["fail"]}],
+        ["clean", "completed"],
     ],
 }
