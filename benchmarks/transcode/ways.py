@@ -16,7 +16,8 @@ from pathlib import Path
 
 from benchmarks.transcode.cost import Clock, Cost
 from vworker.contract import TranscodeRequest
-from vworker.media.ffmpeg import command_line, prepare_folders
+from vworker.media.command_line import command_line
+from vworker.media.ffmpeg import prepare_folders
 from vworker.media.ladder import Rung
 from vworker.media.plan import SOURCE_NAME, EncodePlan, make_plan, segment_pattern
 from vworker.media.probe import probe

@@ -8,7 +8,8 @@ Fields: `_id`, `status` (queued, processing, completed, failed), `progress` (0 t
 `source` (S3 key), `profile` (null for the worker's own), `renditions`, `audio`, `audio_tracks`,
 `playlist`, `poster`, `storyboard` (S3 keys), `source_info`, `size_bytes`, `timings`, `error` (of a
 failed video), `last_error` (of an attempt that is retried), `created_at`, `started_at`,
-`finished_at` (UTC), `version`.
+`finished_at` (UTC), `cleared` (whether the janitor has seen to the objects of a failed video),
+`version`.
 """
 
 from __future__ import annotations
@@ -154,6 +155,24 @@ class Catalog:
         cursor = self.collection.find(query, {"_id": 1, "source": 1}).sort([("_id", 1)])
         return await cursor.limit(limit).to_list(limit)
 
+    async def uncleared(self, *, limit: int, after: str | None) -> list[Document]:
+        """Return failed videos that may have objects (id, `finished_at`, `version`), by id."""
+        query: Document = {
+            "status": "failed",
+            "finished_at": {"$type": "date"},
+            "cleared": {"$ne": True},
+        }
+        if after is not None:
+            query["_id"] = {"$gt": after}
+        cursor = self.collection.find(query, {"finished_at": 1, "version": 1}).sort([("_id", 1)])
+        return await cursor.limit(limit).to_list(limit)
+
+    async def mark_cleared(self, video_id: str, version: int) -> None:
+        """Note that a failed video has no objects, unless its document has changed since."""
+        await self.collection.update_one(
+            {"_id": video_id, "version": version}, {"$set": {"cleared": True}}
+        )
+
 
 def project(job: Job) -> Document:
     """Return the fields that the mirror sets for a job; what a job does not tell is left out."""
@@ -176,7 +195,8 @@ def project(job: Job) -> Document:
             fields |= {name: job.returnvalue.get(name) for name in _FROM_RESULT}
             fields["source_info"] = job.returnvalue.get("source")
     elif job.state is JobState.FAILED:
-        fields |= {"error": read_failure(job.failed_reason or ""), "last_error": None}
+        error = read_failure(job.failed_reason or "")
+        fields |= {"error": error, "last_error": None, "cleared": False}
     else:
         fields["progress"] = job.progress if isinstance(job.progress, int) else 0
         if job.failed_reason is not None:

@@ -23,6 +23,7 @@ from vworker.config import WorkerSettings
 from vworker.contract import MAX_STALLED, QUEUE_NAME, failed_retention
 from vworker.errors import StorageError
 from vworker.handler import TranscodeHandler
+from vworker.janitor import Janitor
 from vworker.presence import Presence, SignsOfLife, WorkerRecord
 from vworker.redrive import Redriver
 from vworker.signals import on_stop_signal
@@ -98,7 +99,7 @@ async def run_worker(settings: WorkerSettings, *, consumer: str | None = None) -
                     concurrency=settings.concurrency,
                 ),
             )
-            duties = (Redriver(queue, catalog, mirror), signs)
+            duties = (Redriver(queue, catalog, mirror), Janitor(queue, catalog, storage), signs)
             async with signs.shown():
                 await _work(worker, mirror, duties, settings, stop)
     finally:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
+from datetime import datetime
 
 from vworker.contract import videos_prefix
 from vworker.errors import StorageError
@@ -15,10 +16,23 @@ logger = logging.getLogger(__name__)
 _TIMEOUT_S = 30.0
 
 
+def fence_at(moment: datetime) -> int:
+    """Return a fence that is larger than those of all activations before a moment of Redis' clock.
+
+    A fence is the id of a stream entry, milliseconds · 2²⁰ + sequence.
+    """
+    return round(moment.timestamp() * 1000) << 20
+
+
 async def remove_leftovers(
-    storage: Storage, video_id: str, *, before: int, own: str, published: bool
-) -> None:
-    """Delete what attempts with a smaller fence than `before` have left.
+    storage: Storage,
+    video_id: str,
+    *,
+    before: int,
+    own: str | None = None,
+    published: bool = False,
+) -> bool:
+    """Delete what attempts with a smaller fence than `before` have left; return whether all went.
 
     `own` is the prefix of the attempt that has ended: when it is `published` only its state goes,
     else all of it. An attempt with another fence is running, or has succeeded, and is left alone:
@@ -46,3 +60,5 @@ async def remove_leftovers(
             error or "no answer in time",
             extra={"action": "remove_leftovers", "job_id": video_id},
         )
+        return False
+    return True
