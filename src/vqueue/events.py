@@ -39,34 +39,33 @@ CUSTOM = "c:"
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class JobEvent:
-    """One event. `name` is one of BullMQ's, or ``gap``. `job_id` is empty where it is of no job.
+    """One event. `name` is one of BullMQ's, ``gap`` or a custom one. `job_id` is empty for what is of no
+    job: cleaned, drained, paused, resumed, gap.
 
-    ========== ====================================================================
-    name       data
-    ========== ====================================================================
-    added      name
-    waiting    prev (the state before; absent for a new job)
-    delayed    delay_until (seconds since the epoch)
+    ================= ==============================================================
+    name              data
+    ================= ==============================================================
+    added             name
+    waiting           prev (the state before; absent for a new job)
     waiting-children  prev (``active``; absent for a new job)
-    active     consumer
-    progress   progress (the value)
-    completed  returnvalue, attempts_made, attempts_started, processed_on
-    failed     failed_reason, attempts_made, attempts_started, processed_on
-    stalled    stalled_count
-    duplicated (nothing)
-    deduplicated deduplication_id, deduplicated_job_id (the add that was ignored, or the
-               delayed job that this one has replaced)
-    changed    field (``data`` or ``priority``)
-    cleaned    count (jobs that `Queue.clean` removed in one step; `job_id` is empty)
-    removed    prev (by hand: not when retention removes a finished job)
+    delayed           delay_until (seconds since the epoch)
+    active            consumer
+    progress          progress (the value)
+    completed         returnvalue, attempts_made, attempts_started, processed_on
+    failed            failed_reason, attempts_made, attempts_started, processed_on
     retries-exhausted attempts_made (beside ``failed``, when no attempt was left)
-    drained    (nothing; of the queue, `job_id` is empty): the last job that waited or ran
-               has ended
-    paused     (nothing; of the queue, `job_id` is empty)
-    resumed    (nothing; of the queue, `job_id` is empty)
-    gap        missed (number of events, None when unknown)
-    (others)   what `Queue.emit_event` was given
-    ========== ====================================================================
+    stalled           stalled_count
+    duplicated        (nothing)
+    deduplicated      deduplication_id, deduplicated_job_id (the add that was ignored, or
+                      the delayed job that this one has replaced)
+    changed           field (``data`` or ``priority``)
+    removed           prev (by hand: not when retention removes a finished job)
+    cleaned           count (jobs that `Queue.clean` removed in one step)
+    drained           (nothing): the last job that waited or ran has ended
+    paused, resumed   (nothing)
+    gap               missed (number of events, None when unknown)
+    (others)          what `Queue.emit_event` was given
+    ================= ==============================================================
     """
 
     name: str
@@ -128,8 +127,7 @@ _DETAILS: dict[str, Callable[[bytes], dict[str, Any]]] = {
 EVENT_NAMES = frozenset(
     {
         *_DETAILS,
-        *("duplicated", "deduplicated", "waiting-children", "retries-exhausted", "cleaned"),
-        *("drained", "paused", "resumed", GAP),
+        *("duplicated", "drained", "paused", "resumed", GAP),
     }
 )
 
