@@ -39,8 +39,8 @@ CUSTOM = "c:"
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class JobEvent:
-    """One event. `name` is one of BullMQ's, ``gap`` or a custom one. `job_id` is empty for what is of no
-    job: cleaned, drained, paused, resumed, gap.
+    """One event. `name` is one of BullMQ's, ``gap`` or a custom one; `job_id` is empty for what
+    concerns no single job: cleaned, drained, paused, resumed, gap.
 
     ================= ==============================================================
     name              data
