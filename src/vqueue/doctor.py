@@ -181,6 +181,7 @@ async def _orphans(client: Client, keys: QueueKeys) -> Finding:
         if cursor == b"0" or seen >= _SCANNED:
             break
     if orphans:
-        found = f"{len(orphans)} keys belong to no job, such as {orphans[0]}: call Queue.remove_orphaned_jobs"
+        found = f"{len(orphans)} keys belong to no job, such as {orphans[0]}"
+        found += ": call Queue.remove_orphaned_jobs"
         return _finding("orphans", Verdict.WARNING, found)
     return _finding("orphans", None, f"{seen} keys of jobs looked at, none belongs to no job")

@@ -2,9 +2,21 @@
 
 from __future__ import annotations
 
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 from vqueue.script_calls import ScriptCalls
+
+
+class GroupStanding(NamedTuple):
+    """What holds for the group of a waiting job."""
+
+    id: str
+    active: int
+    is_paused: bool
+    #: When its rate limit ends, in ms; 0 when none holds it back.
+    rests_until_ms: int
+    #: Whether a job of it is taken when its turn has come.
+    gets_turns: bool
 
 
 class Standing(NamedTuple):
@@ -24,6 +36,8 @@ class Standing(NamedTuple):
     settings: dict[str, str]
     #: Consumer → ms without a sign of life.
     silence: dict[str, int]
+    #: None for a job that waits in no group.
+    group: GroupStanding | None
 
 
 class ExplainScripts(ScriptCalls):
@@ -31,9 +45,18 @@ class ExplainScripts(ScriptCalls):
 
     async def explain(self, *, job_id: str) -> Standing:
         """Return where a job is."""
-        now, place, at, consumer, left, in_front, active, settings, workers = await self._call(
-            "explain", job_id
-        )
+        (
+            now,
+            place,
+            at,
+            consumer,
+            left,
+            in_front,
+            active,
+            settings,
+            workers,
+            group,
+        ) = await self._call("explain", job_id)
         named = [value.decode() for value in settings]
         return Standing(
             now_ms=now,
@@ -47,4 +70,16 @@ class ExplainScripts(ScriptCalls):
             silence={
                 name.decode(): idle for name, idle in zip(workers[::2], workers[1::2], strict=True)
             },
+            group=_group(group) if group else None,
         )
+
+
+def _group(told: list[Any]) -> GroupStanding:
+    group, active, paused, rests_until, gets_turns = told
+    return GroupStanding(
+        id=group.decode(),
+        active=active,
+        is_paused=bool(paused),
+        rests_until_ms=rests_until,
+        gets_turns=bool(gets_turns),
+    )

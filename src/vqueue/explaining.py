@@ -9,7 +9,7 @@ from enum import StrEnum
 from vqueue.connection import is_transient
 from vqueue.doctor import Finding, examine
 from vqueue.errors import JobNotFound, QueueUnavailable
-from vqueue.explain_scripts import Standing
+from vqueue.explain_scripts import GroupStanding, Standing
 from vqueue.keys import check_name
 from vqueue.queue_base import QueueBase
 
@@ -39,6 +39,8 @@ class Hindrance(StrEnum):
     CONCURRENCY = "concurrency"
     #: As many jobs have started in this window as the rate limit allows.
     RATE_LIMITED = "rate-limited"
+    #: Its group is paused, or at its concurrency or rate limit.
+    GROUP = "group"
     #: No worker has shown a sign of life.
     NO_WORKER = "no-worker"
     #: Other jobs go first.
@@ -160,6 +162,8 @@ def _judge_waiting(standing: Standing, workers: list[str]) -> tuple[Hindrance, s
     if most and window_end > now and used >= most:
         why = f"waits: the rate limit of {most} jobs is used up, {_in(window_end - now)} left"
         return Hindrance.RATE_LIMITED, why, window_end
+    if standing.group is not None and not standing.group.gets_turns:
+        return _judge_group(standing.group, now)
     if not workers:
         last = min(standing.silence.values(), default=None)
         seen = "none was ever seen" if last is None else f"last sign of life {_in(last)} ago"
@@ -171,6 +175,17 @@ def _judge_waiting(standing: Standing, workers: list[str]) -> tuple[Hindrance, s
         )
         return Hindrance.IN_LINE, why, 0
     return Hindrance.NEXT, f"is the next one to be taken, {len(workers)} workers are alive", 0
+
+
+def _judge_group(group: GroupStanding, now: int) -> tuple[Hindrance, str, int]:
+    if group.is_paused:
+        return Hindrance.GROUP, f"waits: its group {group.id} is paused", 0
+    if group.rests_until_ms > now:
+        left = _in(group.rests_until_ms - now)
+        why = f"waits: the rate limit of its group {group.id} is used up, {left} left"
+        return Hindrance.GROUP, why, group.rests_until_ms
+    why = f"waits: {group.active} jobs of its group {group.id} run, which is its concurrency"
+    return Hindrance.GROUP, why, 0
 
 
 def _clock(ms: int) -> str:

@@ -6,7 +6,9 @@ Returns  {now (ms), place (first line of the record, '' for an unknown job), ms 
          delayed job is due or a finished one has ended, 0 for others), consumer of an active
          job or '', ms until its lease runs out, jobs in front of a waiting one (at most 1000
          of those without priority are counted), active jobs, settings of the gate
-         (include/gate.lua) as names and values, per consumer its name and ms of silence}
+         (include/gate.lua) as names and values, per consumer its name and ms of silence,
+         of a job in a group {group, its active jobs, '1' when it is paused, ms at which its
+         rate limit ends or 0, 1 when it gets a turn}}
 Cost     O(log n + w), w consumers, and the counted jobs          Crash  reads only ]]
 --- @include keys
 --- @include record
@@ -51,16 +53,27 @@ local function in_front_of_marked(id)
   return before + redis.call('XLEN', ready) - pending(ready)
 end
 
+local function standing_of_group(gid)
+  local own = redis.call('HMGET', prefix .. 'gs:' .. gid, 'active', 'paused')
+  local rests_until = tonumber(redis.call('ZSCORE', prefix .. 'resting', gid) or 0)
+  local has_turn = redis.call('ZSCORE', prefix .. 'ring', gid) and 1 or 0
+  return {gid, tonumber(own[1]) or 0, own[2] or '', rests_until, has_turn}
+end
+
 local SETS = {d = {delayed, 4096}, c = {completed, 1}, f = {failed, 1}}
 local record = record_of(job_id)
 local place = record and place_of(record) or ''
-local at, consumer, left, in_front = 0, '', 0, 0
+local at, consumer, left, in_front, group = 0, '', 0, 0, {}
 local set = SETS[place]
 local values = redis.call('HMGET', meta, unpack(SETTINGS))
 if set then
   at = math.floor((tonumber(redis.call('ZSCORE', set[1], job_id)) or 0) / set[2])
 elseif place == 'p' then
   in_front = in_front_of_marked(job_id)
+elseif string.byte(place) == 103 then
+  local gid = string.sub(place, 2)
+  group = standing_of_group(gid)
+  in_front = redis.call('ZRANK', prefix .. 'g:' .. gid, job_id) or 0
 elseif place ~= '' and entry_of(place) then
   local stream, id = entry_of(place)
   local held = redis.pcall('XPENDING', stream, GROUP, id, id, 1)
@@ -94,4 +107,4 @@ for name, idle in pairs(silence) do
 end
 
 return {now, place, at, consumer, left, in_front, pending(ready) + pending(express), settings,
-        workers}
+        workers, group}
