@@ -217,7 +217,7 @@ class FlowProducer:
         return (await self.add_bulk([flow]))[0]
 
     async def add_bulk(self, flows: Sequence[FlowJob]) -> list[FlowNode]:
-        """Add several flows, all or none."""
+        """Add several flows, or single jobs of any queues, all or none: at most 250 jobs."""
         if not flows or flows[0].queue_name is None:
             raise InvalidOption("the first job of a FlowProducer's flow needs a queue_name")
         keys = QueueKeys(flows[0].queue_name, self._prefix)

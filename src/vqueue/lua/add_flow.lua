@@ -94,10 +94,18 @@ local function place_node(node)
   return 'waiting', ''
 end
 
+-- single jobs cost their queue nothing more when they end
+local function is_in_flow(nodes_)
+  for _, node in ipairs(nodes_) do
+    if node.waits or #node.parents > 0 then return true end
+  end
+  return false
+end
+
 for _, queue in ipairs(queues) do
   enter(prefix_of(queue))
   reserve(#nodes_of[queue] + 8)
-  redis.call('HSET', meta, 'flows', 1)
+  if is_in_flow(nodes_of[queue]) then redis.call('HSET', meta, 'flows', 1) end
   local events = {added = {}, waiting = {}, delayed = {}, duplicated = {},
                   ['waiting-children'] = {}}
   for _, node in ipairs(nodes_of[queue]) do

@@ -122,3 +122,20 @@ async def test_a_durable_add_loads_the_script_when_the_server_has_lost_it(
 def test_settings_that_wait_for_nothing_are_refused(settings: dict[str, int], named: str) -> None:
     with pytest.raises(InvalidOption, match=named):
         Durability(**settings)
+
+
+@pytest.mark.parametrize(
+    ("durability", "reply", "is_reached"),
+    [
+        (Durability(replicas=2), 2, True),
+        (Durability(replicas=2), 1, False),
+        (Durability(fsync=True), [1, 0], True),
+        (Durability(fsync=True), [0, 3], False),
+        (Durability(fsync=True, replicas=2), [1, 2], True),
+        (Durability(fsync=True, replicas=2), [1, 1], False),
+    ],
+)
+def test_a_reply_confirms_what_was_asked_for_or_does_not(
+    durability: Durability, reply: object, is_reached: bool
+) -> None:
+    assert durability.is_reached(reply) is is_reached
