@@ -40,8 +40,8 @@ j:ID:par       SET      parents of a child, <queue>:<id> (with the job)
 j:ID:deps      SET      children of a parent that have not ended (with the job)
 j:ID:vals      HASH     results of completed children; ign, bad: why children failed
                         (with the job)
-m:KIND         HASH     jobs completed, failed, stalled, results rejected by minute since
-                        the epoch, of the last day about; before: those of earlier
+m:KIND         HASH     jobs completed, failed, stalled, calls rejected by the fence, by
+                        minute since the epoch, of the last day; before: those of earlier
 m:lat:WINDOW   HASH     samples of waiting and running times, see lua/latencies.lua (65
                         minutes)
 gone:ID        STRING   activation that ended a removed job (10 minutes)

@@ -22,7 +22,7 @@ _COUNTED = {
     "completed": "Jobs that have completed.",
     "failed": "Jobs that have failed for good.",
     "stalled": "Times that a worker has lost a job.",
-    "rejected": "Results that came after the lease was lost, and were dropped.",
+    "rejected": "Results, progress and log lines that came after the lease was lost.",
 }
 
 
@@ -54,7 +54,8 @@ class Measuring(Inspecting):
 
     async def get_metrics(self, kind: JobState | str, *, start: int = 0, end: int = -1) -> Metrics:
         """Return how many jobs have ``completed``, ``failed`` or ``stalled``, or how many
-        results were ``rejected`` because the lease was lost: in all and per minute.
+        results, progress values and log lines were ``rejected`` because the lease was lost: in
+        all and per minute.
 
         `start` and `end` choose minutes (both included): 0 is the present one, -1 the
         oldest of the last 24 hours. Raises InvalidOption for another kind.

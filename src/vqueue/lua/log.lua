@@ -9,11 +9,12 @@ Errors   OOM  the server is full: refused before the first write
 Cost     O(k)          Crash  a repeated number of the same activation is not added ]]
 --- @include keys
 --- @include clock
+--- @include events
 --- @include record
 --- @include lanes
 
 local consumer, keep = ARGV[1], tonumber(ARGV[2])
-local statuses = {}
+local statuses, rejected = {}, 0
 for i = 3, #ARGV, 4 do
   local id, entry, number, line = ARGV[i], ARGV[i + 1], tonumber(ARGV[i + 2]), ARGV[i + 3]
   if held(entry, consumer) and stands_at(id, entry) then
@@ -27,6 +28,8 @@ for i = 3, #ARGV, 4 do
     table.insert(statuses, 1)
   else
     table.insert(statuses, 0)
+    rejected = rejected + 1
   end
 end
+if rejected > 0 then count_minute('rejected', rejected) end
 return statuses

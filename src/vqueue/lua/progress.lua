@@ -13,7 +13,7 @@ Cost     O(k)          Crash  the last value wins; a repeat adds another event ]
 
 local consumer = ARGV[1]
 reserve(4)
-local statuses, reported = {}, {}
+local statuses, reported, rejected = {}, {}, 0
 for i = 2, #ARGV, 3 do
   local id, entry, progress = ARGV[i], ARGV[i + 1], ARGV[i + 2]
   if held(entry, consumer) and stands_at(id, entry) then
@@ -23,7 +23,9 @@ for i = 2, #ARGV, 3 do
     table.insert(statuses, 1)
   else
     table.insert(statuses, 0)
+    rejected = rejected + 1
   end
 end
+if rejected > 0 then count_minute('rejected', rejected) end
 emit('progress', reported)
 return statuses

@@ -41,13 +41,18 @@ async def test_a_stall_that_fails_a_job_is_counted(driver: Driver, queue: Queue)
     assert (await queue.get_metrics("stalled")).count == 1
 
 
-async def test_results_that_the_fence_rejects_are_counted(driver: Driver, queue: Queue) -> None:
+async def test_what_the_fence_rejects_is_counted(driver: Driver, queue: Queue) -> None:
     await driver.add("a")
     late = await driver.take_one()
     await expire(driver, late.token)
     await driver.sweep()
     assert (await driver.finish(settle(late))).statuses == [0]
     assert (await queue.get_metrics("rejected")).count == 1
+    job_id = late.id.decode()
+    await driver.scripts.progress(consumer="w1", jobs=[(job_id, late.token, b"1")])
+    line = (job_id, late.token, 1, "late")
+    await driver.scripts.log(consumer="w1", keep=10, lines=[line, line])
+    assert (await queue.get_metrics("rejected")).count == 4
     assert (await queue.get_metrics("completed")).count == 0
     assert "vqueue_jobs_rejected_total{" in await queue.to_prometheus()
 

@@ -36,8 +36,8 @@ local function trim_events(newest_id, newest_number)
   redis.call('XTRIM', ev, 'MINID', '~', floor)
 end
 
--- What is counted by minute, in m:KIND: jobs that completed, failed or stalled, results that
--- the fence has rejected. What is older than a day is summed up under `before` once an hour.
+-- What is counted by minute, in m:KIND: jobs that completed, failed or stalled, calls of a
+-- running job that the fence has rejected. What is older than a day is summed up under `before` once an hour.
 local MINUTES = 1440
 
 local COUNTED = {completed = true, failed = true, stalled = true}
