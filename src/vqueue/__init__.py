@@ -3,6 +3,7 @@
 from vqueue.batches import in_batches
 from vqueue.cancelling import Cancellation
 from vqueue.child import ProcessJob
+from vqueue.deduplication import Deduplication
 from vqueue.describing import MemoryReport, QueueMeta
 from vqueue.doctor import Finding, Verdict
 from vqueue.durability import Durability
@@ -39,7 +40,7 @@ from vqueue.job import Job, JobState
 from vqueue.latency import Latency
 from vqueue.manual import HeldJob, ManualWorker
 from vqueue.metrics import Latencies, Metrics
-from vqueue.options import Backoff, Deduplication, JobOptions, RateLimit, Retention
+from vqueue.options import Backoff, JobOptions, RateLimit, Retention
 from vqueue.parenting import DependencyPage
 from vqueue.presence import WorkerInfo
 from vqueue.processes import HandlerDied, HandlerFailed, ProcessHandler, in_processes
