@@ -14,7 +14,7 @@ Crash    a repeat returns the same jobs ]]
 --- @include events
 --- @include record
 --- @include lanes
---- @include gate
+--- @lazy gate
 --- @include standing
 --- @include schedules
 --- @include fetch

@@ -30,13 +30,13 @@ Crash    records are written first, entries are acknowledged last: a script that
 --- @include lanes
 --- @lazy standing
 --- @include retention
---- @include gate
+--- @lazy gate
 --- @lazy schedules
 --- @lazy flow
 --- @lazy enter
 --- @lazy dedup
 --- @lazy dead_letter
---- @include cancel
+--- @lazy cancel
 --- @include fetch
 
 local consumer, want, lease = ARGV[1], tonumber(ARGV[2]), tonumber(ARGV[3])
@@ -55,39 +55,39 @@ while at < argc do
 end
 local is_held = held_of(tokens, consumer)
 
--- Some jobs fail though their worker says otherwise: each becomes a group of its own. `why`
--- gives the reason (JSON) for the job at an index, nothing for most; flags follow its keep rule.
-local function divert(group, parts, why, flags)
-  local from = group.first
-  for i = group.first, group.last, WIDTH do
-    local reason = is_held[ARGV[i + 1]] and why(i)
-    if reason then
-      local job = job_of(ARGV[i + 2])
-      local options = job[4] ~= '' and cjson.decode(job[4]) or {}
-      job[7], job[8] = reason, ''
-      ARGV[i + 2] = record_at('f', job)
-      ARGV[i + 3] = table.concat({job.made, job.begun, job.started, reason}, ' ')
-      table.insert(parts, {kind = group.kind, rule = group.rule, first = from, last = i - 1})
-      from = i + WIDTH
-      table.insert(parts, {kind = 'failed', rule = (options.remove_on_fail or '-1 -1') .. flags,
-                           first = i, last = from - 1})
-    end
-  end
-  table.insert(parts, {kind = group.kind, rule = group.rule, first = from, last = group.last})
-end
-
--- a parent does not complete while children have not ended or have failed it
-local function why_incomplete(i) return why_unfinished(ARGV[i]) end
-local function why_cancelled(i) return cancel_reason(ARGV[i + 1]) end
-
-local ENDS = {completed = true, failed = true, progress = true, limiter = true}
 if has_flows or any_cancelled() then
+  -- Some jobs fail though their worker says otherwise: each becomes a group of its own. `why`
+  -- gives the reason (JSON) for the job at an index, nothing for most; flags follow its keep
+  -- rule.
   local parts = {}
+  local function divert(group, why, flags)
+    local from = group.first
+    for i = group.first, group.last, WIDTH do
+      local reason = is_held[ARGV[i + 1]] and why(i)
+      if reason then
+        local job = job_of(ARGV[i + 2])
+        local options = job[4] ~= '' and cjson.decode(job[4]) or {}
+        job[7], job[8] = reason, ''
+        ARGV[i + 2] = record_at('f', job)
+        ARGV[i + 3] = table.concat({job.made, job.begun, job.started, reason}, ' ')
+        table.insert(parts, {kind = group.kind, rule = group.rule, first = from, last = i - 1})
+        from = i + WIDTH
+        table.insert(parts, {kind = 'failed', rule = (options.remove_on_fail or '-1 -1') .. flags,
+                             first = i, last = from - 1})
+      end
+    end
+    table.insert(parts, {kind = group.kind, rule = group.rule, first = from, last = group.last})
+  end
+  -- a parent does not complete while children have not ended or have failed it
+  local function why_incomplete(i) return why_unfinished(ARGV[i]) end
+  local function why_cancelled(i) return cancel_reason(ARGV[i + 1]) end
+
+  local ENDS = {completed = true, failed = true, progress = true, limiter = true}
   for _, group in ipairs(groups) do
     if has_flows and group.kind == 'completed' then
-      divert(group, parts, why_incomplete, ' *+')
+      divert(group, why_incomplete, ' *+')
     elseif any_cancelled() and not ENDS[group.kind] then
-      divert(group, parts, why_cancelled, ' *')
+      divert(group, why_cancelled, ' *')
     else
       table.insert(parts, group)
     end
@@ -162,14 +162,6 @@ local function conclude(group)
   end
 end
 
-local function tell_exhausted(failed_events)
-  local exhausted = {}
-  for i = 1, #failed_events, 2 do
-    exhausted[i], exhausted[i + 1] = failed_events[i], string.match(failed_events[i + 1], '^%d+')
-  end
-  emit('retries-exhausted', exhausted)
-end
-
 local has_finished = false
 
 local function finish(set)
@@ -237,12 +229,6 @@ kinds['waiting-children'] = function(group)
   end)
 end
 
--- neither waits a job nor does one run
-local function is_drained()
-  return redis.call('XLEN', ready) == 0 and redis.call('XLEN', express) == 0
-    and redis.call('ZCARD', prioritized) == 0
-end
-
 local own_max, own_ms
 function kinds.limiter(group)
   own_max, own_ms = string.match(group.rule, '^(%d+) (%d+)$')
@@ -260,7 +246,10 @@ local EVENTS = {front = 'waiting', limited = 'waiting'}
 for _, group in ipairs(groups) do
   local told = kinds[group.kind](group)
   emit(EVENTS[group.kind] or group.kind, told)
-  if group.kind == 'failed' and string.find(group.rule, '!', 1, true) then tell_exhausted(told) end
+  if group.kind == 'failed' and string.find(group.rule, '!', 1, true) then
+    for i = 2, #told, 2 do told[i] = string.match(told[i], '^%d+') end
+    emit('retries-exhausted', told)
+  end
 end
 if concludes then emit_entered() end
 if has_flows or parks then tell_parents(want + FETCH_IDS + 8) end
@@ -271,5 +260,9 @@ if rejected > 0 then count_minute('rejected', rejected) end
 if want == 0 and gate ~= '' and #ended > 0 then arm() end
 
 local jobs, due = fetch(consumer, want, lease, own_max, own_ms)
-if #jobs == 0 and has_finished and is_drained() then emit('drained', {'', ''}) end
+-- drained: neither waits a job nor does one run
+if #jobs == 0 and has_finished and redis.call('XLEN', ready) == 0
+  and redis.call('XLEN', express) == 0 and redis.call('ZCARD', prioritized) == 0 then
+  emit('drained', {'', ''})
+end
 return {now, statuses, jobs, due}

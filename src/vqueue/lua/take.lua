@@ -14,7 +14,7 @@ Crash    a lost reply leaves entries pending for this consumer: adopt.lua finds 
 --- @include events
 --- @include record
 --- @include lanes
---- @include gate
+--- @lazy gate
 --- @lazy standing
 --- @lazy schedules
 --- @include fetch

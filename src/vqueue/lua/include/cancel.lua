@@ -4,8 +4,6 @@ job learns it with its heartbeat. Whatever ends the activation but a result or a
 another attempt, a hand-back or a stall, the job fails with that reason instead. ]]
 local function cancels_key() return prefix .. 'cancels' end
 
-local function any_cancelled() return gate ~= '' and string.find(gate, 'c', 1, true) ~= nil end
-
 local function cancel_reason(token)
   return any_cancelled() and redis.call('HGET', cancels_key(), token) or nil
 end

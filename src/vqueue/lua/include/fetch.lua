@@ -98,7 +98,9 @@ local function fetch(consumer, asked, lease, own_max, own_ms)
   promote_due()
   if schedule_due and schedule_due <= now then fire_due() end
   local jobs = {}
-  local want, opens_in = admitted(asked, own_max, own_ms)
+  local want, opens_in = asked, nil
+  local is_gated = gate ~= '' or own_max
+  if is_gated then want, opens_in = admitted(asked, own_max, own_ms) end
   if want > 0 then
     express_lane(consumer, want, '(4294967296', jobs)
     local left = want - #jobs / TOLD
@@ -111,7 +113,7 @@ local function fetch(consumer, asked, lease, own_max, own_ms)
       active[#active + 1] = consumer
     end
     emit('active', active)
-    count_taken(#jobs / TOLD)
+    if is_gated then count_taken(#jobs / TOLD) end
     -- where a limit was reached there is nobody who could take more
     if want == asked and #jobs == want * TOLD and work_remains(jobs) then arm() end
   end

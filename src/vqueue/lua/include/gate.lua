@@ -58,8 +58,8 @@ local window -- set by admitted where a window counts: {ends, used}
 
 -- Returns how many of `want` jobs may be taken, and in how many ms more may be (nil when
 -- that is not a matter of time). own_max and own_ms are the worker's limit, if it has one.
+-- Not needed without one while nothing is on.
 local function admitted(want, own_max, own_ms)
-  if (gate == '' or gate == 'c') and not own_max then return want end
   if is_paused() then return 0 end
   local limits = read_limits()
   if limits.held_until then

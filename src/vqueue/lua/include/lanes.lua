@@ -96,6 +96,8 @@ local function drop(tokens)
   end
 end
 
+-- Letters of the gate: asked here, since what stands behind it is mostly not needed.
+local function any_cancelled() return gate ~= '' and string.find(gate, 'c', 1, true) ~= nil end
 local function is_paused() return gate ~= '' and string.find(gate, 'p', 1, true) ~= nil end
 
 -- wake one blocked worker; it wakes the next one while work remains
