@@ -13,6 +13,8 @@ from vqueue.scripts import MAX_BATCH
 
 #: What stands in line, in the order in which it is drained.
 _IN_LINE = (JobState.WAITING, JobState.PRIORITIZED)
+#: Keys that sweep_orphans.lua judges: others may be of jobs that were added just now.
+_JUDGED = ("j:", "dd:", "dn:", "sched:")
 
 
 class Cleaning(Inspecting):
@@ -88,7 +90,7 @@ class Cleaning(Inspecting):
             raise QueueBusy(self.name, active=active)
         async for names in self._names():
             await self._scripts.sweep_orphans(names=names)
-            rest = [name for name in names if not name.startswith(("j:", "dd:", "dn:"))]
+            rest = [name for name in names if not name.startswith(_JUDGED)]
             if unlinked := [self.keys.prefix + name for name in rest if ":" in name]:
                 await self._client.execute("UNLINK", *unlinked)
 

@@ -1,6 +1,7 @@
 #!lua flags=allow-oom
 --[[ sweep_orphans: unlink keys of jobs that belong to nothing: records of jobs that are in no
-place, what was kept beside a record that is gone, deduplication ids of jobs that are gone
+place, what was kept beside a record that is gone, deduplication ids of jobs that are gone; and
+schedulers that are not listed
 KEYS  the queue's nine keys (include/keys.lua)
 ARGV  key …  (keys of the queue without its prefix, at most 250; others are left alone)
 Returns  the number of jobs whose records were unlinked
@@ -23,6 +24,7 @@ local function judge(name)
   local id = string.match(name, '^j:([^:]+)$')
   local owner = string.match(name, '^j:([^:]+):')
   local unique = string.match(name, '^dn:(.+)$')
+  local scheduler = string.match(name, '^sched:(.+)$')
   if id then
     local record = record_of(id)
     if record and not is_in_place(id, place_of(record)) then
@@ -33,6 +35,8 @@ local function judge(name)
     if redis.call('EXISTS', job_key(owner)) == 0 then redis.call('UNLINK', key) end
   elseif unique then
     if redis.call('EXISTS', prefix .. 'dd:' .. unique) == 0 then redis.call('UNLINK', key) end
+  elseif scheduler then
+    if not redis.call('ZSCORE', prefix .. 'sched', scheduler) then redis.call('UNLINK', key) end
   elseif string.sub(name, 1, 3) == 'dd:' and redis.call('PTTL', key) == -1 then
     local job = redis.call('GET', key)
     if job and redis.call('EXISTS', job_key(job)) == 0 then redis.call('UNLINK', key) end
