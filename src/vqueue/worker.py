@@ -1,7 +1,7 @@
 """Worker: takes jobs, runs the handler in its slots, settles them.
 
 Three tasks share the work. The fetcher takes jobs while slots are free and sleeps on the
-wake key (here and in holdings.py); the settler finishes ended jobs in batches and takes the
+wake key (fetching.py, holdings.py); the settler finishes ended jobs in batches and takes the
 next ones in the same call (settling.py); handlers run in tasks of their own (slots.py).
 """
 
@@ -15,12 +15,11 @@ from contextlib import suppress
 from types import TracebackType
 from typing import Self
 
-from redis.exceptions import RedisError
-
 from vqueue.attempt import Handler, with_start_limit, with_timeout
-from vqueue.connection import RedisSource, is_transient, open_client
+from vqueue.connection import RedisSource, open_client
 from vqueue.duties import Repair, Retain, Sweep, run_duty
 from vqueue.errors import QueueUnavailable
+from vqueue.fetching import Fetcher
 from vqueue.holdings import Holdings
 from vqueue.job import Job
 from vqueue.keys import QueueKeys, check_name
@@ -66,11 +65,11 @@ class Worker:
     times a job may lose its worker before it fails, `max_started_attempts` how often it may
     be started, for whatever reason (None: without limit). `limiter` bounds how many jobs of
     the queue start in a time, counted over all workers that have one; a limit of the queue
-    comes before it. A handler whose lease is lost is
-    cancelled. What a handler returns becomes the job's `returnvalue`, written by the
-    `serializer` if there is one; an exception ends
-    the attempt, UnrecoverableError the job. `consumer` names this worker, for a supervisor
-    that reports its death by `Queue.recover_crashed`; make a new one for every start.
+    comes before it. A handler whose lease is lost is cancelled. What a handler returns
+    becomes the job's `returnvalue`, written by the `serializer` if there is one; an exception
+    ends the attempt, UnrecoverableError the job. `consumer` names this worker, for a
+    supervisor that reports its death by `Queue.recover_crashed`; make a new one for every
+    start.
 
     `run` works until `close` is called; the worker opens connections of its own.
     """
@@ -165,11 +164,8 @@ class Worker:
             limiter=(limiter.max, limiter.duration_ms) if limiter else None,
         )
         self._settler = Settler(self._holdings, self._latencies)
-        #: Cleared while this worker is paused.
-        self._resumed = asyncio.Event()
-        self._resumed.set()
+        self._fetcher = Fetcher(self._holdings, self._wake_key, consumer=self.consumer)
         self._started = False
-        self._closing = asyncio.Event()
         self._background: asyncio.Task[None] | None = None
         self._closed = asyncio.Event()
 
@@ -186,21 +182,19 @@ class Worker:
     def concurrency(self, value: int) -> None:
         check_count(value, what="concurrency", low=1)
         self._holdings.concurrency = value
-        self._rouse()
+        self._fetcher.rouse()
 
     @property
     def is_paused(self) -> bool:
         """Whether this worker was paused; the queue may be paused all the same."""
-        return not self._resumed.is_set()
+        return self._fetcher.is_paused
 
     async def pause(self, *, wait_for_active: bool = True) -> None:
         """Take no more jobs, and wait for the running ones; other workers go on.
 
         Safe to repeat, and to cancel: the worker stays paused.
         """
-        self._resumed.clear()
-        self._holdings.is_taking = False
-        self._rouse()
+        self._fetcher.pause()
         if wait_for_active:
             # a call that is under way may still start jobs
             await self._holdings.quiesce()
@@ -208,8 +202,7 @@ class Worker:
 
     def resume(self) -> None:
         """Take jobs again. Safe to repeat."""
-        self._holdings.is_taking = not self._closing.is_set()
-        self._resumed.set()
+        self._fetcher.resume()
 
     async def rate_limit(self, seconds: Seconds) -> None:
         """Let no worker of the queue take a job for so many seconds; see Queue.rate_limit.
@@ -257,7 +250,7 @@ class Worker:
             async with asyncio.TaskGroup() as jobs:
                 slots = Slots(jobs, self._handler, self._policy, self._settler.job_ended)
                 self._holdings.slots = slots
-                await self._fetch()
+                await self._fetcher.run()
                 slots.close()
             # every handler has ended, so every job is settled or waits for the settler
             await self._holdings.until_idle()
@@ -281,10 +274,7 @@ class Worker:
         without an attempt spent. While Redis is away it takes up to 10 s longer: handing
         back is tried for that long. Safe to repeat, also with a shorter time-out.
         """
-        self._closing.set()
-        self._resumed.set()
-        self._holdings.is_taking = False
-        self._rouse()
+        self._fetcher.stop()
         if not self._started and self._background is None:
             self._started = True
             await self._wake_key.close()
@@ -299,37 +289,6 @@ class Worker:
             for activation in list(self._holdings.running.values()):
                 activation.hand_back()
             await self._closed.wait()
-
-    async def _fetch(self) -> None:
-        pause = 0.05
-        while not self._closing.is_set():
-            if self._holdings.free_slots <= 0:
-                self._holdings.changed.clear()
-                await self._holdings.changed.wait()
-                continue
-            try:
-                if self.is_paused:
-                    # it may have got a wake-up that another worker could use
-                    await self._holdings.release(())
-                    await self._resumed.wait()
-                    continue
-                idle, due_ms = await self._holdings.take()
-                if idle and self._holdings.is_taking:
-                    await self._wake_key.sleep(due_ms)
-                pause = 0.05
-            except (QueueUnavailable, RedisError, OSError) as error:
-                if isinstance(error, RedisError) and not is_transient(error):
-                    raise
-                logger.warning("worker %s waits for Redis: %s", self.consumer, error)
-                await asyncio.sleep(pause)
-                pause = min(pause * 2, 1.0)
-        # a finish that is under way may still start jobs, later ones take none
-        await self._holdings.quiesce()
-
-    def _rouse(self) -> None:
-        """Have the fetcher look at the worker's state, whatever it waits for."""
-        self._holdings.changed.set()
-        self._wake_key.rouse()
 
     async def __aenter__(self) -> Self:
         """Start `run` in the background; `async with` ends it by `close`."""
