@@ -12,7 +12,6 @@ import argparse
 import asyncio
 import json
 import os
-import subprocess
 import sys
 import tempfile
 from collections.abc import Mapping
@@ -24,21 +23,14 @@ from benchmarks.machine import host
 from benchmarks.results import FOLDER
 from benchmarks.transcode.figures import Round, figures_of, table
 from benchmarks.transcode.memory import Sample, worker_memory
-from benchmarks.transcode.ways import NAMES, Outcome, RunFailed, Ways
+from benchmarks.transcode.program import RunFailed
+from benchmarks.transcode.setting import make_short_clip, make_source, opened_ways
+from benchmarks.transcode.ways import NAMES, Outcome, Ways
 from devstack import Stack
-from devstack.clip import make_clip
-from vworker.media.settings import MediaSettings
-from vworker.sandbox import open_sandbox
-from vworker.storage import Storage, StorageSettings
-from vworker.workspace import Workspace
+from vworker.media.encoding import Encoding
 
 #: Of the shape of a result file.
 FORMAT = 1
-#: As cameras and phones record: High profile, CABAC, two B-frames, 17 Mbit/s. An ultrafast source
-#: would decode for half of that, and four runs that decode four times would look better.
-_RECORDED = ("-c:v", "libx264", "-preset", "fast", "-bf", "2", "-b:v", "17M", "-maxrate", "20M")
-#: The job itself shall be next to nothing.
-_SHORT_CLIP = ("-f", "lavfi", "-i", "testsrc2=size=322x182:rate=25:duration=1")
 
 
 @dataclass(kw_only=True, slots=True)
@@ -49,20 +41,8 @@ class Found:
     samples: list[Sample] = field(default_factory=list)
 
 
-def make_source(ffmpeg: str, path: Path, seconds: int) -> None:
-    """Write `seconds` of 1080p30 with sound: the clip of `make run`, over and over."""
-    quiet = (ffmpeg, "-v", "error", "-nostdin", "-y")
-    made, once = path.with_name("made.mp4"), path.with_name("once.mp4")
-    make_clip(ffmpeg, made)
-    recorded = [*_RECORDED, "-bufsize", "40M", "-c:a", "copy", str(once)]
-    subprocess.run([*quiet, "-i", str(made), *recorded], check=True)
-    repeated = ["-stream_loop", "-1", "-i", str(once), "-t", str(seconds), "-c", "copy"]
-    subprocess.run([*quiet, *repeated, str(path)], check=True)
-
-
 async def run_rounds(ways: Ways, rounds: int, found: Found) -> None:
     """Run every way in each round, beginning with another one each time."""
-    await ways.prepare()
     for number in range(rounds):
         order = [NAMES[(number + place) % len(NAMES)] for place in range(len(NAMES))]
         outcomes: dict[str, Outcome] = {}
@@ -78,42 +58,17 @@ async def measure(
     arguments: argparse.Namespace, env: Mapping[str, str], folder: Path, found: Found
 ) -> None:
     """Measure everything into `found`."""
-    ffmpeg, ffprobe = env["FFMPEG"], env["FFPROBE"]
     source, short = folder / "source.mp4", folder / "short.mp4"
     if arguments.source is None:
-        await asyncio.to_thread(make_source, ffmpeg, source, arguments.seconds)
+        await asyncio.to_thread(make_source, env["FFMPEG"], source, arguments.seconds)
     else:
         source = arguments.source.resolve()
-    made = await asyncio.create_subprocess_exec(ffmpeg, "-v", "error", *_SHORT_CLIP, str(short))
-    if await made.wait() != 0:
-        raise RunFailed("the short clip could not be made")
-    settings = MediaSettings(
-        ffmpeg=ffmpeg,
-        ffprobe=ffprobe,
-        sandbox=open_sandbox("prefer", ffmpeg=ffmpeg, ffprobe=ffprobe),
-        encoder_threads=0,
-    )
-    storage_settings = StorageSettings(
-        endpoint_url=env["S3_ENDPOINT_URL"],
-        bucket=env["S3_BUCKET"],
-        region=env["AWS_DEFAULT_REGION"],
-    )
-    async with Storage(storage_settings) as storage:
-        with Workspace(folder / "scratch") as workspace:
-            ways = Ways(
-                source=source,
-                scratch=folder,
-                settings=settings,
-                storage=storage,
-                workspace=workspace,
-            )
-            try:
-                await run_rounds(ways, arguments.rounds, found)
-            finally:
-                await ways.clean_up()
+    await asyncio.to_thread(make_short_clip, env["FFMPEG"], short)
+    async with opened_ways(env, folder, source=source, encoding=Encoding()) as ways:
+        await run_rounds(ways, arguments.rounds, found)
         if arguments.jobs:
             found.samples += await worker_memory(
-                short, jobs=arguments.jobs, environ=env, storage=storage, folder=folder
+                short, jobs=arguments.jobs, environ=env, storage=ways.storage, folder=folder
             )
 
 

@@ -7,14 +7,13 @@ whole     a job: download, probe, the same command in the sandbox, poster and st
 separate  an FFmpeg run for each rung, one after another, the sound with the first
 """
 
-import asyncio
-import contextlib
 import tempfile
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 
 from benchmarks.transcode.cost import Clock, Cost
+from benchmarks.transcode.program import run_program
 from vworker.contract import TranscodeRequest
 from vworker.media.command_line import command_line
 from vworker.media.ffmpeg import prepare_folders
@@ -29,10 +28,6 @@ from vworker.workspace import Workspace
 NAMES = ("bare", "whole", "separate")
 _PREFIX = "bench/transcode/"
 _SOURCE_KEY = _PREFIX + "source.mp4"
-
-
-class RunFailed(Exception):
-    """An FFmpeg run failed, or gave other segments than its neighbours."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -77,11 +72,11 @@ class Ways:
                 commands = [_one_rung(plan, number, self.settings) for number in _numbers(plan)]
             clock = Clock()
             for command in commands:
-                await _run(command, plan.scratch)
+                await run_program(command, plan.scratch)
             return Outcome(cost=clock.cost(), segments=_segments(plan))
 
     async def _whole(self) -> Outcome:
-        prefix = f"{_PREFIX}output/"
+        prefix = f"{_PREFIX}output/1-bench/"
         clock = Clock()
         result = await transcode(
             TranscodeRequest(video_id="bench", source=_SOURCE_KEY),
@@ -90,6 +85,7 @@ class Ways:
             workspace=self.workspace,
             report=_nobody,
             settings=self.settings,
+            resumable=True,
         )
         cost = clock.cost()
         await self.storage.delete_prefix(prefix)
@@ -137,22 +133,6 @@ def _hls(plan: EncodePlan, folder: str) -> list[str]:
         *("-hls_segment_filename", str(path / segment_pattern(plan.encoding.segments))),
         str(path / "index.m3u8"),
     ]
-
-
-async def _run(argv: list[str], folder: Path) -> None:
-    """Run FFmpeg to its end, without a sandbox; a cancelled call ends it."""
-    process = await asyncio.create_subprocess_exec(
-        *argv, cwd=folder, stdin=asyncio.subprocess.DEVNULL, stdout=asyncio.subprocess.DEVNULL
-    )
-    try:
-        status = await process.wait()
-    except asyncio.CancelledError:
-        with contextlib.suppress(ProcessLookupError):
-            process.kill()
-        await process.wait()
-        raise
-    if status != 0:
-        raise RunFailed(f"{' '.join(argv)} ended with {status}")
 
 
 def _numbers(plan: EncodePlan) -> range:
