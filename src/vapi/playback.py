@@ -1,7 +1,8 @@
 """Playback: the objects of a completed video's output, for players on any site.
 
 Only what lies under the prefix that the video's document names is served, so an attempt that was
-not committed can never be played. The objects under a prefix do not change.
+not committed can never be played, unless the workers let videos be played early. The objects under
+a prefix do not change, but for the playlists of a video that is played early.
 """
 
 from __future__ import annotations
@@ -79,7 +80,7 @@ async def play(request: Request) -> Response:
     if prefix is None:
         raise Problem(
             HTTPStatus.NOT_FOUND,
-            f"Video {video_id} is {document['status']}: only a completed one can be played.",
+            f"Video {video_id} is {document['status']}: there is nothing to play yet.",
         )
     if any(part in {"", ".", ".."} for part in path.split("/")) or not path.isprintable():
         raise _no_such_object(video_id, path)

@@ -76,16 +76,24 @@ def state_json(document: Document) -> dict[str, Any]:
 
 
 def playlist_url(document: Document) -> str | None:
-    """Return the path of the master playlist, None until the video is completed."""
-    return _hls_url(document["playlist"], document) if output_prefix_of(document) else None
+    """Return the path of the master playlist, None as long as there is nothing to play."""
+    key = _playlist_key(document)
+    return None if key is None else _hls_url(key, document)
 
 
 def output_prefix_of(document: Document) -> str | None:
-    """Return the S3 prefix, ending in "/", of a completed video's output, None for others."""
-    playlist = document.get("playlist")
-    if document["status"] != "completed" or not isinstance(playlist, str):
-        return None
-    return playlist.rpartition("/")[0] + "/"
+    """Return the S3 prefix, ending in "/", of what can be played of a video, None without."""
+    key = _playlist_key(document)
+    return None if key is None else key.rpartition("/")[0] + "/"
+
+
+def _playlist_key(document: Document) -> str | None:
+    """Return the S3 key of the master playlist: the finished one, or that of a running attempt."""
+    if document["status"] in FINAL_STATUSES:
+        key = document.get("playlist") if document["status"] == "completed" else None
+    else:
+        key = document.get("early_playlist")
+    return key if isinstance(key, str) else None
 
 
 def _file_url(document: Document, field: str) -> str | None:

@@ -6,10 +6,10 @@ has too.
 
 Fields: `_id`, `status` (queued, processing, completed, failed), `progress` (0 to 100), `attempts`,
 `source` (S3 key), `profile` (null for the worker's own), `renditions`, `audio`, `audio_tracks`,
-`playlist`, `poster`, `storyboard` (S3 keys), `source_info`, `size_bytes`, `timings`, `error` (of a
-failed video), `last_error` (of an attempt that is retried), `created_at`, `started_at`,
-`finished_at` (UTC), `cleared` (whether the janitor has seen to the objects of a failed video),
-`version`.
+`playlist`, `early_playlist` (of an attempt that is under way), `poster`, `storyboard` (S3 keys),
+`source_info`, `size_bytes`, `timings`, `error` (of a failed video), `last_error` (of an attempt
+that is retried), `created_at`, `started_at`, `finished_at` (UTC), `cleared` (whether the janitor
+has seen to the objects of a failed video), `version`.
 """
 
 from __future__ import annotations
@@ -184,6 +184,8 @@ def project(job: Job) -> Document:
     }
     if isinstance(job.data, dict) and "source" in job.data:
         fields["source"] = job.data["source"]
+        if active and "early_playlist" in job.data:
+            fields["early_playlist"] = job.data["early_playlist"]
     times = {
         "started_at": job.processed_on,
         "finished_at": job.finished_on,

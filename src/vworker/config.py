@@ -126,6 +126,7 @@ def load_media(setting: Setting, environ: Mapping[str, str]) -> MediaSettings:
         source_limits=load_source_limits(setting),
         stall_timeout_s=load_stall_timeout(setting),
         encoder_threads=threads,
+        early_playback=_choice(setting, "WORKER_EARLY_PLAYBACK", "off", ("off", "on")) == "on",
     )
 
 

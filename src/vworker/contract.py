@@ -90,6 +90,9 @@ class TranscodeRequest:
     source: str
     #: Name of one of the worker's profiles: `[a-z0-9_-]{1,64}`; None for its default.
     profile: str | None = None
+    #: S3 key of the master playlist with which an attempt under way can be played already; the
+    #: worker sets it.
+    early_playlist: str | None = None
 
     def __post_init__(self) -> None:
         _checked_video_id(self.video_id)
@@ -98,21 +101,28 @@ class TranscodeRequest:
             raise InvalidPayload(
                 f"profile must be 1 to 64 characters of a-z, 0-9, _ and -, found {self.profile!r}"
             )
+        own = videos_prefix(self.video_id)
+        if self.early_playlist is not None and not self.early_playlist.startswith(own):
+            raise InvalidPayload(
+                f"early_playlist must be a key under {own}, found {self.early_playlist!r}"
+            )
 
     def to_json(self) -> dict[str, Any]:
         """Return the payload as a plain dict."""
         data = {"video_id": self.video_id, "source": self.source}
-        return data if self.profile is None else data | {"profile": self.profile}
+        optional = {"profile": self.profile, "early_playlist": self.early_playlist}
+        return data | {name: value for name, value in optional.items() if value is not None}
 
     @classmethod
     def from_json(cls, data: object) -> Self:
         """Read a payload; unknown fields are refused, as they would be silently without effect."""
         fields = Fields("transcode request", data)
-        fields.only({"video_id", "source", "profile"})
+        fields.only({"video_id", "source", "profile", "early_playlist"})
         return cls(
             video_id=fields.text("video_id"),
             source=fields.text("source"),
             profile=fields.text("profile") if fields.has("profile") else None,
+            early_playlist=fields.text("early_playlist") if fields.has("early_playlist") else None,
         )
 
 

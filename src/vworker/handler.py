@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import logging
 import time
+from dataclasses import replace
 from typing import Any
 
 from vqueue import Job, UnrecoverableError
@@ -45,6 +46,10 @@ class TranscodeHandler:
             request = TranscodeRequest.from_json(job.data)
         except InvalidPayload as error:
             raise _failure(job, error) from error
+
+        async def tell_early(playlist: str) -> None:
+            await job.update_data(replace(request, early_playlist=playlist).to_json())
+
         prefix = output_prefix(request.video_id, str(job.fence), str(job.consumer))
         try:
             logger.info(
@@ -62,6 +67,7 @@ class TranscodeHandler:
                 report=job.update_progress,
                 settings=self._media,
                 resumable=True,
+                tell_early=tell_early if self._media.early_playback else None,
             )
         except TranscodeError as error:
             if not error.retryable:

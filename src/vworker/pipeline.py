@@ -13,12 +13,13 @@ import asyncio
 import errno
 import logging
 import time
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import AsyncIterator, Callable, Iterator
+from contextlib import asynccontextmanager, contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 
 from vworker.contract import PhaseTimings, TranscodeRequest, TranscodeResult
+from vworker.early import EarlyPlayback, Tell
 from vworker.errors import ErrorCode, ObjectNotFound, StorageError, TranscodeError
 from vworker.media.encoding import Encoding
 from vworker.media.ffmpeg import encode, prepare_folders
@@ -36,7 +37,7 @@ from vworker.meter import Meter, Phase, Report
 from vworker.object_store import ObjectStore
 from vworker.publisher import Publisher, withdraw
 from vworker.result import describe, init_sections, write_playlists
-from vworker.resumption import leave_state, state_of, take_over
+from vworker.resumption import can_resume, leave_state, state_of, take_over
 from vworker.storage import ObjectInfo
 from vworker.tasks import task_group
 from vworker.verification import verify
@@ -54,6 +55,7 @@ async def transcode(
     report: Report,
     settings: MediaSettings,
     resumable: bool = False,
+    tell_early: Tell | None = None,
 ) -> TranscodeResult:
     """Transcode one video; everything that the result names is in S3 when it is returned.
 
@@ -62,7 +64,8 @@ async def transcode(
     raises ends the attempt and is passed on. Safe to repeat under another prefix.
 
     A `resumable` attempt goes on from what earlier ones have left under their prefixes beside it,
-    and leaves what it has finished when it ends half way (`vworker.resumption`).
+    and leaves what it has finished when it ends half way (`vworker.resumption`). `tell_early` is
+    told the key of a playlist with which the video can be played from then on (`vworker.early`).
 
     Raises `TranscodeError`, whose `retryable` says whether another attempt can succeed.
     """
@@ -74,6 +77,7 @@ async def transcode(
         meter=Meter(report),
         settings=settings,
         resumable=resumable,
+        tell_early=tell_early,
     )
     try:
         async with workspace.attempt() as scratch, task_group() as group:
@@ -124,6 +128,7 @@ class _Attempt:
     meter: Meter
     settings: MediaSettings
     resumable: bool
+    tell_early: Tell | None
     watch: _Stopwatch = field(default_factory=_Stopwatch)
 
     async def run(self, scratch: Path) -> TranscodeResult:
@@ -191,7 +196,7 @@ class _Attempt:
         self, plan: EncodePlan, source_bytes: int, seam: Seam | None
     ) -> TranscodeResult:
         duration_s = plan.info.video.duration_s or plan.info.container_duration_s
-        async with task_group() as uploads:
+        async with self._early_playback(plan, seam) as on_stored, task_group() as uploads:
             publisher = Publisher(
                 storage=self.storage,
                 prefix=self.prefix,
@@ -200,6 +205,7 @@ class _Attempt:
                 group=uploads,
                 uploads_at_once=self.settings.uploads_at_once,
                 seam=seam,
+                on_stored=on_stored,
             )
 
             def follow(progress: Progress) -> None:
@@ -233,6 +239,23 @@ class _Attempt:
             published_bytes=publisher.published_bytes,
             timings=self.watch.timings(),
         )
+
+    @asynccontextmanager
+    async def _early_playback(
+        self, plan: EncodePlan, seam: Seam | None
+    ) -> AsyncIterator[Callable[[str, int], None]]:
+        """Let the video be played while the block runs, if asked to; give what to tell of segments.
+
+        Not behind a seam, where the sound comes after all pictures.
+        """
+        if self.tell_early is None or seam is not None or not can_resume(plan):
+            yield lambda name, number: None
+            return
+        early = EarlyPlayback(plan, self.storage, self.prefix, self.tell_early)
+        async with task_group() as group:
+            playing = group.create_task(early.run())
+            yield early.stored
+            playing.cancel()
 
     async def _encode(
         self,

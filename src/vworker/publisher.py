@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from pathlib import Path
 
 from vworker.contract import CONTENT_TYPES
@@ -41,12 +41,15 @@ class Publisher:
         group: asyncio.TaskGroup,
         uploads_at_once: int,
         seam: Seam | None = None,
+        on_stored: Callable[[str, int], None] = lambda name, number: None,
     ) -> None:
         self._storage = storage
         self._prefix = prefix
         self._folder = folder
         self._renditions = renditions
         self._seam = seam
+        #: Told the rendition and the number of each segment that is in S3.
+        self._on_stored = on_stored
         #: Rendition → number of its segments that were handed to an upload, or are there already.
         self._collected = {name: seam.first_number(name) if seam else 0 for name in renditions}
         self._group = group
@@ -70,7 +73,7 @@ class Publisher:
             ).exists():
                 if self._seam is not None:
                     self._seam.join(name, path.name)
-                self.start([f"{name}/{path.name}"])
+                self._group.create_task(self._upload_segment(name, number))
                 number += 1
             self._collected[name] = number
 
@@ -86,6 +89,10 @@ class Publisher:
         """
         for name in names:
             await self._upload(name)
+
+    async def _upload_segment(self, rendition: str, number: int) -> None:
+        await self._upload(f"{rendition}/{segment_name(number, self._renditions[rendition])}")
+        self._on_stored(rendition, number)
 
     async def _upload(self, name: str) -> None:
         path = self._folder / name

@@ -31,13 +31,13 @@ async function describe(path) {
   return body;
 }
 
-/** Follow the video's events; resolves when it has a playlist, rejects when it never will. */
-function untilPlayable(path) {
+/** Follow the video's events until `isReached`, given its state; rejects when it never will be. */
+function follow(path, isReached) {
   return new Promise((resolve, reject) => {
     const events = new EventSource(`${path}/events`);
-    const follow = ({ data }) => {
+    const look = ({ data }) => {
       const state = JSON.parse(data);
-      if (state.playlist) {
+      if (isReached(state)) {
         events.close();
         resolve();
       } else if (FINAL.has(state.status)) {
@@ -47,8 +47,8 @@ function untilPlayable(path) {
         say(`The video is ${state.status}: ${Math.floor(state.progress)} %`);
       }
     };
-    events.addEventListener("status", follow);
-    events.addEventListener("progress", follow);
+    events.addEventListener("status", look);
+    events.addEventListener("progress", look);
   });
 }
 
@@ -81,7 +81,8 @@ function offerSounds(hls) {
   }
 }
 
-function play(playlist) {
+/** Play a playlist; one that still grows from its beginning, not from where it has got to. */
+function play(playlist, grows) {
   if (!Hls.isSupported()) {
     if (video.canPlayType(HLS_TYPE)) {
       video.src = playlist; // Safari plays HLS by itself, and chooses by itself
@@ -90,7 +91,7 @@ function play(playlist) {
     }
     return;
   }
-  const hls = new Hls();
+  const hls = new Hls(grows ? { startPosition: 0 } : {});
   hls.on(Hls.Events.MANIFEST_PARSED, () => offerQualities(hls));
   hls.on(Hls.Events.AUDIO_TRACKS_UPDATED, () => offerSounds(hls));
   hls.on(Hls.Events.LEVEL_SWITCHED, (_, { level }) => {
@@ -111,14 +112,18 @@ async function show(id) {
   try {
     let described = await describe(path);
     if (!described.playlist) {
-      await untilPlayable(path);
+      await follow(path, (state) => state.playlist);
       described = await describe(path);
     }
-    say(`Video ${id} is ${described.status}.`);
     if (described.poster) {
       video.poster = described.poster;
     }
-    play(described.playlist);
+    play(described.playlist, !FINAL.has(described.status));
+    if (!FINAL.has(described.status)) {
+      await follow(path, (state) => state.status === "completed");
+      described = await describe(path);
+    }
+    say(`Video ${id} is ${described.status}.`);
     if (described.storyboard) {
       showStoryboard(element("storyboard"), video, described.storyboard);
     }

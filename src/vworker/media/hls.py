@@ -101,6 +101,14 @@ def write_media_playlist(playlist: MediaPlaylist) -> str:
     return _text(lines)
 
 
+def write_event_playlist(playlist: MediaPlaylist) -> str:
+    """Return the text of the playlist of a rendition that still grows; pure."""
+    lines = _head(playlist.target_duration_s, playlist.init_uri, kind="EVENT")
+    for segment in playlist.segments:
+        lines += [f"#EXTINF:{segment.duration_s:.6f},", segment.uri]
+    return "\n".join(lines) + "\n"
+
+
 def write_iframe_playlist(iframes: Sequence[IFrame], init_uri: str | None) -> str:
     """Return the text of an I-frame playlist; pure.
 
@@ -118,13 +126,13 @@ def write_iframe_playlist(iframes: Sequence[IFrame], init_uri: str | None) -> st
     return _text(lines)
 
 
-def _head(target_duration_s: int, init_uri: str | None) -> list[str]:
+def _head(target_duration_s: int, init_uri: str | None, *, kind: str = "VOD") -> list[str]:
     lines = [
         "#EXTM3U",
         f"#EXT-X-VERSION:{VERSION}",
         f"#EXT-X-TARGETDURATION:{target_duration_s}",
         "#EXT-X-MEDIA-SEQUENCE:0",
-        "#EXT-X-PLAYLIST-TYPE:VOD",
+        f"#EXT-X-PLAYLIST-TYPE:{kind}",
     ]
     return lines if init_uri is None else [*lines, f'#EXT-X-MAP:URI="{init_uri}"']
 

@@ -25,6 +25,8 @@ class MediaSettings:
     encoding: Encoding = field(default_factory=Encoding)
     #: What a job may name instead.
     profiles: Mapping[str, Encoding] = field(default_factory=dict)
+    #: Whether a video can be played while it is still encoded.
+    early_playback: bool = False
     #: Threads of each rung's encoder; 0 lets x264 choose, None the worker at its start.
     encoder_threads: int | None = None
     #: Seconds without any progress of FFmpeg after which it is killed.

@@ -106,3 +106,22 @@ async def test_a_video_that_is_not_completed_is_not_played(
 ) -> None:
     await videos.update_one({"_id": "playable"}, {"$set": {"status": "processing"}})
     assert_problem(await http.get(f"{VIDEO}/master.m3u8"), 404)
+
+
+@pytest.mark.parametrize(
+    ("status", "code"), [("processing", 200), ("queued", 200), ("failed", 404)]
+)
+async def test_what_a_running_attempt_offers_early_is_served_until_it_fails(
+    http: httpx.AsyncClient, videos: Any, status: str, code: int
+) -> None:
+    early = {
+        "status": status,
+        "playlist": None,
+        "early_playlist": "videos/playable/7-w1/master.m3u8",
+    }
+    await videos.update_one({"_id": "playable"}, {"$set": early})
+    master = await http.get(f"{VIDEO}/master.m3u8")
+    assert master.status_code == code
+    video = (await http.get("/v1/videos/playable")).json()
+    assert video["playlist"] == (f"{VIDEO}/master.m3u8" if code == 200 else None)
+    assert (await http.get(f"{VIDEO}/secret.m3u8")).status_code == 404
