@@ -28,7 +28,10 @@ local function judge(name)
   if id then
     local record = record_of(id)
     if record and not is_in_place(id, place_of(record)) then
-      redis.call('UNLINK', key)
+      -- what is beside it may have come in an earlier page
+      for _, suffix in ipairs({'', ':x', ':log', ':par', ':deps', ':vals', ':ign', ':bad'}) do
+        redis.call('UNLINK', key .. suffix)
+      end
       orphans = orphans + 1
     end
   elseif owner then

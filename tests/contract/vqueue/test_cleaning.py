@@ -234,6 +234,19 @@ async def test_obliterate_tells_parents_in_other_queues(
 # -- orphans ---------------------------------------------------------------------------
 
 
+async def test_what_came_in_a_page_before_its_orphaned_record_goes_with_it(
+    driver: Driver,
+) -> None:
+    await driver.add("job")
+    taken = await driver.take_one()
+    await driver.scripts.progress(consumer="w1", jobs=[("job", taken.token, b"1")])
+    await driver.redis("UNLINK", driver.keys.ready)
+    for page in (["j:job:x"], ["j:job"]):
+        await driver.scripts.sweep_orphans(names=page)
+    assert await driver.redis("KEYS", driver.keys.prefix + "j:*") == []
+    await driver.wipe()
+
+
 async def test_only_records_that_are_in_no_place_are_orphans(driver: Driver, queue: Queue) -> None:
     await fill(driver)
     await driver.add("unique", options=b'{"deduplication":{"id":"d"}}', place="0*")
