@@ -10,6 +10,7 @@ from vqueue.durability import Durability
 from vqueue.durable import DurableEvents, EventBatch
 from vqueue.errors import (
     DelayedError,
+    GroupFull,
     InvalidOption,
     JobExpired,
     JobFailed,
@@ -35,6 +36,7 @@ from vqueue.events import JobEvent, QueueEvents
 from vqueue.explaining import Explanation, Hindrance
 from vqueue.flow_scripts import Dependency
 from vqueue.flows import FlowJob, FlowNode, FlowProducer, chain, chord, group
+from vqueue.groups import Group, GroupStatus
 from vqueue.inspecting import JobPage
 from vqueue.job import Job, JobState
 from vqueue.latency import Latency
@@ -68,6 +70,9 @@ __all__ = [
     "FlowJob",
     "FlowNode",
     "FlowProducer",
+    "Group",
+    "GroupFull",
+    "GroupStatus",
     "HandlerDied",
     "HandlerFailed",
     "HeldJob",

@@ -8,6 +8,7 @@ VQueueError
 ├── QueueBusy           the queue has active jobs, and is not obliterated
 ├── NotDurable          jobs are added, and fewer copies confirmed than was asked for
 ├── LeaseLost           this activation no longer holds its job
+├── GroupFull           a group's line has as many jobs as its max_size allows
 ├── ParentMissing       children were to join a job that does not exist or has ended
 ├── JobNotActive        a call that only a running job may make
 ├── JobNotFound         the queue does not know the job (any more)
@@ -93,6 +94,21 @@ class LeaseLost(VQueueError):
         super().__init__(
             f"job {job_id} is not running under consumer {consumer} with fence {fence}: "
             "its lease is lost, another worker may hold the job"
+        )
+
+
+class GroupFull(VQueueError):
+    """The line of a job's group has as many jobs as its `max_size` allows; it was not added.
+
+    Of the jobs that were added in the same call the others are there.
+    """
+
+    def __init__(self, job_ids: Sequence[str]) -> None:
+        #: The jobs that were not added.
+        self.job_ids = tuple(job_ids)
+        super().__init__(
+            f"{len(self.job_ids)} jobs not added, {self.job_ids[0]} the first: the line of the "
+            "group is at its max_size; add them when jobs of the group have been taken"
         )
 
 

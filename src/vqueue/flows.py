@@ -111,7 +111,7 @@ def _prepare(new: FlowJob, queue_name: str) -> tuple[Job, NewRecord]:
     job_id = new_job_id() if given is None else check_name(given, what="job id")
     job = Job(id=job_id, name=new.name, data=new.data, queue_name=queue_name)
     job.priority = options.priority
-    delay_ms, place = options.settings
+    delay_ms, place = options.settings[0], options.settings[1].rstrip("*")
     wire = dict(options.wire)
     if new.children:
         # what happens when the children have ended is told by the record

@@ -8,7 +8,7 @@ meta           HASH     ms, seq: the queue's clock · n: number of the last even
                         library, of the worker that joined last · events_cap, events_mark ·
                         front, back, lifo, delays: place counters · run_id,
                         sweep_after · cursors sweep_*, repair_* · repair: a group was
-                        lost · flows: there are flows · buried: when a tombstone was
+                        lost · flows, groups: there are some · buried: when a tombstone was
                         made last · next:GROUP, gap:GROUP: durable subscribers · gate,
                         concurrency, limit_max, limit_ms, held_until, window_end,
                         window_used: pause and limits (lua/include/gate.lua) · sched:
@@ -25,6 +25,9 @@ children       ZSET     waiting-children: ms since when
 notices        LIST     what parents are still to be told, see lua/include/flow.lua
 cancels        HASH     token of an active job that is to end → why (until the sweep
                         after its end), lua/include/cancel.lua
+g:GID          ZSET     line of a group, by place · gs:GID HASH, gw:GID STRING: what holds
+                        for it · groups, ring, resting ZSET · turns HASH: see
+                        lua/include/groups.lua
 wake           ZSET     member 0: something to take, or an earlier due time
 ev             STREAM   events (capped)
 j:ID           STRING   the job's record, see lua/include/record.lua (until retention

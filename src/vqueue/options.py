@@ -16,6 +16,7 @@ from vqueue.keys import check_name
 
 if TYPE_CHECKING:
     from vqueue.deduplication import Deduplication
+    from vqueue.groups import Group
 
 #: The largest priority; 1 is the most urgent one, 0 (no priority) goes before all.
 MAX_PRIORITY = 2**21 - 1
@@ -224,6 +225,8 @@ class JobOptions:
     timeout: Seconds | None = None
     #: Seconds of the job's lease, at least 0.1; None leaves it to the worker.
     lock_duration: Seconds | None = None
+    #: In whose line the job waits: the id of a group, or a Group. None for no group.
+    group: str | Group | None = None
     #: Whether another job may stand for this one; None: no.
     deduplication: Deduplication | None = None
     #: Bytes that the data may have as JSON (UTF-8); None for no limit.
@@ -278,10 +281,15 @@ class JobOptions:
             wire["on_child_failure"] = _ON_CHILD_FAILURE[policies[0]]
         if self.deduplication is not None:
             wire["deduplication"] = self.deduplication.to_wire()
+        if self.group is not None:
+            if isinstance(self.group, str):
+                wire["group"] = {"id": check_name(self.group, what="group id")}
+            else:
+                wire["group"] = self.group.to_wire()
         object.__setattr__(self, "wire", wire)
         object.__setattr__(self, "encoded", encode(wire, "job options") if wire else b"")
         place = "lifo" if self.lifo else str(self.priority)
-        if self.deduplication is not None:
+        if self.deduplication is not None or self.group is not None:
             place += "*"
         object.__setattr__(self, "settings", (to_ms(self.delay, what="delay"), place))
 

@@ -12,7 +12,7 @@ from vqueue.batching import Batcher
 from vqueue.codec import encode
 from vqueue.connection import RedisSource
 from vqueue.durability import Durability, add_durably, open_waiting_client
-from vqueue.errors import InvalidOption
+from vqueue.errors import GroupFull, InvalidOption
 from vqueue.job import Job, JobState, new_job_id
 from vqueue.keys import check_name
 from vqueue.options import DEFAULT_OPTIONS, JobOptions
@@ -84,6 +84,8 @@ class Producing(QueueBase):
         status = await self._adds.submit(record, size_bytes=len(record.rest))
         if status != 1:
             _note_refusal(job, status)
+        if status == -1:
+            raise GroupFull([job.id])
         return job
 
     def job_options(self, **options: Any) -> JobOptions:
@@ -137,6 +139,9 @@ class Producing(QueueBase):
         for job, status in zip(jobs, statuses, strict=True):
             if status != 1:
                 _note_refusal(job, status)
+        if -1 in statuses:
+            pairs = zip(jobs, statuses, strict=True)
+            raise GroupFull([job.id for job, status in pairs if status == -1])
         return jobs
 
     def _prepare(self, name: str, data: Any, options: JobOptions) -> tuple[Job, NewRecord]:
@@ -176,7 +181,7 @@ def _note_refusal(job: Job, status: int | str) -> None:
     if isinstance(status, str):
         job.id, job.is_deduplicated = status, True
     else:
-        job.is_duplicate = True
+        job.is_duplicate = status == 0
 
 
 def _batches(

@@ -9,6 +9,7 @@ from vqueue.custom_events import CustomEvents
 from vqueue.describing import Describing
 from vqueue.editing import Editing
 from vqueue.explaining import Explaining
+from vqueue.groups import Grouping
 from vqueue.keys import check_name
 from vqueue.limiting import Limiting
 from vqueue.metrics import Measuring
@@ -31,6 +32,7 @@ class Queue(
     Parenting,
     Results,
     CustomEvents,
+    Grouping,
 ):
     """Adds jobs to a queue, looks at them and changes them.
 

@@ -52,7 +52,7 @@ class Scheduling(Producing):
         count; with another one it starts again. A job of its that waits and was not begun yet
         is replaced. Safe to repeat. Raises InvalidOption, also for an `end_date` that is
         past and for options that the scheduler decides itself (job_id, delay,
-        deduplication); QueueFull, QueueUnavailable.
+        deduplication) or does not have (group); QueueFull, QueueUnavailable.
         """
         check_name(scheduler_id, what="job scheduler id")
         if len(scheduler_id) > _LONGEST_ID:
@@ -61,8 +61,8 @@ class Scheduling(Producing):
         delay_ms, place, name = record.settings
         if delay_ms or template.options.job_id is not None or place.endswith("*"):
             raise InvalidOption(
-                f"job scheduler {scheduler_id}: its template has a job_id, delay or "
-                "deduplication, which the scheduler decides: leave them out"
+                f"job scheduler {scheduler_id}: its template has a job_id, delay, "
+                "deduplication or group, which a scheduler's job cannot have: leave them out"
             )
         now_ms = await server_time_ms(self._client)
         if repeat.end_date is not None and date_ms(repeat.end_date) < now_ms:

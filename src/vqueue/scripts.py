@@ -14,6 +14,7 @@ from vqueue.clean_scripts import CleanScripts
 from vqueue.edit_scripts import EditScripts
 from vqueue.explain_scripts import ExplainScripts
 from vqueue.flow_scripts import FlowScripts
+from vqueue.group_scripts import GroupScripts
 from vqueue.limit_scripts import LimitScripts
 from vqueue.record import NewRecord, Settlement, Snapshot, TakenJob
 from vqueue.schedule_scripts import ScheduleScripts
@@ -66,7 +67,13 @@ def _taken(now_ms: int, told: list[bytes], due_ms: int) -> Taken:
 
 
 class Scripts(
-    CleanScripts, EditScripts, ExplainScripts, LimitScripts, ScheduleScripts, FlowScripts
+    CleanScripts,
+    EditScripts,
+    ExplainScripts,
+    LimitScripts,
+    ScheduleScripts,
+    FlowScripts,
+    GroupScripts,
 ):
     """The scripts of one queue over one client, see ScriptCalls.
 
@@ -80,7 +87,8 @@ class Scripts(
         return now_ms
 
     async def add(self, *, jobs: Sequence[NewRecord]) -> list[int | str]:
-        """Add jobs; 1 added, 0 duplicated, the id of the job that stands for it.
+        """Add jobs; 1 added, 0 duplicated, -1 its group is full, or the id of the job that
+        stands for it.
 
         Raises QueueFull when the server is at maxmemory.
         """
@@ -96,9 +104,11 @@ class Scripts(
             args.append(job_id)
             args.append(rest)
         statuses: list[int | str] = [1] * len(jobs)
-        duplicates, stand_ins = await self._call("add", *args)
+        duplicates, stand_ins, turned_away = await self._call("add", *args)
         for position in duplicates:
             statuses[position - 1] = 0
+        for position in turned_away:
+            statuses[position - 1] = -1
         for position, job_id in zip(stand_ins[::2], stand_ins[1::2], strict=True):
             statuses[position - 1] = job_id.decode()
         return statuses

@@ -7,6 +7,7 @@ import re
 from collections import Counter, defaultdict
 from collections.abc import Iterator
 
+from tests.support.group_invariants import check_groups, lines_of
 from tests.support.queue_dump import QueueDump, Stream, dump_queue
 
 _KEYS = {
@@ -16,6 +17,9 @@ _KEYS = {
     r"sched:[^:]+|cancels": "hash",
     r"m:(completed|failed|stalled|rejected|lat:[0-9]+)": "hash",
     r"notices": "list",
+    r"g:[^:]+|groups|ring|resting": "zset",
+    r"gs:[^:]+|turns": "hash",
+    r"gw:[^:]+": "string",
     r"j:[^:]+:(par|deps)": "set",
     r"j:[^:]+:(vals|ign|bad)": "hash",
     r"j:[^:]+": "string",
@@ -98,6 +102,7 @@ def violations(dump: QueueDump) -> Iterator[str]:
     yield from _check_records(dump, places)
     yield from _check_counts(dump, places)
     yield from _check_flows(dump)
+    yield from check_groups(dump)
     yield from _check_clock(dump)
     yield from _check_event_numbers(dump)
     yield from _check_event_paths(dump, places)
@@ -136,6 +141,9 @@ def _places(dump: QueueDump) -> dict[str, list[tuple[str, str]]]:
     for name in _SETS:
         for job_id in dump.zsets.get(name, {}):
             places[job_id].append((name, ""))
+    for group, line in lines_of(dump).items():
+        for job_id in line:
+            places[job_id].append(("waiting", f"g{group}"))
     return places
 
 

@@ -4,14 +4,16 @@ KEYS  the queue's nine keys (include/keys.lua)
 ARGV  per run of jobs with the same settings four values:
       delay  (ms from now, 0 for none)
       place  ('0' back of the line, 'lifo', or a priority of 1..2097151; with a '*' behind
-             it when the jobs' options hold what concerns their adding: deduplication)
+             it when the jobs' options hold what concerns their adding: deduplication,
+             group)
       name   (string)
       count  (jobs that follow, two values each)
         id    (string)
         rest  (the record's lines from the third on, include/record.lua)
 Returns  {the positions (from 1) of the jobs that were duplicates: the id exists or was
          removed less than ten minutes after its end; nothing changed for them,
-         {position, id, …} of jobs that were deduplicated, and the job that stands for each}
+         {position, id, …} of jobs that were deduplicated, and the job that stands for each,
+         the positions of jobs that were turned away, since their group was full}
 Errors   OOM  the server is full: the script is refused before its first write
 Cost     O(k log n)
 Crash    records are written last: what broke off is added by a repeat, which answers what
@@ -20,6 +22,7 @@ Crash    records are written last: what broke off is added by a repeat, which an
 --- @include clock
 --- @include events
 --- @include record
+--- @include groups
 --- @include lanes
 --- @lazy standing
 --- @include retention
@@ -58,9 +61,18 @@ end
 -- what is to be returned of them.
 local deduplicated, replaced, stand_ins = {}, {}, {}
 
--- Whether a job may enter, by the option in its record.
+-- positions of jobs whose group is full
+local turned_away = {}
+
+-- Whether a job may enter, by the options in its record.
 local function is_wanted(k, id, run, place, rest)
-  local dedup = dedup_of(string.match(rest, '^[^\n]*\n([^\n]*)'))
+  local options = string.match(rest, '^[^\n]*\n([^\n]*)')
+  local gid, max_size = string.match(options, '"group":{"id":"([^"]+)","max_size":(%d+)')
+  if gid and redis.call('ZCARD', line_key(gid)) >= tonumber(max_size) then
+    turned_away[#turned_away + 1] = k
+    return false
+  end
+  local dedup = dedup_of(options)
   if not dedup then return true end
   local owner, gone = stand_in(dedup, id, run.delay, place, rest, run.name)
   if gone then
@@ -129,4 +141,4 @@ emit('removed', replaced)
 emit('deduplicated', deduplicated)
 -- a delayed job wakes a worker too: its take tells it when the job is due
 if #added > 0 then arm() end
-return {duplicates, stand_ins}
+return {duplicates, stand_ins, turned_away}

@@ -23,6 +23,7 @@ Crash    a repeat with the same ids adds what is missing, and counts no child tw
 --- @include clock
 --- @include events
 --- @include record
+--- @include groups
 --- @include lanes
 --- @include standing
 --- @include retention
@@ -84,6 +85,7 @@ end
 -- Put a new job into its place; return the event of that and its detail.
 local function place_node(node)
   if node.waits then
+    if group_of(string.match(node.rest, '^[^\n]*\n([^\n]*)')) then begin_groups() end
     redis.call('ZADD', children, now, node.id)
     redis.call('SET', job_key(node.id), string.format(
       'w\n%.0f 0 0 0 0 %.0f \n%s', tonumber(node.place) or 0, now, node.rest))

@@ -11,6 +11,7 @@ Cost     O(log n)          Crash  a repeat places the job again ]]
 --- @include clock
 --- @include events
 --- @include record
+--- @include groups
 --- @include lanes
 --- @include standing
 
@@ -27,7 +28,7 @@ else
   leave(id, job[1])
   if not lifo then
     push_back(id, job)
-  elseif priority > 0 then
+  elseif priority > 0 or has_groups and group_of(job[4]) then
     push_front(id, job)
   else
     push_lifo(id)

@@ -15,6 +15,7 @@ Crash    what is gone is gone; a repeat goes on with what is still there ]]
 --- @include clock
 --- @include events
 --- @include record
+--- @include groups
 --- @include lanes
 --- @include standing
 --- @include retention

@@ -13,9 +13,10 @@ end
 
 local active = pending(ready) + pending(express)
 local in_lanes = redis.call('XLEN', ready) + redis.call('XLEN', express)
+local grouped = tonumber(redis.call('HGET', meta, 'grouped')) or 0
 local front = redis.call('ZCOUNT', prioritized, '-inf', '(4294967296')
 return {
-  in_lanes - active + front,
+  in_lanes - active + front + grouped,
   redis.call('ZCARD', prioritized) - front,
   redis.call('ZCARD', delayed),
   active,

@@ -8,6 +8,7 @@ Cost     O(1)          Crash  reads only ]]
 --- @include keys
 --- @include clock
 --- @include record
+--- @include groups
 --- @include lanes
 --- @include gate
 

@@ -16,7 +16,8 @@ for _, stream in ipairs({ready, express}) do
 end
 if active > 0 and not force then return active end
 redis.call('UNLINK', unpack(KEYS))
-for _, name in ipairs({'children', 'notices', 'cancels', 'sched', 'tails', 'wks'}) do
+for _, name in ipairs({'children', 'notices', 'cancels', 'sched', 'tails', 'wks', 'groups', 'ring',
+                        'resting', 'turns'}) do
   redis.call('UNLINK', prefix .. name)
 end
 return 0

@@ -10,6 +10,7 @@ Crash    a repeat removes what is left ]]
 --- @include clock
 --- @include events
 --- @include record
+--- @include groups
 --- @include lanes
 --- @include standing
 --- @include retention

@@ -13,6 +13,7 @@ Crash    the new entry is written before the old one goes; the older one of two 
 --- @include clock
 --- @include events
 --- @include record
+--- @include groups
 --- @include lanes
 
 local silent, SCAN = tonumber(ARGV[1]), 250
@@ -57,6 +58,7 @@ for _, lane in ipairs({{ready, '', 'repair_ready'}, {express, 'x', 'repair_expre
           table.insert(waiting, 'active')
         end
         redis.call('XDEL', stream, entry[1])
+        if has_groups then end_turns({mark .. entry[1]}) end
       end
     end
     if #entries == SCAN then

@@ -10,6 +10,7 @@ A lower limit ends no job: it holds as soon as enough of the active ones have en
 --- @include keys
 --- @include clock
 --- @include record
+--- @include groups
 --- @include lanes
 --- @include gate
 

@@ -13,6 +13,7 @@ Crash    the entry of a job is acknowledged last; a repeat finds it again ]]
 --- @include clock
 --- @include events
 --- @include record
+--- @include groups
 --- @include lanes
 --- @include standing
 --- @include retention

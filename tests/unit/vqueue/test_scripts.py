@@ -40,6 +40,7 @@ NEED_NO_FENCE = {
     "explain": "reads",
     "latencies": "changes no job",
     "leave_events": "belongs to a reader of events",
+    "group": "reads",
     "limits": "reads",
     "counts_per_priority": "reads",
     "obliterate": "takes jobs from their holders on purpose",
@@ -59,6 +60,7 @@ NEED_NO_FENCE = {
     "sched_del": "takes a job out of the line",
     "sched_put": "makes jobs",
     "sched_refill": "changes no job",
+    "set_group": "changes no job",
     "set_limits": "changes no job",
     "snapshot": "reads",
     "sweep_orphans": "leaves active jobs alone",
@@ -68,7 +70,16 @@ NEED_NO_FENCE = {
 }
 
 #: Scripts that write nothing.
-READ_ONLY = {"counts", "counts_per_priority", "explain", "limits", "page", "snapshot", "workers"}
+READ_ONLY = {
+    "counts",
+    "counts_per_priority",
+    "explain",
+    "group",
+    "limits",
+    "page",
+    "snapshot",
+    "workers",
+}
 
 #: Commands that change a job or its entry.
 _WRITE = re.compile(

@@ -5,7 +5,7 @@ a script that breaks off half way leaves unused ids behind, never a smaller one.
 local TIME = redis.call('TIME')
 local now = TIME[1] * 1000 + math.floor(TIME[2] / 1000)
 local clock_ms, clock_seq, clock_prefix
-local events_cap, longest_lease, has_flows
+local events_cap, longest_lease, has_flows, has_groups
 local gate = '' -- what keeps jobs from being taken: include/gate.lua
 local schedule_due -- ms of the next slot of a job scheduler, nil for none
 
@@ -28,8 +28,8 @@ local function start_clock()
   end
   -- what only meta told is looked for from now on
   if ms > 0 then
-    redis.call('HSET', meta, 'flows', 1)
-    has_flows = '1'
+    redis.call('HSET', meta, 'flows', 1, 'groups', 1)
+    has_flows, has_groups = '1', '1'
   end
   redis.pcall('XGROUP', 'CREATE', ready, GROUP, '0', 'MKSTREAM')
   redis.pcall('XGROUP', 'CREATE', express, GROUP, '0', 'MKSTREAM')
@@ -40,13 +40,13 @@ end
 -- With 0 it only learns the time and the settings.
 local function reserve(count)
   local state = redis.call('HMGET', meta, 'ms', 'seq', 'events_cap', 'lease', 'gate', 'sched',
-                           'flows')
+                           'flows', 'groups')
   local ms, seq = tonumber(state[1]), tonumber(state[2])
   events_cap = tonumber(state[3]) or 10000
   longest_lease = tonumber(state[4])
   gate = state[5] or ''
   schedule_due = tonumber(state[6])
-  has_flows = state[7]
+  has_flows, has_groups = state[7], state[8]
   local new = not ms
   if new then ms, seq = start_clock() end
   if now > ms then ms, seq = now, 0 end

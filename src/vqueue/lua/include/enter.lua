@@ -19,7 +19,19 @@ end
 -- One job, wherever it belongs, with its record.
 local function enter_line(id, delay, place, rest)
   local first_lines
-  if delay == 0 and place == '0' then
+  local gid = group_of(string.match(rest, '^[^\n]*\n([^\n]*)'))
+  if gid then begin_groups() end
+  if gid and delay == 0 then
+    local priority = tonumber(place) or 0
+    local order = 2147483648
+    if place == 'lifo' then
+      order = order - redis.call('HINCRBY', meta, 'front', 1)
+    else
+      order = order + redis.call('HINCRBY', meta, 'back', 1)
+    end
+    first_lines = string.format('%s\n%.0f 0 0 0 0 %.0f \n',
+                                join_group(gid, id, priority, order), priority, now)
+  elseif delay == 0 and place == '0' then
     first_lines = redis.call('XADD', ready, mint(), 'j', id) .. '\n\n'
   else
     first_lines = place_elsewhere(id, delay, place)

@@ -75,9 +75,28 @@ local function express_lane(consumer, count, max_score, jobs)
   deliver(express, 'x', consumer, count, jobs)
 end
 
+-- a job of each group in turn
+local function group_lane(consumer, count, jobs)
+  local entered = 0
+  for _ = 1, count do
+    local gid, id = next_in_turn()
+    if not gid then break end
+    local job = id and load_job(id)
+    if job and job[1] == 'g' .. gid then
+      local token = 'x' .. redis.call('XADD', express, mint(), 'j', id)
+      move(id, job, token)
+      begin_turn(gid, token)
+      entered = entered + 1
+    end
+    look_at_group(gid, true)
+  end
+  if entered > 0 then deliver(express, 'x', consumer, entered, jobs) end
+end
+
 -- whether a worker that filled its slots has left jobs in the line
 local function work_remains(jobs)
   if redis.call('ZCARD', prioritized) > 0 then return true end
+  if has_groups and redis.call('ZCARD', prefix .. 'ring') > 0 then return true end
   local newest = redis.call('XREVRANGE', ready, '+', '-', 'COUNT', 1)[1]
   return newest and newest[1] ~= jobs[#jobs - TOLD + 1]
 end
@@ -100,12 +119,14 @@ local function fetch(consumer, asked, lease, own_max, own_ms)
   local jobs = {}
   local want, opens_in = asked, nil
   local is_gated = gate ~= '' or own_max
+  if has_groups then rouse_groups() end
   if is_gated then want, opens_in = admitted(asked, own_max, own_ms) end
   if want > 0 then
     express_lane(consumer, want, '(4294967296', jobs)
     local left = want - #jobs / TOLD
     if left > 0 then deliver(ready, '', consumer, left, jobs) end
     express_lane(consumer, want - #jobs / TOLD, '+inf', jobs)
+    if has_groups then group_lane(consumer, want - #jobs / TOLD, jobs) end
     shorten_lease(jobs, consumer, lease)
     local active = {}
     for i = 2, #jobs, TOLD do
@@ -120,6 +141,8 @@ local function fetch(consumer, asked, lease, own_max, own_ms)
   local next_due = redis.call('ZRANGE', delayed, 0, 0, 'WITHSCORES')
   local due = next_due[1] and math.floor(tonumber(next_due[2]) / 4096)
   if schedule_due and schedule_due < (due or math.huge) then due = schedule_due end
+  local rested = has_groups and next_rest()
+  if rested and rested < (due or math.huge) then due = rested end
   if not due then return jobs, opens_in or -1 end
   local due_in = math.max(0, due - now)
   return jobs, math.min(due_in, opens_in or due_in)

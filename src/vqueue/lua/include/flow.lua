@@ -79,7 +79,9 @@ local function free(id, job)
     table.insert(heard.delayed, due)
     return
   end
-  if options.lifo then
+  if options.lifo and options.group then
+    push_front(id, job)
+  elseif options.lifo then
     push_lifo(id)
     move(id, job, 'p')
   else

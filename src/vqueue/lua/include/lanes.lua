@@ -47,6 +47,11 @@ local function held_of(tokens, consumer)
 end
 
 local function push_back(id, job)
+  local gid = has_groups and group_of(job[4])
+  if gid then
+    local order = 2147483648 + redis.call('HINCRBY', meta, 'back', 1)
+    return move(id, job, join_group(gid, id, job.priority, order))
+  end
   if job.priority == 0 then
     return move(id, job, redis.call('XADD', ready, mint(), 'j', id))
   end
@@ -57,6 +62,8 @@ end
 
 local function push_front(id, job)
   local place = 2147483648 - redis.call('HINCRBY', meta, 'front', 1)
+  local gid = has_groups and group_of(job[4])
+  if gid then return move(id, job, join_group(gid, id, job.priority, place)) end
   redis.call('ZADD', prioritized, job.priority * 4294967296 + place, id)
   move(id, job, 'p')
 end
@@ -85,6 +92,15 @@ local function renew(tokens, consumer, lease)
   end
 end
 
+-- Letters of the gate: asked here, since what stands behind it is mostly not needed.
+local function any_cancelled() return gate ~= '' and string.find(gate, 'c', 1, true) ~= nil end
+local function is_paused() return gate ~= '' and string.find(gate, 'p', 1, true) ~= nil end
+
+-- wake one blocked worker; it wakes the next one while work remains
+local function arm()
+  if not is_paused() then redis.call('ZADD', wake, 0, '0') end
+end
+
 -- end activations: the entries leave the pending list and the stream
 local function drop(tokens)
   for _, lane in ipairs(group_by_lane(tokens)) do
@@ -94,13 +110,5 @@ local function drop(tokens)
       redis.call('XDEL', stream, unpack(ids))
     end
   end
-end
-
--- Letters of the gate: asked here, since what stands behind it is mostly not needed.
-local function any_cancelled() return gate ~= '' and string.find(gate, 'c', 1, true) ~= nil end
-local function is_paused() return gate ~= '' and string.find(gate, 'p', 1, true) ~= nil end
-
--- wake one blocked worker; it wakes the next one while work remains
-local function arm()
-  if not is_paused() then redis.call('ZADD', wake, 0, '0') end
+  if has_groups and #tokens > 0 and end_turns(tokens) then arm() end
 end

@@ -1,7 +1,8 @@
 --[[ The record of a job, the string at j:ID, is made of lines:
   1  where the job is: <id> an entry of `ready`, x<id> an entry of `express`, p in
-     `prioritized`, d in `delayed`, w in `children`, c in `completed`, f in `failed`. The
-     first two are also called tokens: they name an activation
+     `prioritized`, g<group> in the line of its group, d in `delayed`, w in `children`, c in
+     `completed`, f in `failed`. The first two are also called tokens: they name an
+     activation
   2  its history: priority, attempts made, attempts started, stalls, last start (ms, 0
      for never), added (ms), and the activation that was the last to end,
      <token>:<consumer>. Empty for a job that stands where it was added to `ready`

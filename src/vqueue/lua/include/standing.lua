@@ -19,6 +19,7 @@ local function standing_of(id, place)
     local score = tonumber(redis.call('ZSCORE', prioritized, id)) or 0
     return score < 4294967296 and 'waiting' or 'prioritized', '', 0
   end
+  if string.byte(place) == 103 then return 'waiting', '', 0 end
   if place == 'w' then return STATES.w, '', 0 end
   local set = set_of(place)
   if set then
@@ -44,5 +45,6 @@ end
 local function leave(id, place)
   local stream, entry = entry_of(place)
   if stream then return redis.call('XDEL', stream, entry) end
+  if string.byte(place) == 103 then return leave_group(string.sub(place, 2), id) end
   redis.call('ZREM', set_of(place), id)
 end
