@@ -77,7 +77,7 @@ class Inspecting(QueueBase):
         at = ""
         if cursor is not None:
             state, _, at = cursor.partition("|")
-            if state not in left or not at.startswith(("z", "r", "x")):
+            if state not in left or not at.startswith(("z", "r", "x", "g")):
                 raise InvalidOption(
                     f"cursor {cursor!r} is not one of a page of {', '.join(left)}: give the "
                     "cursor of the page before, with the same states"

@@ -22,7 +22,7 @@ Crash    records are written last: what broke off is added by a repeat, which an
 --- @include clock
 --- @include events
 --- @include record
---- @include groups
+--- @lazy groups
 --- @include lanes
 --- @lazy standing
 --- @include retention

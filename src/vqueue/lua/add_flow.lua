@@ -23,7 +23,7 @@ Crash    a repeat with the same ids adds what is missing, and counts no child tw
 --- @include clock
 --- @include events
 --- @include record
---- @include groups
+--- @lazy groups
 --- @include lanes
 --- @include standing
 --- @include retention

@@ -13,7 +13,7 @@ Crash    a repeat returns the same jobs ]]
 --- @include clock
 --- @include events
 --- @include record
---- @include groups
+--- @lazy groups
 --- @include lanes
 --- @lazy gate
 --- @include standing

@@ -10,7 +10,7 @@ Cost     O(log n)          Crash  a repeat answers what has become of it ]]
 --- @include clock
 --- @include events
 --- @include record
---- @include groups
+--- @lazy groups
 --- @include lanes
 --- @include standing
 --- @include retention

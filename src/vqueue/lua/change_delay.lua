@@ -9,7 +9,7 @@ Cost     O(log n)          Crash  a repeat counts the delay from its own moment 
 --- @include clock
 --- @include events
 --- @include record
---- @include groups
+--- @lazy groups
 --- @include lanes
 --- @include standing
 

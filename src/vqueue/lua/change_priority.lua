@@ -11,7 +11,7 @@ Cost     O(log n)          Crash  a repeat places the job again ]]
 --- @include clock
 --- @include events
 --- @include record
---- @include groups
+--- @lazy groups
 --- @include lanes
 --- @include standing
 

@@ -15,7 +15,7 @@ Crash    what is gone is gone; a repeat goes on with what is still there ]]
 --- @include clock
 --- @include events
 --- @include record
---- @include groups
+--- @lazy groups
 --- @include lanes
 --- @include standing
 --- @include retention

@@ -27,7 +27,7 @@ Crash    records are written first, entries are acknowledged last: a script that
 --- @include clock
 --- @include events
 --- @include record
---- @include groups
+--- @lazy groups
 --- @include lanes
 --- @lazy standing
 --- @include retention

@@ -8,7 +8,7 @@ Cost     O(k log n)          Crash  reads only ]]
 --- @include keys
 --- @include clock
 --- @include record
---- @include groups
+--- @lazy groups
 
 local told = {}
 for k, gid in ipairs(ARGV) do

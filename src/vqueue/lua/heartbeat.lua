@@ -11,7 +11,7 @@ take the entry back from its new holder. ]]
 --- @include keys
 --- @include clock
 --- @include record
---- @include groups
+--- @lazy groups
 --- @include lanes
 --- @include cancel
 

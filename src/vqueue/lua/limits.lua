@@ -8,7 +8,7 @@ Cost     O(1)          Crash  reads only ]]
 --- @include keys
 --- @include clock
 --- @include record
---- @include groups
+--- @lazy groups
 --- @include lanes
 --- @include gate
 

@@ -11,7 +11,7 @@ Cost     O(k)          Crash  a repeated number of the same activation is not ad
 --- @include clock
 --- @include events
 --- @include record
---- @include groups
+--- @lazy groups
 --- @include lanes
 
 local consumer, keep = ARGV[1], tonumber(ARGV[2])

@@ -9,7 +9,7 @@ Cost     O(1)          Crash  a repeat answers 0 ]]
 --- @include clock
 --- @include events
 --- @include record
---- @include groups
+--- @lazy groups
 --- @include lanes
 --- @include gate
 

@@ -9,7 +9,7 @@ Cost     O(k)          Crash  the last value wins; a repeat adds another event ]
 --- @include clock
 --- @include events
 --- @include record
---- @include groups
+--- @lazy groups
 --- @include lanes
 
 local consumer = ARGV[1]

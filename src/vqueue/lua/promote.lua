@@ -11,7 +11,7 @@ Crash    a job leaves `delayed` last; a repeat promotes what is still there ]]
 --- @include clock
 --- @include events
 --- @include record
---- @include groups
+--- @lazy groups
 --- @include lanes
 --- @include standing
 

@@ -7,7 +7,7 @@ Cost     O(1)          Crash  a repeat holds from its own time on ]]
 --- @include keys
 --- @include clock
 --- @include record
---- @include groups
+--- @lazy groups
 --- @include lanes
 --- @include gate
 

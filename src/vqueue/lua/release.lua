@@ -11,7 +11,7 @@ Cost     O(k log n)          Crash  a repeat answers 2 ]]
 --- @include clock
 --- @include events
 --- @include record
---- @include groups
+--- @lazy groups
 --- @include lanes
 --- @include standing
 --- @include retention

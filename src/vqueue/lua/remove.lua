@@ -12,7 +12,7 @@ Leaves no tombstone: whoever removes a job by hand may add its id again at once.
 --- @include clock
 --- @include events
 --- @include record
---- @include groups
+--- @lazy groups
 --- @include lanes
 --- @include standing
 --- @include retention

@@ -10,7 +10,7 @@ Cost     O(p log n), p parents          Crash  a repeat parts nothing more ]]
 --- @include clock
 --- @include events
 --- @include record
---- @include groups
+--- @lazy groups
 --- @include lanes
 --- @include retention
 --- @include standing

@@ -10,7 +10,7 @@ Crash    a repeat removes what is left ]]
 --- @include clock
 --- @include events
 --- @include record
---- @include groups
+--- @lazy groups
 --- @include lanes
 --- @include standing
 --- @include retention

@@ -13,7 +13,7 @@ Crash    the new entry is written before the old one goes; the older one of two 
 --- @include clock
 --- @include events
 --- @include record
---- @include groups
+--- @lazy groups
 --- @include lanes
 
 local silent, SCAN = tonumber(ARGV[1]), 250

@@ -16,7 +16,7 @@ Crash    a job leaves its set last; a repeat retries what is still there ]]
 --- @include clock
 --- @include events
 --- @include record
---- @include groups
+--- @lazy groups
 --- @include lanes
 --- @include standing
 --- @include retention

@@ -8,7 +8,7 @@ Cost     O(log n)          Crash  a repeat goes on ]]
 --- @include clock
 --- @include events
 --- @include record
---- @include groups
+--- @lazy groups
 --- @include lanes
 --- @include standing
 --- @include schedules

@@ -22,7 +22,7 @@ Cost     O(log n)          Crash  a repeat changes nothing but what is late by t
 --- @include clock
 --- @include events
 --- @include record
---- @include groups
+--- @lazy groups
 --- @include lanes
 --- @include standing
 --- @include schedules

@@ -11,7 +11,7 @@ Cost     O(log n + slots)          Crash  a repeat answers 0 ]]
 --- @include clock
 --- @include events
 --- @include record
---- @include groups
+--- @lazy groups
 --- @include lanes
 --- @include standing
 --- @include schedules

@@ -11,7 +11,7 @@ Cost     O(log n), for all groups 250 at a time          Crash  a repeat sets th
 --- @include clock
 --- @include events
 --- @include record
---- @include groups
+--- @lazy groups
 --- @include lanes
 
 local gid, start = ARGV[1], tonumber(ARGV[2])

@@ -10,7 +10,7 @@ A lower limit ends no job: it holds as soon as enough of the active ones have en
 --- @include keys
 --- @include clock
 --- @include record
---- @include groups
+--- @lazy groups
 --- @include lanes
 --- @include gate
 

@@ -13,7 +13,7 @@ Crash    the entry of a job is acknowledged last; a repeat finds it again ]]
 --- @include clock
 --- @include events
 --- @include record
---- @include groups
+--- @lazy groups
 --- @include lanes
 --- @include standing
 --- @include retention

@@ -13,7 +13,7 @@ Crash    a lost reply leaves entries pending for this consumer: adopt.lua finds 
 --- @include clock
 --- @include events
 --- @include record
---- @include groups
+--- @lazy groups
 --- @include lanes
 --- @lazy gate
 --- @lazy standing

@@ -13,7 +13,7 @@ The data of an active job go to its live hash: its record is written by its work
 --- @include clock
 --- @include events
 --- @include record
---- @include groups
+--- @lazy groups
 --- @include lanes
 --- @include standing
 

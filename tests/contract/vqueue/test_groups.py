@@ -181,6 +181,26 @@ async def test_jobs_in_groups_are_counted_changed_and_removed(driver: Driver, qu
     assert (await queue.get_groups()) == []
 
 
+async def test_jobs_in_groups_are_listed_page_by_page_and_drained(
+    driver: Driver, queue: Queue
+) -> None:
+    names = [f"{group}-{k}" for k in range(4) for group in "abc"]
+    await add(queue, *names)
+    await driver.add("plain")
+    for asc in (True, False):
+        seen: list[str] = []
+        cursor: str | None = None
+        while True:
+            page = await queue.get_jobs_in(JobState.WAITING, limit=3, cursor=cursor, asc=asc)
+            seen += [job.id for job in page.jobs]
+            cursor = page.cursor
+            if not cursor:
+                break
+        assert sorted(seen) == sorted([*names, "plain"])
+    assert await queue.drain() == 13
+    assert await queue.get_groups_count() == 0
+
+
 async def test_a_parent_in_a_group_waits_in_its_line_when_its_children_have_ended(
     driver: Driver, queue: Queue
 ) -> None:

@@ -1,6 +1,7 @@
 --[[ Pages of the jobs in one state, in the order in which they are taken, come due or ended.
 A cursor is the place of the last job of the page before: z<score> <id> in a sorted set,
-r<entry> in `ready`, x<entry> in `express`. It stays good when that job has gone. ]]
+r<entry> in `ready`, x<entry> in `express`, g<group> z<score> <id> in the line of a group. It
+stays good when that job has gone; when its group has, the lines start anew. ]]
 
 -- Between two scores of a sorted set, `high` not included; `last` is a cursor or nothing.
 local function page_of_set(key, low, high, last, limit, is_rising)
@@ -69,11 +70,29 @@ local function in_set(key, low, high)
   end}
 end
 
+-- The lines of groups, one after the other, the shortest first.
+local function page_of_groups(last, limit, is_rising)
+  local gid, within = string.match(last or '', '^g(%S+) (.*)$')
+  local rank = gid and redis.call('ZRANK', prefix .. 'groups', gid)
+  if not rank then rank, within = 0, nil end
+  local ids = {}
+  while true do
+    gid = redis.call('ZRANGE', prefix .. 'groups', rank, rank)[1]
+    if not gid then return ids, nil end
+    local found, cursor = page_of_set(prefix .. 'g:' .. gid, -MOST, MOST, within, limit - #ids,
+                                      is_rising)
+    for _, id in ipairs(found) do ids[#ids + 1] = id end
+    if cursor then return ids, 'g' .. gid .. ' ' .. cursor end
+    rank, within = rank + 1, nil
+  end
+end
+
 -- The parts that a state is made of, each with the mark of its cursors.
 local function parts_of(state, is_rising)
   if state == 'waiting' then
     local front, line = in_set(prioritized, -MOST, FRONT), {'r', page_of_line}
-    return is_rising and {front, line} or {line, front}
+    local groups = {'g', page_of_groups}
+    return is_rising and {front, line, groups} or {groups, line, front}
   end
   if state == 'active' then
     return {{'r', function(last, limit) return page_of_pending(ready, 'r', last, limit) end},
