@@ -60,16 +60,18 @@ async def measure(
     """Measure everything into `found`."""
     source, short = folder / "source.mp4", folder / "short.mp4"
     if arguments.source is None:
-        await asyncio.to_thread(make_source, env["FFMPEG"], source, arguments.seconds)
+        await make_source(env["FFMPEG"], source, arguments.seconds)
     else:
         source = arguments.source.resolve()
-    await asyncio.to_thread(make_short_clip, env["FFMPEG"], short)
+    await make_short_clip(env["FFMPEG"], short)
     async with opened_ways(env, folder, source=source, encoding=Encoding()) as ways:
         await run_rounds(ways, arguments.rounds, found)
         if arguments.jobs:
-            found.samples += await worker_memory(
+            sampled = worker_memory(
                 short, jobs=arguments.jobs, environ=env, storage=ways.storage, folder=folder
             )
+            async for sample in sampled:
+                found.samples.append(sample)
 
 
 async def measure_in_time(

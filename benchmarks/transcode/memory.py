@@ -4,7 +4,7 @@ import asyncio
 import os
 import statistics
 import sys
-from collections.abc import Mapping, Sequence
+from collections.abc import AsyncIterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -33,8 +33,8 @@ class Sample:
 
 async def worker_memory(
     clip: Path, *, jobs: int, environ: Mapping[str, str], storage: Storage, folder: Path
-) -> list[Sample]:
-    """Run a worker until it has done `jobs` jobs of `clip`; sample it at every hundredth of them.
+) -> AsyncIterator[Sample]:
+    """Run a worker until it has done `jobs` jobs of `clip`; give a sample at every hundredth.
 
     `environ` names the backends, whose queue must be empty. Raises WorkerFailed.
     """
@@ -56,25 +56,25 @@ async def worker_memory(
                 video_id = f"bench-memory-{number:05d}"
                 request = TranscodeRequest(video_id=video_id, source=_KEY)
                 await queue.add(JOB_NAME, request.to_json(), job_id=video_id, **job_options())
-            return await _watch(worker, queue, jobs)
+            async for sample in _watch(worker, queue, jobs):
+                yield sample
     finally:
         await asyncio.to_thread(worker.stop, 20)
         await storage.delete(_KEY)
 
 
-async def _watch(worker: ChildProcess, queue: Queue, jobs: int) -> list[Sample]:
-    samples: list[Sample] = []
+async def _watch(worker: ChildProcess, queue: Queue, jobs: int) -> AsyncIterator[Sample]:
     every = max(1, jobs // 100)
-    ended = 0
+    ended = sampled = 0
     while ended < jobs:
         await asyncio.sleep(_LOOK_EVERY_S)
         counts = await queue.get_job_counts()
         ended = sum(counts[state] for state in _ENDED)
         if worker.exit_code is not None or counts[JobState.FAILED]:
             raise WorkerFailed(f"exit code {worker.exit_code}, jobs by state {counts}")
-        if ended and ended >= (samples[-1].jobs if samples else 0) + every:
-            samples.append(Sample(jobs=ended, rss_mb=_rss_mb(worker.pid)))
-    return samples
+        if ended >= sampled + every:
+            sampled = ended
+            yield Sample(jobs=ended, rss_mb=_rss_mb(worker.pid))
 
 
 def growth(samples: Sequence[Sample]) -> float:

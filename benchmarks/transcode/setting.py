@@ -1,10 +1,11 @@
 """What all runs share: the source, the worker's settings, its storage and its scratch space."""
 
-import subprocess
+import asyncio
 from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
 from pathlib import Path
 
+from benchmarks.transcode.program import run_program
 from benchmarks.transcode.ways import Ways
 from devstack.clip import make_clip
 from vworker.media.encoding import Encoding
@@ -20,21 +21,24 @@ _RECORDED = ("-c:v", "libx264", "-preset", "fast", "-bf", "2", "-b:v", "17M", "-
 _SHORT_PICTURE = "testsrc2=size=322x182:rate=25:duration=1"
 
 
-def make_source(ffmpeg: str, path: Path, seconds: int) -> None:
-    """Write `seconds` of 1080p30 with sound: the clip of `make run`, over and over."""
+async def make_source(ffmpeg: str, path: Path, seconds: int) -> None:
+    """Write `seconds` of 1080p30 with sound: the clip of `make run`, over and over.
+
+    Takes about 30 s of CPU time. Raises RunFailed, ClipFailed.
+    """
     quiet = (ffmpeg, "-v", "error", "-nostdin", "-y")
     made, once = path.with_name("made.mp4"), path.with_name("once.mp4")
-    make_clip(ffmpeg, made)
+    await asyncio.to_thread(make_clip, ffmpeg, made)
     recorded = [*_RECORDED, "-bufsize", "40M", "-c:a", "copy", str(once)]
-    subprocess.run([*quiet, "-i", str(made), *recorded], check=True)
+    await run_program([*quiet, "-i", str(made), *recorded], path.parent)
     repeated = ["-stream_loop", "-1", "-i", str(once), "-t", str(seconds), "-c", "copy"]
-    subprocess.run([*quiet, *repeated, str(path)], check=True)
+    await run_program([*quiet, *repeated, str(path)], path.parent)
 
 
-def make_short_clip(ffmpeg: str, path: Path) -> None:
-    """Write a video of one second and few pixels."""
+async def make_short_clip(ffmpeg: str, path: Path) -> None:
+    """Write a video of one second and few pixels. Raises RunFailed."""
     argv = [ffmpeg, "-v", "error", "-nostdin", "-f", "lavfi", "-i", _SHORT_PICTURE, str(path)]
-    subprocess.run(argv, check=True)
+    await run_program(argv, path.parent)
 
 
 @asynccontextmanager
