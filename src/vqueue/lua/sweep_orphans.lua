@@ -7,8 +7,13 @@ ARGV  key …  (keys of the queue without its prefix, at most 250; others are le
 Returns  the number of jobs whose records were unlinked
 Cost     O(k log n)          Crash  a repeat finds less ]]
 --- @include keys
+--- @include clock
+--- @include events
 --- @include record
+--- @include lanes
 --- @include standing
+--- @include enter
+--- @include dedup
 
 -- Whether the place that a record names holds the job. A place of a later version does.
 local function is_in_place(id, place)
@@ -16,6 +21,14 @@ local function is_in_place(id, place)
   if stream then return #redis.call('XRANGE', stream, entry, entry) == 1 end
   local set = set_of(place)
   return not set or redis.call('ZSCORE', set, id)
+end
+
+-- what is kept beside a record may have been looked at before it, when it was no orphan yet
+local BESIDE = {':x', ':log', ':par', ':deps', ':vals', ':ign', ':bad'}
+local function forget(id)
+  forget_owner(id, load_job(id)[4])
+  redis.call('UNLINK', job_key(id))
+  for _, part in ipairs(BESIDE) do redis.call('UNLINK', job_key(id) .. part) end
 end
 
 local orphans = 0
@@ -28,10 +41,7 @@ local function judge(name)
   if id then
     local record = record_of(id)
     if record and not is_in_place(id, place_of(record)) then
-      -- what is beside it may have come in an earlier page
-      for _, suffix in ipairs({'', ':x', ':log', ':par', ':deps', ':vals', ':ign', ':bad'}) do
-        redis.call('UNLINK', key .. suffix)
-      end
+      forget(id)
       orphans = orphans + 1
     end
   elseif owner then
@@ -42,15 +52,11 @@ local function judge(name)
     if not redis.call('ZSCORE', prefix .. 'sched', scheduler) then redis.call('UNLINK', key) end
   elseif string.sub(name, 1, 3) == 'dd:' and redis.call('PTTL', key) == -1 then
     local job = redis.call('GET', key)
-    if job and redis.call('EXISTS', job_key(job)) == 0 then redis.call('UNLINK', key) end
+    if job and redis.call('EXISTS', job_key(job)) == 0 then
+      redis.call('UNLINK', key, prefix .. 'dn:' .. string.sub(name, 4))
+    end
   end
 end
 
--- records first: what is beside them goes with them
-for _, name in ipairs(ARGV) do
-  if string.match(name, '^j:[^:]+$') then judge(name) end
-end
-for _, name in ipairs(ARGV) do
-  if not string.match(name, '^j:[^:]+$') then judge(name) end
-end
+for _, name in ipairs(ARGV) do judge(name) end
 return orphans

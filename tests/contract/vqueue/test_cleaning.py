@@ -270,6 +270,20 @@ async def test_only_records_that_are_in_no_place_are_orphans(driver: Driver, que
     await driver.redis("DEL", driver.keys.ev)
 
 
+async def test_what_was_kept_beside_an_orphan_goes_with_it_whatever_is_seen_first(
+    driver: Driver, queue: Queue
+) -> None:
+    options = b'{"deduplication":{"id":"d","keep_last":true}}'
+    await driver.add("job", options=options, place="0*")
+    job = await driver.take_one()
+    await driver.scripts.log(consumer="w1", keep=9, lines=[("job", job.token, 1, "line")])
+    await driver.add("next", options=options, place="0*")
+    await driver.scripts.obliterate(force=True)
+    for names in (["j:job:log", "j:job:x", "dd:d", "dn:d"], ["j:job"]):
+        await driver.scripts.sweep_orphans(names=names)
+    assert await driver.redis("KEYS", driver.keys.prefix + "*") == []
+
+
 # -- events ----------------------------------------------------------------------------
 
 
