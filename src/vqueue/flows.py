@@ -19,6 +19,7 @@ from vqueue.keys import QueueKeys, check_name
 from vqueue.options import DEFAULT_OPTIONS, JobOptions
 from vqueue.record import NewRecord
 from vqueue.scripts import MAX_BATCH, Scripts
+from vqueue.serializing import Encoder, Serializer, encoder_of
 
 
 @dataclass(frozen=True, kw_only=True, slots=True, eq=False)
@@ -81,10 +82,10 @@ def _after(before: tuple[FlowJob, ...], job: FlowJob, seen: dict[int, FlowJob]) 
 class _Draft:
     """A job of a flow that is being laid out."""
 
-    def __init__(self, flow_job: FlowJob, queue_name: str) -> None:
+    def __init__(self, flow_job: FlowJob, queue_name: str, encode_data: Encoder) -> None:
         self.parents: list[str] = []
         self.children: list[_Draft] = []
-        self.job, self._record = _prepare(flow_job, queue_name)
+        self.job, self._record = _prepare(flow_job, queue_name, encode_data)
         self.ref = f"{queue_name}:{self.job.id}"
 
     def record(self) -> FlowRecord:
@@ -96,7 +97,7 @@ class _Draft:
         return FlowNode(job=self.job, children=[child.node() for child in self.children])
 
 
-def _prepare(new: FlowJob, queue_name: str) -> tuple[Job, NewRecord]:
+def _prepare(new: FlowJob, queue_name: str, encode_data: Encoder) -> tuple[Job, NewRecord]:
     if not isinstance(new.name, str) or not new.name:
         raise InvalidOption(f"job name must be a string that is not empty, not {new.name!r}")
     options = new.options
@@ -105,7 +106,7 @@ def _prepare(new: FlowJob, queue_name: str) -> tuple[Job, NewRecord]:
             f"job {new.name!r} of a flow has a deduplication, which is for single jobs: its "
             "parent would wait for a job that is not added; give it a job_id instead"
         )
-    data = encode(new.data, "data of job %r", new.name)
+    data = encode_data(new.data, "data of job %r", new.name)
     options.check_size(data, new.name)
     given = options.job_id
     job_id = new_job_id() if given is None else check_name(given, what="job id")
@@ -135,7 +136,8 @@ def _prepare(new: FlowJob, queue_name: str) -> tuple[Job, NewRecord]:
 class FlowDraft:
     """The jobs of a call of add_flow.lua, each before its children."""
 
-    def __init__(self) -> None:
+    def __init__(self, encode_data: Encoder) -> None:
+        self._encode_data = encode_data
         self._drafts: dict[int, _Draft] = {}
         self._open: set[int] = set()
 
@@ -153,7 +155,7 @@ class FlowDraft:
             if queue is None:
                 raise InvalidOption(f"flow job {job.name!r} has no queue: give it a queue_name")
             check_name(queue, what="queue name")
-            draft = self._drafts[key] = _Draft(job, queue)
+            draft = self._drafts[key] = _Draft(job, queue, self._encode_data)
             self._open.add(key)
             draft.children += [self.lay_out(child, queue, draft.ref) for child in job.children]
             self._open.discard(key)
@@ -187,11 +189,12 @@ async def send_flows(
     flows: Sequence[FlowJob],
     *,
     queue_name: str | None,
+    encode_data: Encoder,
     parent: str | None = None,
     holder: Holder | None = None,
 ) -> list[FlowNode]:
     """Add flows in one call, under `parent` (a ref) if one is given. See Queue.add_flow."""
-    draft = FlowDraft()
+    draft = FlowDraft(encode_data)
     roots = [draft.lay_out(flow, queue_name, parent) for flow in flows]
     records = draft.records()
     if records:
@@ -202,12 +205,20 @@ async def send_flows(
 class FlowProducer:
     """Adds flows to any queues of one Redis server; a Queue adds those of its own by `add_flow`.
 
-    `redis` and `repeat_for` are those of Queue. Use it as an async context manager, or call
-    `close`.
+    `redis`, `repeat_for` and `serializer` are those of Queue. Use it as an async context
+    manager, or call `close`.
     """
 
-    def __init__(self, redis: RedisSource, *, prefix: str = "vq", repeat_for: float = 10.0) -> None:
+    def __init__(
+        self,
+        redis: RedisSource,
+        *,
+        prefix: str = "vq",
+        repeat_for: float = 10.0,
+        serializer: Serializer | None = None,
+    ) -> None:
         self._prefix = prefix
+        self._encode_data = encoder_of(serializer)
         self._repeat_for = repeat_for
         timeout = min(5.0, max(repeat_for, 0.1))
         self._client = open_client(redis, reply_timeout=timeout, connect_timeout=timeout)
@@ -222,7 +233,7 @@ class FlowProducer:
             raise InvalidOption("the first job of a FlowProducer's flow needs a queue_name")
         keys = QueueKeys(flows[0].queue_name, self._prefix)
         scripts = Scripts(self._client, keys, repeat_for=self._repeat_for)
-        return await send_flows(scripts, flows, queue_name=None)
+        return await send_flows(scripts, flows, queue_name=None, encode_data=self._encode_data)
 
     async def close(self) -> None:
         """Close the connections. Safe to repeat."""

@@ -52,7 +52,10 @@ class Parenting(QueueBase):
         `remove_dependency_on_failure`, `continue_parent_on_failure`). Raises InvalidOption,
         ParentMissing, QueueFull, QueueUnavailable.
         """
-        return (await send_flows(self._scripts, [flow], queue_name=self.name))[0]
+        nodes = await send_flows(
+            self._scripts, [flow], queue_name=self.name, encode_data=self._encode
+        )
+        return nodes[0]
 
     async def add_children(self, parent: Job | str, flows: Iterable[FlowJob]) -> list[FlowNode]:
         """Add jobs, or flows, for which a job that has not ended is to wait; all or none.
@@ -71,7 +74,12 @@ class Parenting(QueueBase):
             ref = parent
         _split(ref)
         return await send_flows(
-            self._scripts, list(flows), queue_name=self.name, parent=ref, holder=holder
+            self._scripts,
+            list(flows),
+            queue_name=self.name,
+            encode_data=self._encode,
+            parent=ref,
+            holder=holder,
         )
 
     async def get_children_values(self, job_id: str) -> dict[str, Any]:

@@ -10,6 +10,8 @@ from tests.support.driver import Driver
 from tests.support.waiting import until
 from tests.support.workers import ended
 from vqueue import (
+    FlowJob,
+    FlowProducer,
     InvalidOption,
     Job,
     JobState,
@@ -95,6 +97,30 @@ async def test_data_of_every_way_in_are_written_by_the_serializer(
         assert scheduler.data == {2}
         page = await queue.get_jobs_in(JobState.WAITING, JobState.DELAYED)
         assert {number for job in page.jobs for number in job.data} == {0, 1, 2}
+
+
+async def test_jobs_of_a_flow_and_their_results_are_written_by_the_serializer(
+    redis_url: str, queue_name: str
+) -> None:
+    pickled = Pickled("pickled")
+
+    async def handler(job: Job) -> Any:
+        return (job.data, list((await job.get_children_values()).values()))
+
+    flow = FlowJob(
+        name="parent",
+        queue_name=queue_name,
+        data={"parent"},
+        children=[FlowJob(name="child", data={"child"})],
+    )
+    async with (
+        FlowProducer(redis_url, serializer=pickled) as producer,
+        Queue(queue_name, redis_url, serializer=pickled) as queue,
+        Worker(queue_name, handler, redis_url, serializer=pickled),
+    ):
+        for node in (await producer.add(flow), await queue.add_flow(flow)):
+            (done,) = await ended(queue, node.job.id)
+            assert done.returnvalue == ({"parent"}, [({"child"}, [])])
 
 
 async def test_plain_values_beside_those_of_a_serializer_stay_readable(
