@@ -14,7 +14,7 @@ from vqueue.scripts import MAX_BATCH
 #: What stands in line, in the order in which it is drained.
 _IN_LINE = (JobState.WAITING, JobState.PRIORITIZED)
 #: Keys that sweep_orphans.lua judges: others may be of jobs that were added just now.
-_JUDGED = ("j:", "dd:", "dn:", "sched:")
+_JUDGED = ("j:", "dd:", "dn:", "sched:", "g:")
 
 
 class Cleaning(Inspecting):
@@ -78,8 +78,9 @@ class Cleaning(Inspecting):
         lose them and cancel their handlers, and parents in other queues go on waiting for
         them. Workers and producers may go on: they find an empty queue.
         """
-        if await self._client.execute("HEXISTS", self.keys.meta, "flows"):
-            # parents in other queues are told that they wait for nothing
+        if any(await self._client.execute("HMGET", self.keys.meta, "flows", "groups")):
+            # parents in other queues are told that they wait for nothing, and groups leave
+            # their lists
             active = (await self.get_job_counts())[JobState.ACTIVE]
             if active and not force:
                 raise QueueBusy(self.name, active=active)

@@ -4,17 +4,21 @@ belongs to single jobs and schedulers is left to the caller, and serves nothing 
 KEYS  the queue's nine keys (include/keys.lua)
 ARGV  force  ('1' also when jobs are active: their workers lose them)
 Returns  0 done | the number of active jobs, when that is refused
-Cost     O(1): the server frees the memory in the background
+Cost     O(g), at most 2000 groups (Queue.obliterate has emptied their lines): the server frees the memory in the background
 Crash    a repeat finds an empty queue ]]
 --- @include keys
 
-local force = ARGV[1] == '1'
+local force, GROUPS_MAX = ARGV[1] == '1', 2000
 local active = 0
 for _, stream in ipairs({ready, express}) do
   local pending = redis.pcall('XPENDING', stream, GROUP)
   if not pending.err then active = active + pending[1] end
 end
 if active > 0 and not force then return active end
+-- the lines of groups: a job that is added now must not find those that were in line before
+for _, group in ipairs(redis.call('ZRANGE', prefix .. 'groups', 0, GROUPS_MAX - 1)) do
+  redis.call('UNLINK', prefix .. 'g:' .. group)
+end
 redis.call('UNLINK', unpack(KEYS))
 for _, name in ipairs({'children', 'notices', 'cancels', 'sched', 'tails', 'wks', 'groups', 'ring',
                         'resting', 'turns'}) do

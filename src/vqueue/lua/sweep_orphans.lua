@@ -1,7 +1,7 @@
 #!lua flags=allow-oom
 --[[ sweep_orphans: unlink keys of jobs that belong to nothing: records of jobs that are in no
 place, what was kept beside a record that is gone, deduplication ids of jobs that are gone; and
-schedulers that are not listed
+schedulers and groups that are not listed
 KEYS  the queue's nine keys (include/keys.lua)
 ARGV  key …  (keys of the queue without its prefix, at most 250; others are left alone)
 Returns  the number of jobs whose records were unlinked
@@ -19,6 +19,8 @@ Cost     O(k log n)          Crash  a repeat finds less ]]
 local function is_in_place(id, place)
   local stream, entry = entry_of(place)
   if stream then return #redis.call('XRANGE', stream, entry, entry) == 1 end
+  local group = string.match(place, '^g(.+)$')
+  if group then return redis.call('ZSCORE', prefix .. 'g:' .. group, id) end
   local set = set_of(place)
   return not set or redis.call('ZSCORE', set, id)
 end
@@ -38,6 +40,7 @@ local function judge(name)
   local owner = string.match(name, '^j:([^:]+):')
   local unique = string.match(name, '^dn:(.+)$')
   local scheduler = string.match(name, '^sched:(.+)$')
+  local group = string.match(name, '^g:(.+)$')
   if id then
     local record = record_of(id)
     if record and not is_in_place(id, place_of(record)) then
@@ -50,6 +53,8 @@ local function judge(name)
     if redis.call('EXISTS', prefix .. 'dd:' .. unique) == 0 then redis.call('UNLINK', key) end
   elseif scheduler then
     if not redis.call('ZSCORE', prefix .. 'sched', scheduler) then redis.call('UNLINK', key) end
+  elseif group then
+    if not redis.call('ZSCORE', prefix .. 'groups', group) then redis.call('UNLINK', key) end
   elseif string.sub(name, 1, 3) == 'dd:' and redis.call('PTTL', key) == -1 then
     local job = redis.call('GET', key)
     if job and redis.call('EXISTS', job_key(job)) == 0 then

@@ -2,7 +2,7 @@
 
 import pytest
 
-from tests.support.driver import Driver, settle
+from tests.support.driver import Driver, ids, settle
 from tests.support.waiting import until
 from tests.support.workers import HeldHandler
 from vqueue import (
@@ -210,6 +210,25 @@ async def test_jobs_that_are_added_while_keys_are_looked_for_stay(
     before = await left(driver)
     assert await queue.remove_orphaned_jobs() == 0
     assert await left(driver) == before
+
+
+async def test_jobs_of_groups_do_not_outlive_their_queue(driver: Driver, queue: Queue) -> None:
+    for n in range(3):
+        await queue.add("task", job_id=f"old{n}", group="g")
+    await driver.scripts.obliterate(force=False)
+    await queue.add("task", job_id="new", group="g")
+    assert await queue.remove_orphaned_jobs() == 3
+    assert await left(driver) == {"new"}
+    assert ids(await driver.take(5)) == ["new"]
+    await queue.add("task", job_id="last", group="h")
+    await driver.scripts.release(
+        consumer="w1",
+        jobs=[
+            (job.id, job._token or b"") for job in (await queue.get_jobs_in(JobState.ACTIVE)).jobs
+        ],
+    )
+    await queue.obliterate()
+    assert await driver.redis("KEYS", driver.keys.prefix + "*") == []
 
 
 async def test_obliterate_tells_parents_in_other_queues(
