@@ -156,12 +156,13 @@ async def test_a_server_that_evicts_and_forgets_has_problems(
         await driver.redis("HSET", driver.keys.live("nobody"), "g", "1")
         await driver.redis("XGROUP", "DESTROY", driver.keys.ready, "workers")
         async with Queue(queue_name, url) as queue:
-            verdicts = {finding.check: finding.verdict for finding in await queue.examine()}
+            findings = {finding.check: finding for finding in await queue.examine()}
         await driver.close()
-    assert verdicts["eviction"] is Verdict.PROBLEM
-    assert verdicts["persistence"] is Verdict.PROBLEM
-    assert verdicts["orphans"] is Verdict.WARNING
-    assert verdicts["groups"] is Verdict.WARNING
+    assert findings["eviction"].verdict is Verdict.PROBLEM
+    assert findings["persistence"].verdict is Verdict.PROBLEM
+    assert findings["orphans"].verdict is Verdict.WARNING
+    assert findings["groups"].verdict is Verdict.WARNING
+    assert findings["groups"].found.startswith(f"{driver.keys.ready} without the group")
 
 
 async def test_a_worker_that_is_silent_for_long_is_not_counted_on(
