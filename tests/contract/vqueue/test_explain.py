@@ -132,6 +132,38 @@ async def test_a_parent_is_explained_by_its_children(
     assert (await queue.explain(node.job.id)).hindrance is Hindrance.CHILDREN
 
 
+async def test_a_job_in_a_group_is_explained_by_what_holds_its_group_back(
+    queue: Queue, busy_worker: Worker
+) -> None:
+    for name in ("first", "second"):
+        await queue.add("task", job_id=name, group="tenant")
+
+    async def why(name: str) -> tuple[Hindrance, int]:
+        found = await queue.explain(name)
+        return found.hindrance, found.in_front
+
+    assert await why("first") == (Hindrance.NEXT, 0)
+    assert await why("second") == (Hindrance.IN_LINE, 1)
+    await queue.rate_limit_group("tenant", 60)
+    assert await why("first") == (Hindrance.GROUP, 0)
+    assert "rate limit of its group tenant" in (await queue.explain("first")).sentence
+    await queue.pause_group("tenant")
+    assert "its group tenant is paused" in (await queue.explain("first")).sentence
+    for name in ("first", "second"):
+        await queue.remove(name)
+
+
+async def test_a_group_at_its_concurrency_explains_its_jobs(queue: Queue, driver: Driver) -> None:
+    await queue.set_group_concurrency(1, "tenant")
+    for name in ("first", "second"):
+        await queue.add("task", job_id=name, group="tenant")
+    await driver.take_one()
+    found = await queue.explain("second")
+    assert found.sentence == (
+        "job second waits: 1 jobs of its group tenant run, which is its concurrency"
+    )
+
+
 async def test_an_unknown_job_cannot_be_explained(queue: Queue) -> None:
     with pytest.raises(JobNotFound):
         await queue.explain("nobody")
