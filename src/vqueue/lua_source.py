@@ -12,6 +12,7 @@ import re
 from importlib.resources import files
 
 _DIRECTIVE = re.compile(r"^--- @(include|lazy) (\w+)\n", re.MULTILINE)
+_WORD = re.compile(r"\w+")
 _COMMENT = re.compile(r"--\[\[.*?\]\]|--[^\n]*", re.DOTALL)
 #: A function at the top of a file: on one line, or to the first ``end`` at a line's start.
 _FUNCTION = re.compile(
@@ -24,19 +25,20 @@ _CONSTANTS = re.compile(r"^local [A-Z_]+(?:, [A-Z_]+)* = [^\n{]*\n", re.MULTILIN
 
 def script_text(name: str) -> str:
     """Return lua/<name>.lua as it is sent to Redis; an unknown name raises FileNotFoundError."""
-    text = _read(f"{name}.lua")
-    parts: list[tuple[str, str, str]] = []  # kind, name, text, in their order
-    head, *rest = _DIRECTIVE.split(text)
-    for kind, include, following in zip(rest[::3], rest[1::3], rest[2::3], strict=True):
-        parts.append((kind, include, _read(f"include/{include}.lua")))
-        body = following
+    head, *parts = _DIRECTIVE.split(_read(f"{name}.lua"))
     if not parts:
         return head
-    merged = body
+    merged = parts[-1]  # what follows the last directive
+    used = _words(merged)
     # from the last include to the first: each can be used by what comes after it
-    for kind, include, content in reversed(parts):
-        content = _without_unused(_COMMENT.sub("", content), merged)
-        merged = _made_when_needed(include, content, merged) if kind == "lazy" else content + merged
+    for kind, include in reversed(list(zip(parts[::3], parts[1::3], strict=True))):
+        content = _COMMENT.sub("", _read(f"include/{include}.lua"))
+        content = _without_unused(content, used)
+        if kind == "lazy":
+            merged = _made_when_needed(include, content, used, merged)
+        else:
+            merged = content + merged
+        used |= _words(content)
     return head + merged
 
 
@@ -44,33 +46,30 @@ def _read(path: str) -> str:
     return (files("vqueue") / "lua").joinpath(path).read_text(encoding="utf-8")
 
 
-def _names(content: str) -> list[str]:
-    return [one_line or many for one_line, many in _FUNCTION.findall(content)]
+def _words(text: str) -> set[str]:
+    return set(_WORD.findall(text))
 
 
-def _uses(name: str, text: str) -> bool:
-    return re.search(rf"\b{name}\b", text) is not None
-
-
-def _without_unused(content: str, following: str) -> str:
+def _without_unused(content: str, used: set[str]) -> str:
     """Leave functions out that neither the rest of the include nor what follows refers to."""
-    while True:
-        for found in _FUNCTION.finditer(content):
-            rest = content[: found.start()] + content[found.end() :]
-            if not _uses(found[1] or found[2], rest + following):
-                content = rest
-                break
-        else:
-            return content
+    functions = {found[1] or found[2]: found for found in _FUNCTION.finditer(content)}
+    wanted = used | _words(_FUNCTION.sub("", content))
+    kept: set[str] = set()
+    while reached := functions.keys() & wanted - kept:
+        kept |= reached
+        for name in reached:
+            wanted |= _words(functions[name][0])
+    return _FUNCTION.sub(lambda found: found[0] if (found[1] or found[2]) in kept else "", content)
 
 
-def _made_when_needed(include: str, content: str, following: str) -> str:
+def _made_when_needed(include: str, content: str, used: set[str], following: str) -> str:
     """Wrap an include into a function, and have each call from outside run that first."""
-    exported = [name for name in _names(content) if _uses(name, following)]
+    names = [one_line or many for one_line, many in _FUNCTION.findall(content)]
+    exported = [name for name in names if name in used]
     if not exported:
         return following
-    for name in exported:
-        following = re.sub(rf"(?<![\w.:]){name}\(", f"lazy_{include}().{name}(", following)
+    calls = re.compile(rf"(?<![\w.:])({'|'.join(exported)})\(")
+    following = calls.sub(rf"lazy_{include}().\1(", following)
     constants = "".join(_CONSTANTS.findall(content))
     content = _CONSTANTS.sub("", content)
     table = ", ".join(f"{name} = {name}" for name in exported)

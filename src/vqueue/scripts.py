@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from functools import cache
-from importlib.metadata import version
+from importlib.metadata import PackageNotFoundError, version
 from typing import Any, NamedTuple
 
 from vqueue.clean_scripts import CleanScripts
@@ -58,7 +58,10 @@ class Snapshots(NamedTuple):
 @cache
 def library_version() -> str:
     """Return the version of this library as it is installed."""
-    return version("vqueue")
+    try:
+        return version("vqueue")
+    except PackageNotFoundError:
+        return "0+source"  # on the path, and not installed
 
 
 def _taken(now_ms: int, told: list[bytes], due_ms: int) -> Taken:
