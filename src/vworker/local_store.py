@@ -92,3 +92,5 @@ def _place(path: Path, target: Path) -> None:
             raise
         shutil.copyfile(path, new)
     new.replace(target)
+    # POSIX lets a rename do nothing when both names are the same file already.
+    new.unlink(missing_ok=True)
