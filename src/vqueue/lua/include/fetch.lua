@@ -75,20 +75,22 @@ local function express_lane(consumer, count, max_score, jobs)
   deliver(express, 'x', consumer, count, jobs)
 end
 
--- a job of each group in turn
+-- A job of each group in turn. A turn costs as much as several plain jobs.
+local TURNS_MAX = 100
 local function group_lane(consumer, count, jobs)
   local entered = 0
-  for _ = 1, count do
+  for _ = 1, math.min(count, TURNS_MAX) do
     local gid, id = next_in_turn()
     if not gid then break end
     local job = id and load_job(id)
     if job and job[1] == 'g' .. gid then
       local token = 'x' .. redis.call('XADD', express, mint(), 'j', id)
       move(id, job, token)
-      begin_turn(gid, token)
+      look_at_group(gid, begin_turn(gid, token))
       entered = entered + 1
+    else
+      look_at_group(gid)
     end
-    look_at_group(gid, true)
   end
   if entered > 0 then deliver(express, 'x', consumer, entered, jobs) end
 end
@@ -137,6 +139,7 @@ local function fetch(consumer, asked, lease, own_max, own_ms)
     if is_gated then count_taken(#jobs / TOLD) end
     -- where a limit was reached there is nobody who could take more
     if want == asked and #jobs == want * TOLD and work_remains(jobs) then arm() end
+    if has_groups and #jobs >= TURNS_MAX * TOLD and #jobs < want * TOLD then arm() end
   end
   local next_due = redis.call('ZRANGE', delayed, 0, 0, 'WITHSCORES')
   local due = next_due[1] and math.floor(tonumber(next_due[2]) / 4096)

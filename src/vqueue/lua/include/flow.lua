@@ -124,27 +124,39 @@ local function fail_parent(id, job, child)
   heard.rules[rule] = true
 end
 
+local PART_OF = {completed = ':vals', ignore = ':ign', continue = ':ign', fail = ':bad'}
+
+-- A parent keeps what it needs of a child that has ended; what follows is decided when it has
+-- heard of all its children.
 local function hear(parent, child, kind, value)
   local id = string.match(parent, ':(.+)$')
-  local job = load_job(id)
-  if not job then return end
-  local deps = deps_key(id)
-  if kind ~= 'parked' and redis.call('SREM', deps, child) == 0 then return end
-  if kind == 'completed' then
-    redis.call('HSET', jobs_prefix .. id .. ':vals', child, value)
-  elseif kind == 'ignore' or kind == 'continue' then
-    redis.call('HSET', jobs_prefix .. id .. ':ign', child, value)
-  elseif kind == 'fail' then
-    redis.call('HSET', jobs_prefix .. id .. ':bad', child, value)
-  elseif kind == 'parked' then
-    child = failed_child(id)
-    if child then kind = 'fail' end
+  local account = heard.accounts[id]
+  if account == nil then
+    account = {job = load_job(id)}
+    heard.accounts[id] = account
+    if account.job then table.insert(heard.parents, id) end
   end
+  if not account.job then return end
+  if kind == 'parked' then
+    account.failed_with = account.failed_with or failed_child(id)
+    return
+  end
+  if redis.call('SREM', deps_key(id), child) == 0 then return end
+  local part = PART_OF[kind]
+  if part then redis.call('HSET', job_key(id) .. part, child, value) end
+  if kind == 'fail' then account.failed_with = account.failed_with or child end
+  if kind == 'continue' then account.goes_on = true end
+end
+
+local function judge_parent(id, account)
+  local job = account.job
   local place = job[1]
-  if kind == 'fail' then
+  if account.failed_with then
     local is_held = entry_of(place) and consumer_of(place)
-    if place ~= 'c' and place ~= 'f' and not is_held then fail_parent(id, job, child) end
-  elseif place == 'w' and (kind == 'continue' or redis.call('SCARD', deps) == 0) then
+    if place ~= 'c' and place ~= 'f' and not is_held then
+      fail_parent(id, job, account.failed_with)
+    end
+  elseif place == 'w' and (account.goes_on or redis.call('SCARD', deps_key(id)) == 0) then
     free(id, job)
   end
 end
@@ -162,8 +174,9 @@ local function tell_parents(afterwards)
     notices, told = others, told + #mine
     enter_queue_of(mine[1][1])
     reserve(2 * #mine + 8)
-    heard = {failed = {}, waiting = {}, delayed = {}, rules = {}}
+    heard = {failed = {}, waiting = {}, delayed = {}, rules = {}, accounts = {}, parents = {}}
     for _, notice in ipairs(mine) do hear(unpack(notice)) end
+    for _, id in ipairs(heard.parents) do judge_parent(id, heard.accounts[id]) end
     for rule in pairs(heard.rules) do evict(failed, rule) end
     emit('failed', heard.failed)
     emit('waiting', heard.waiting)

@@ -46,9 +46,9 @@ local function held_for(gid, group)
   return is_full and math.max(1, redis.call('PTTL', window_key(gid))) or 0
 end
 
--- Put a group where it belongs: into the ring, to rest, or into neither. With `rotate` it has
--- had its turn. Returns whether a job of it may be taken.
-local function look_at_group(gid, rotate)
+-- Put a group where it belongs: into the ring, to rest, or into neither. Returns whether a job
+-- of it may be taken. One that has just had its turn comes with its settings.
+local function look_at_group(gid, served)
   local ring, resting = prefix .. 'ring', prefix .. 'resting'
   local length = redis.call('ZCARD', line_key(gid))
   if length == 0 then
@@ -56,7 +56,7 @@ local function look_at_group(gid, rotate)
   else
     redis.call('ZADD', prefix .. 'groups', length, gid)
   end
-  local group = settings_of(gid)
+  local group = served or settings_of(gid)
   if length == 0 or group.is_paused or group.active >= group.concurrency then
     redis.call('ZREM', ring, gid)
     redis.call('ZREM', resting, gid)
@@ -68,8 +68,8 @@ local function look_at_group(gid, rotate)
     redis.call('ZADD', resting, now + wait, gid)
     return false
   end
-  redis.call('ZREM', resting, gid)
-  if rotate or not redis.call('ZSCORE', ring, gid) then
+  if not served then redis.call('ZREM', resting, gid) end
+  if served or not redis.call('ZSCORE', ring, gid) then
     redis.call('ZADD', ring, redis.call('HINCRBY', meta, 'turn', 1), gid)
   end
   return true
@@ -98,14 +98,15 @@ local function next_in_turn()
   return gid, id
 end
 
--- A job of the group was taken under this token.
+-- A job of the group was taken under this token. Returns the group's settings.
 local function begin_turn(gid, token)
   redis.call('HSET', prefix .. 'turns', token, gid)
   redis.call('HINCRBY', group_key(gid), 'active', 1)
-  local ms = settings_of(gid).ms
-  if ms and redis.call('INCR', window_key(gid)) == 1 then
-    redis.call('PEXPIRE', window_key(gid), ms)
+  local group = settings_of(gid)
+  if group.ms and redis.call('INCR', window_key(gid)) == 1 then
+    redis.call('PEXPIRE', window_key(gid), group.ms)
   end
+  return group
 end
 
 -- Activations have ended. Returns whether a job of their groups may be taken now.
