@@ -127,7 +127,7 @@ class LeaseKeeper:
                 self._attention.clear()
                 await self._renew(scripts)
                 await self._say(scripts)
-                shortest = min(self._own.copy().values(), default=self._lease)
+                shortest = self._shortest()
                 with contextlib.suppress(TimeoutError):
                     await asyncio.wait_for(
                         self._attention.wait(), min(shortest / 3, self._lease / 3, 1.0)
@@ -140,8 +140,9 @@ class LeaseKeeper:
         if self._owner is None:
             return
         try:
-            await self._presence.say(scripts, self._owner)
-        except QueueUnavailable as error:
+            async with asyncio.timeout(self._patience()):
+                await self._presence.say(scripts, self._owner)
+        except (QueueUnavailable, TimeoutError) as error:
             logger.debug("worker %s was not heard: %s", self._consumer, error)
         except Exception:
             # a duty's loop edge: nothing hangs on it
@@ -161,6 +162,14 @@ class LeaseKeeper:
             ]
         )
 
+    def _shortest(self) -> float:
+        """Return the shortest lease in seconds."""
+        return min([self._lease, *self._own.copy().values()])
+
+    def _patience(self) -> float:
+        """Return the seconds to wait for a reply: the shortest lease must not be overlooked."""
+        return min(5.0, max(0.05, self._shortest() * 0.2))
+
     def _by_lease(self) -> dict[float, list[bytes]]:
         """Return the held tokens by the seconds of their leases."""
         own = self._own.copy()
@@ -173,10 +182,11 @@ class LeaseKeeper:
         """Renew leases of the same length; False when there was no answer."""
         sent_at = time.monotonic()
         try:
-            beat = await scripts.heartbeat(
-                consumer=self._consumer, lease_ms=round(lease * 1000), tokens=batch
-            )
-        except QueueUnavailable as error:
+            async with asyncio.timeout(self._patience()):
+                beat = await scripts.heartbeat(
+                    consumer=self._consumer, lease_ms=round(lease * 1000), tokens=batch
+                )
+        except (QueueUnavailable, TimeoutError) as error:
             logger.warning("heartbeat of %d jobs got no answer: %s", len(batch), error)
             return False
         except Exception:

@@ -5,6 +5,7 @@ import asyncio
 import pytest
 
 from tests.support.driver import Driver
+from tests.support.relay import relay_to
 from tests.support.waiting import until
 from tests.support.workers import HeldHandler, ended
 from vqueue import InvalidOption, Job, JobOptions, Queue, Worker
@@ -97,6 +98,25 @@ async def test_a_job_with_a_shorter_lease_is_judged_by_its_own(
     job = await queue.get_job(added.id)
     assert job is not None
     assert (job.state, job.stalled_count) == ("waiting", 1)
+
+
+async def test_a_worker_cut_off_gives_up_a_job_by_the_jobs_own_lease(
+    queue: Queue, redis_url: str, queue_name: str
+) -> None:
+    handler = HeldHandler()
+    await queue.add("task", lock_duration=0.4)
+    async with relay_to(redis_url) as relay:
+        url = relay.url.replace("http", "redis")
+        worker = Worker(queue_name, handler, url, lock_duration=60)
+        running = asyncio.create_task(worker.run())
+        await handler.running(1)
+        await until(lambda: bool(worker._lease._granted), what="the job's lease to be granted")
+        relay.replies_pass.clear()
+        # by the worker's own lease that would be in 48 seconds
+        await until(lambda: bool(handler.cancelled), what="the handler to be cancelled")
+        relay.replies_pass.set()
+        await worker.close(0)
+        await running
 
 
 async def test_a_job_with_a_longer_lease_keeps_it(
