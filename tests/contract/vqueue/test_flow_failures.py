@@ -138,3 +138,17 @@ async def test_a_child_that_is_retried_while_its_parent_waits_is_waited_for_agai
     await complete(driver, "one", "two")
     assert await driver.state("parent") == "waiting"
     assert await queue.get_ignored_children_failures("parent") == {}
+
+
+async def test_a_child_that_is_retried_after_its_parent_has_started_counts_no_more(
+    driver: Driver, queue: Queue
+) -> None:
+    await queue.add_flow(node("parent", node("one", **IGNORE)))
+    await fail(driver, "one")
+    parent = await driver.take_one()
+    await queue.retry("one")
+    await complete(driver, "one")
+    assert await queue.get_children_values("parent") == {}
+    assert await queue.get_ignored_children_failures("parent") == {f"{queue.name}:one": "broken"}
+    await driver.finish(settle(parent))
+    assert await driver.state("parent") == "completed"
