@@ -111,17 +111,17 @@ async def test_a_paused_worker_waits_for_its_jobs_and_another_goes_on(
 
 
 async def test_an_idle_worker_that_is_paused_gives_its_wake_up_on(
-    queue: Queue, driver: Driver, redis_url: str, queue_name: str
+    queue: Queue, redis_url: str, queue_name: str
 ) -> None:
-    async with Worker(queue_name, HeldHandler(), redis_url) as worker:
+    held, other = HeldHandler(), HeldHandler()
+    other.let_go.set()
+    async with Worker(queue_name, held, redis_url) as worker:
         await until(lambda: worker._wake_key.is_slept_on, what="the worker to sleep")
         await worker.pause(wait_for_active=False)
-
-        async def is_armed() -> bool:
-            armed = await driver.redis("ZRANGE", driver.keys.wake, 0, -1)
-            return bool(armed == [b"0"])
-
-        await until(is_armed, what="a wake-up for another worker")
+        added = await queue.add("task")
+        async with Worker(queue_name, other, redis_url):
+            await ended(queue, added.id)
+        assert held.started == []
 
 
 async def test_a_paused_worker_closes(queue: Queue, redis_url: str, queue_name: str) -> None:
