@@ -9,7 +9,7 @@ that a user wrote gets into it.
 from __future__ import annotations
 
 from vworker.media.encoding import Encoding, SegmentType
-from vworker.media.filters import filter_graph, later_pictures_graph, sounds_graph
+from vworker.media.filters import filter_graphs, later_pictures_graph, sounds_graph
 from vworker.media.loudness import Loudness
 from vworker.media.plan import (
     OUTPUT_NAME,
@@ -27,8 +27,10 @@ from vworker.media.settings import MediaSettings
 def command_line(
     plan: EncodePlan, settings: MediaSettings, loudness: tuple[Loudness | None, ...] = ()
 ) -> list[str]:
-    """Return the encode of a whole video. `loudness` as for `filter_graph`."""
-    argv = [*_reading(settings), "-filter_complex", filter_graph(plan, loudness)]
+    """Return the encode of a whole video. `loudness` as for `filter_graphs`."""
+    argv = _reading(settings)
+    for graph in filter_graphs(plan, loudness):
+        argv += ["-filter_complex", graph]
     argv += _maps("v", len(plan.rungs)) + _maps("a", len(plan.sounds))
     argv += [*_NOTHING_OF_THE_SOURCE, *_pictures(plan, settings)]
     if plan.sounds:
@@ -182,7 +184,7 @@ def _scrub_output(plan: EncodePlan) -> list[str]:
 
 
 def _end_with_pictures() -> list[str]:
-    """End the sounds with the pictures: they have no end of their own (see `filter_graph`).
+    """End the sounds with the pictures: they have no end of their own (see `filter_graphs`).
 
     Every frame of the second that may wait for a late sound lies in memory unpacked: 190 MB in
     1080p at 60 fps. FFmpeg's own ten seconds would be ten times that.

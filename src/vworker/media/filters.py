@@ -18,8 +18,11 @@ _MATRICES = {"bt709", "fcc", "bt470bg", "smpte170m", "smpte240m", "bt2020nc"}
 _TAGS = "setparams=range=tv:color_primaries=bt709:color_trc=bt709:colorspace=bt709"
 
 
-def filter_graph(plan: EncodePlan, loudness: tuple[Loudness | None, ...] = ()) -> str:
-    """Return the graph: outputs [v0], [v1] … are the rungs, [a0], [a1] … the sounds.
+def filter_graphs(plan: EncodePlan, loudness: tuple[Loudness | None, ...] = ()) -> list[str]:
+    """Return the graphs: outputs [v0], [v1] … are the rungs, [a0], [a1] … the sounds.
+
+    The pictures have one and each sound has one, since FFmpeg makes a graph anew when one of its
+    inputs changes: a sound whose channels change in the middle would cost pictures.
 
     Output [scrub] has the smallest rung's picture of every full second.
 
@@ -27,8 +30,8 @@ def filter_graph(plan: EncodePlan, loudness: tuple[Loudness | None, ...] = ()) -
     FFmpeg turns the picture by the file's rotation before the graph. The first scaling squares
     the pixels and holds the size when the source changes its own in the middle.
     """
-    graph = [*_rungs(plan, f"0:{plan.info.video.index}", _head(plan)), *_scrub(plan)]
-    return ";".join([*graph, *_sounds(plan, loudness)])
+    pictures = [*_rungs(plan, f"0:{plan.info.video.index}", _head(plan)), *_scrub(plan)]
+    return [";".join(pictures), *_sounds(plan, loudness)]
 
 
 def later_pictures_graph(plan: EncodePlan, skipped: int) -> str:

@@ -111,5 +111,5 @@ def _lives(pid: int) -> bool:
     """Whether the process runs; one that nobody has waited for yet does not."""
     try:
         return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0] != "Z"
-    except FileNotFoundError:
+    except (FileNotFoundError, ProcessLookupError):  # it ended before the read, or during it
         return False

@@ -5,6 +5,7 @@ from tests.support.plans import INFO, PLAN, planned
 from vworker.media.command_line import command_line
 from vworker.media.encoding import Encoding, SegmentType
 from vworker.media.plan import MAX_SOUNDS
+from vworker.media.filters import filter_graphs
 from vworker.media.settings import MediaSettings
 from vworker.media.source import AudioStream, SubtitleStream
 
@@ -17,7 +18,8 @@ def option(argv: list[str], name: str) -> str:
 
 def test_the_whole_command_line() -> None:
     argv = command_line(PLAN, SETTINGS)
-    argv[argv.index("-filter_complex") + 1] = "GRAPH"
+    for graph in filter_graphs(PLAN):
+        argv[argv.index(graph)] = "GRAPH"
     stream_map = argv.index("-var_stream_map") + 1
     assert (
         argv[stream_map] == "v:0,agroup:a,name:480p v:1,agroup:a,name:360p a:0,agroup:a,name:audio"
@@ -29,7 +31,8 @@ def test_the_whole_command_line() -> None:
         " -format_whitelist mov,mp4,m4a,3gp,3g2,mj2,matroska,webm,avi,mpegts,mpeg,flv,asf,ogg,mxf,"
         "gif,h264,hevc"
         " -max_pixels 35651584 -max_streams 64 -i file:source.bin"
-        " -filter_complex GRAPH -map [v0] -map [v1] -map [a0] -map_metadata -1 -map_chapters -1"
+        " -filter_complex GRAPH -filter_complex GRAPH"
+        " -map [v0] -map [v1] -map [a0] -map_metadata -1 -map_chapters -1"
         " -c:v libx264 -preset veryfast -profile:v high -crf 23 -flags +cgop"
         " -maxrate:v:0 1400000 -bufsize:v:0 2100000 -maxrate:v:1 800000 -bufsize:v:1 1200000"
         " -force_key_frames expr:gte(t,n_forced*2) -sc_threshold 0"

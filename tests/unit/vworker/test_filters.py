@@ -5,7 +5,7 @@ import pytest
 
 from tests.support.plans import INFO, PLAN, planned
 from vworker.media.encoding import Encoding
-from vworker.media.filters import filter_graph
+from vworker.media.filters import filter_graphs
 from vworker.media.loudness import Loudness
 from vworker.media.source import Colour, SourceInfo, Transfer
 
@@ -18,11 +18,11 @@ def with_video(**change: object) -> SourceInfo:
 
 def picture(info: SourceInfo) -> str:
     """The steps of the largest rung."""
-    return filter_graph(planned(info)).partition(";")[0]
+    return filter_graphs(planned(info))[0].partition(";")[0]
 
 
 def test_the_whole_graph() -> None:
-    assert filter_graph(PLAN).split(";") == [
+    assert ";".join(filter_graphs(PLAN)).split(";") == [
         "[0:1]fps=25/1,scale=854:480:flags=lanczos:out_color_matrix=bt709:out_range=tv,setsar=1,"
         f"format=yuv420p,{TAGGED},split=2[v0][s0]",
         "[s0]scale=640:360:flags=lanczos,setsar=1,split=2[v1][s1]",
@@ -32,7 +32,7 @@ def test_the_whole_graph() -> None:
 
 
 def test_a_single_rung_is_split_for_scrubbing_only() -> None:
-    graph = filter_graph(planned(with_video(width=320, height=240)))
+    graph = ";".join(filter_graphs(planned(with_video(width=320, height=240))))
     assert graph.count("split=") == 1
     assert ",split=2[v0][s0];[s0]fps=1:round=up[scrub]" in graph
 
@@ -100,7 +100,7 @@ def test_late_streams_are_filled_up_from_zero() -> None:
     late = replace(
         with_video(start_s=1.5), sounds=tuple(replace(s, start_s=2.0) for s in INFO.sounds)
     )
-    graph = filter_graph(planned(late))
+    graph = ";".join(filter_graphs(planned(late)))
     assert "fps=25/1:start_time=0," in graph
     assert "aresample=async=1:first_pts=0,apad[a0]" in graph
 
@@ -109,7 +109,7 @@ def test_measured_loudness_is_brought_to_the_target() -> None:
     level = Loudness(
         integrated_lufs=-30.5, true_peak_dbtp=-12.0, range_lu=4.0, threshold_lufs=-41.0
     )
-    graph = filter_graph(planned(INFO, Encoding(loudness_lufs=-16.0)), (level,))
+    graph = ";".join(filter_graphs(planned(INFO, Encoding(loudness_lufs=-16.0)), (level,)))
     assert (
         "loudnorm=I=-16.0:TP=-1.5:LRA=20:linear=true:measured_I=-30.5:measured_TP=-12.0"
         ":measured_LRA=4.0:measured_thresh=-41.0,aresample=48000,apad" in graph
