@@ -21,8 +21,8 @@ _TAGS = "setparams=range=tv:color_primaries=bt709:color_trc=bt709:colorspace=bt7
 def filter_graphs(plan: EncodePlan, loudness: tuple[Loudness | None, ...] = ()) -> list[str]:
     """Return the graphs: outputs [v0], [v1] … are the rungs, [a0], [a1] … the sounds.
 
-    The pictures have one and each sound has one, since FFmpeg makes a graph anew when one of its
-    inputs changes: a sound whose channels change in the middle would cost pictures.
+    Two graphs, since FFmpeg makes a graph anew when one of its inputs changes: where a sound's
+    channels change in the middle, the pictures for scrubbing, one a second, would not survive it.
 
     Output [scrub] has the smallest rung's picture of every full second.
 
@@ -30,8 +30,9 @@ def filter_graphs(plan: EncodePlan, loudness: tuple[Loudness | None, ...] = ()) 
     FFmpeg turns the picture by the file's rotation before the graph. The first scaling squares
     the pixels and holds the size when the source changes its own in the middle.
     """
-    pictures = [*_rungs(plan, f"0:{plan.info.video.index}", _head(plan)), *_scrub(plan)]
-    return [";".join(pictures), *_sounds(plan, loudness)]
+    feed = f"0:{plan.info.video.index}"
+    graph = [*_rungs(plan, feed, _head(plan)), *_sounds(plan, loudness)]
+    return [";".join(graph), f"[{feed}]{','.join([*_at_rate(plan), *_each_second(plan)])}[scrub]"]
 
 
 def later_pictures_graph(plan: EncodePlan, skipped: int) -> str:
@@ -42,13 +43,11 @@ def later_pictures_graph(plan: EncodePlan, skipped: int) -> str:
     """
     common = f"[0:{plan.info.video.index}]{','.join([*_at_rate(plan), 'split=2'])}[late][all]"
     late = [f"trim=start_frame={skipped}", "setpts=PTS-STARTPTS", *_sized(plan, plan.rungs[0])]
-    seconds = ["fps=1:round=up", *_sized(plan, plan.rungs[-1])]
     return ";".join(
         [
             common,
             *_rungs(plan, "late", late),
-            f"[s{len(plan.rungs) - 1}]nullsink",
-            f"[all]{','.join(seconds)}[scrub]",
+            f"[all]{','.join(_each_second(plan))}[scrub]",
         ]
     )
 
@@ -59,19 +58,22 @@ def sounds_graph(plan: EncodePlan, loudness: tuple[Loudness | None, ...], end_s:
 
 
 def _rungs(plan: EncodePlan, feed: str, steps: list[str]) -> list[str]:
-    """Return the cascade: [v0] and on, and what the smallest one leaves over for others."""
+    """Return the cascade: [v0] and on, each made of the one before it."""
     chains = []
     for number, rung in enumerate(plan.rungs):
         if number:
             steps = [f"scale={rung.width}:{rung.height}:flags=lanczos", "setsar=1"]
-        chains.append(f"[{feed}]{','.join([*steps, 'split=2'])}[v{number}][s{number}]")
+        if number == len(plan.rungs) - 1:
+            chains.append(f"[{feed}]{','.join(steps)}[v{number}]")
+        else:
+            chains.append(f"[{feed}]{','.join([*steps, 'split=2'])}[v{number}][s{number}]")
         feed = f"s{number}"
     return chains
 
 
-def _scrub(plan: EncodePlan) -> list[str]:
+def _each_second(plan: EncodePlan) -> list[str]:
     # Rounded up: the picture that is on show when the second begins, and never none.
-    return [f"[s{len(plan.rungs) - 1}]fps=1:round=up[scrub]"]
+    return ["fps=1:round=up", *_sized(plan, plan.rungs[-1])]
 
 
 def _sounds(plan: EncodePlan, loudness: tuple[Loudness | None, ...], *last: str) -> list[str]:

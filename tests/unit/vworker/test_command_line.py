@@ -4,8 +4,8 @@ from pathlib import Path
 from tests.support.plans import INFO, PLAN, planned
 from vworker.media.command_line import command_line
 from vworker.media.encoding import Encoding, SegmentType
-from vworker.media.plan import MAX_SOUNDS
 from vworker.media.filters import filter_graphs
+from vworker.media.plan import MAX_SOUNDS
 from vworker.media.settings import MediaSettings
 from vworker.media.source import AudioStream, SubtitleStream
 
