@@ -22,8 +22,10 @@ Crash    records are written last: what broke off is added by a repeat, which an
 --- @include clock
 --- @include events
 --- @include record
+--- @lazy moving
 --- @lazy groups
 --- @include lanes
+--- @lazy pushing
 --- @lazy standing
 --- @include retention
 --- @lazy enter

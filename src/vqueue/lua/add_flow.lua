@@ -23,8 +23,10 @@ Crash    a repeat with the same ids adds what is missing, and counts no child tw
 --- @include clock
 --- @include events
 --- @include record
+--- @include moving
 --- @lazy groups
 --- @include lanes
+--- @include pushing
 --- @include standing
 --- @include retention
 --- @include flow

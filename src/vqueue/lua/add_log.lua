@@ -9,6 +9,7 @@ Errors   OOM  the server is full: refused before the first write
 Cost     O(1)          Crash  a repeat adds the line again ]]
 --- @include keys
 --- @include record
+--- @include moving
 
 local id, keep, line = ARGV[1], tonumber(ARGV[2]), ARGV[3]
 if not record_of(id) then return nil end

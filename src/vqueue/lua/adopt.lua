@@ -13,8 +13,10 @@ Crash    a repeat returns the same jobs ]]
 --- @include clock
 --- @include events
 --- @include record
+--- @include moving
 --- @lazy groups
 --- @include lanes
+--- @include pushing
 --- @lazy gate
 --- @include standing
 --- @include schedules

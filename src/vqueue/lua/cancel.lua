@@ -10,8 +10,10 @@ Cost     O(log n)          Crash  a repeat answers what has become of it ]]
 --- @include clock
 --- @include events
 --- @include record
+--- @include moving
 --- @lazy groups
 --- @include lanes
+--- @include pushing
 --- @include standing
 --- @include retention
 --- @include gate

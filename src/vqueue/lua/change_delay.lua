@@ -9,8 +9,10 @@ Cost     O(log n)          Crash  a repeat counts the delay from its own moment 
 --- @include clock
 --- @include events
 --- @include record
+--- @include moving
 --- @lazy groups
 --- @include lanes
+--- @include pushing
 --- @include standing
 
 local id, delay = ARGV[1], tonumber(ARGV[2])

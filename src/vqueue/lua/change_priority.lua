@@ -11,8 +11,10 @@ Cost     O(log n)          Crash  a repeat places the job again ]]
 --- @include clock
 --- @include events
 --- @include record
+--- @include moving
 --- @lazy groups
 --- @include lanes
+--- @include pushing
 --- @include standing
 
 local id, priority, lifo = ARGV[1], tonumber(ARGV[2]), ARGV[3] == '1'

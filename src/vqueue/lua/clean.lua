@@ -15,8 +15,10 @@ Crash    what is gone is gone; a repeat goes on with what is still there ]]
 --- @include clock
 --- @include events
 --- @include record
+--- @include moving
 --- @lazy groups
 --- @include lanes
+--- @include pushing
 --- @include standing
 --- @include retention
 --- @include flow

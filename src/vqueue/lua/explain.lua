@@ -12,6 +12,7 @@ Returns  {now (ms), place (first line of the record, '' for an unknown job), ms 
 Cost     O(log n + w), w consumers, and the counted jobs          Crash  reads only ]]
 --- @include keys
 --- @include record
+--- @include moving
 
 local job_id = ARGV[1]
 local COUNTED, LINE_END = 1000, 4294967296

@@ -27,8 +27,10 @@ Crash    records are written first, entries are acknowledged last: a script that
 --- @include clock
 --- @include events
 --- @include record
+--- @lazy moving
 --- @lazy groups
 --- @include lanes
+--- @lazy pushing
 --- @lazy standing
 --- @include retention
 --- @lazy gate

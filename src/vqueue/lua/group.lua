@@ -8,6 +8,7 @@ Cost     O(k log n)          Crash  reads only ]]
 --- @include keys
 --- @include clock
 --- @include record
+--- @include moving
 --- @lazy groups
 
 local told = {}

@@ -11,8 +11,10 @@ take the entry back from its new holder. ]]
 --- @include keys
 --- @include clock
 --- @include record
+--- @include moving
 --- @lazy groups
 --- @include lanes
+--- @include pushing
 --- @include cancel
 
 local consumer, lease = ARGV[1], tonumber(ARGV[2])

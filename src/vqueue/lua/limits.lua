@@ -8,8 +8,10 @@ Cost     O(1)          Crash  reads only ]]
 --- @include keys
 --- @include clock
 --- @include record
+--- @include moving
 --- @lazy groups
 --- @include lanes
+--- @include pushing
 --- @include gate
 
 local max_jobs = tonumber(ARGV[1])

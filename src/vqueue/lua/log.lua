@@ -11,8 +11,10 @@ Cost     O(k)          Crash  a repeated number of the same activation is not ad
 --- @include clock
 --- @include events
 --- @include record
+--- @include moving
 --- @lazy groups
 --- @include lanes
+--- @include pushing
 
 local consumer, keep = ARGV[1], tonumber(ARGV[2])
 local statuses, rejected = {}, 0

@@ -12,6 +12,7 @@ Cost     O(log n + limit), plus the jobs that ended in the same millisecond as o
 Crash    reads only ]]
 --- @include keys
 --- @include record
+--- @include moving
 --- @include events
 --- @include standing
 --- @include pages

@@ -9,8 +9,10 @@ Cost     O(1)          Crash  a repeat answers 0 ]]
 --- @include clock
 --- @include events
 --- @include record
+--- @include moving
 --- @lazy groups
 --- @include lanes
+--- @include pushing
 --- @include gate
 
 local paused = ARGV[1] == '1'

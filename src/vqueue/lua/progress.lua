@@ -9,8 +9,10 @@ Cost     O(k)          Crash  the last value wins; a repeat adds another event ]
 --- @include clock
 --- @include events
 --- @include record
+--- @include moving
 --- @lazy groups
 --- @include lanes
+--- @include pushing
 
 local consumer = ARGV[1]
 reserve(4)

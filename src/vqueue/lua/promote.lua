@@ -11,8 +11,10 @@ Crash    a job leaves `delayed` last; a repeat promotes what is still there ]]
 --- @include clock
 --- @include events
 --- @include record
+--- @include moving
 --- @lazy groups
 --- @include lanes
+--- @include pushing
 --- @include standing
 
 local most, id = tonumber(ARGV[1]), ARGV[2]

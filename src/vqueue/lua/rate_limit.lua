@@ -7,8 +7,10 @@ Cost     O(1)          Crash  a repeat holds from its own time on ]]
 --- @include keys
 --- @include clock
 --- @include record
+--- @include moving
 --- @lazy groups
 --- @include lanes
+--- @include pushing
 --- @include gate
 
 local hold = tonumber(ARGV[1])

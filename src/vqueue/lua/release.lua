@@ -11,8 +11,10 @@ Cost     O(k log n)          Crash  a repeat answers 2 ]]
 --- @include clock
 --- @include events
 --- @include record
+--- @include moving
 --- @lazy groups
 --- @include lanes
+--- @include pushing
 --- @include standing
 --- @include retention
 --- @include gate

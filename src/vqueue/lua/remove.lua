@@ -12,8 +12,10 @@ Leaves no tombstone: whoever removes a job by hand may add its id again at once.
 --- @include clock
 --- @include events
 --- @include record
+--- @include moving
 --- @lazy groups
 --- @include lanes
+--- @include pushing
 --- @include standing
 --- @include retention
 --- @include flow

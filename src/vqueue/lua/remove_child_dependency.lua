@@ -10,8 +10,10 @@ Cost     O(p log n), p parents          Crash  a repeat parts nothing more ]]
 --- @include clock
 --- @include events
 --- @include record
+--- @include moving
 --- @lazy groups
 --- @include lanes
+--- @include pushing
 --- @include retention
 --- @include standing
 --- @include flow

@@ -13,8 +13,10 @@ Crash    the new entry is written before the old one goes; the older one of two 
 --- @include clock
 --- @include events
 --- @include record
+--- @include moving
 --- @lazy groups
 --- @include lanes
+--- @include pushing
 
 local silent, SCAN = tonumber(ARGV[1]), 250
 reserve(2 * SCAN + 8)

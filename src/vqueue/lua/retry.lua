@@ -16,8 +16,10 @@ Crash    a job leaves its set last; a repeat retries what is still there ]]
 --- @include clock
 --- @include events
 --- @include record
+--- @include moving
 --- @lazy groups
 --- @include lanes
+--- @include pushing
 --- @include standing
 --- @include retention
 --- @include flow

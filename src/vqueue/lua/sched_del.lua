@@ -8,8 +8,10 @@ Cost     O(log n)          Crash  a repeat goes on ]]
 --- @include clock
 --- @include events
 --- @include record
+--- @include moving
 --- @lazy groups
 --- @include lanes
+--- @include pushing
 --- @include standing
 --- @include schedules
 

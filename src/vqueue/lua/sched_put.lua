@@ -22,8 +22,10 @@ Cost     O(log n)          Crash  a repeat changes nothing but what is late by t
 --- @include clock
 --- @include events
 --- @include record
+--- @include moving
 --- @lazy groups
 --- @include lanes
+--- @include pushing
 --- @include standing
 --- @include schedules
 

@@ -11,8 +11,10 @@ Cost     O(log n + slots)          Crash  a repeat answers 0 ]]
 --- @include clock
 --- @include events
 --- @include record
+--- @include moving
 --- @lazy groups
 --- @include lanes
+--- @include pushing
 --- @include standing
 --- @include schedules
 

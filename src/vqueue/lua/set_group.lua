@@ -11,8 +11,10 @@ Cost     O(log n), for all groups 250 at a time          Crash  a repeat sets th
 --- @include clock
 --- @include events
 --- @include record
+--- @include moving
 --- @lazy groups
 --- @include lanes
+--- @include pushing
 
 local gid, start = ARGV[1], tonumber(ARGV[2])
 reserve(0)

@@ -10,8 +10,10 @@ A lower limit ends no job: it holds as soon as enough of the active ones have en
 --- @include keys
 --- @include clock
 --- @include record
+--- @include moving
 --- @lazy groups
 --- @include lanes
+--- @include pushing
 --- @include gate
 
 reserve(0)

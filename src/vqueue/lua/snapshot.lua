@@ -10,6 +10,7 @@ Cost     O(k log n)          Crash  reads only
 Every later event has a larger id than the version. ]]
 --- @include keys
 --- @include record
+--- @include moving
 --- @include standing
 
 local version = redis.call('HMGET', meta, 'ms', 'seq')

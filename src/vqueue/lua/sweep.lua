@@ -13,8 +13,10 @@ Crash    the entry of a job is acknowledged last; a repeat finds it again ]]
 --- @include clock
 --- @include events
 --- @include record
+--- @include moving
 --- @lazy groups
 --- @include lanes
+--- @include pushing
 --- @include standing
 --- @include retention
 --- @include gate

@@ -10,7 +10,9 @@ Cost     O(k log n)          Crash  a repeat finds less ]]
 --- @include clock
 --- @include events
 --- @include record
+--- @include moving
 --- @include lanes
+--- @include pushing
 --- @include standing
 --- @include enter
 --- @include dedup

@@ -13,8 +13,10 @@ Crash    a lost reply leaves entries pending for this consumer: adopt.lua finds 
 --- @include clock
 --- @include events
 --- @include record
+--- @lazy moving
 --- @lazy groups
 --- @include lanes
+--- @lazy pushing
 --- @lazy gate
 --- @lazy standing
 --- @lazy schedules

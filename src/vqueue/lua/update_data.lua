@@ -13,8 +13,10 @@ The data of an active job go to its live hash: its record is written by its work
 --- @include clock
 --- @include events
 --- @include record
+--- @include moving
 --- @lazy groups
 --- @include lanes
+--- @include pushing
 --- @include standing
 
 local id, data, token, consumer = ARGV[1], ARGV[2], ARGV[3], ARGV[4]

@@ -6,10 +6,15 @@ local PROMOTE_MAX = 250
 -- ids that a fetch mints beside one per job that it hands out
 local FETCH_IDS = PROMOTE_MAX + FIRE_MAX + 8
 
+-- ms at which the next delayed job is due, nil when there is none
+local function next_due()
+  local first = redis.call('ZRANGE', delayed, 0, 0, 'WITHSCORES')
+  return first[1] and math.floor(tonumber(first[2]) / 4096)
+end
+
 local function promote_due()
   local due = redis.call('ZRANGE', delayed, '-inf', now * 4096 + 4095,
                          'BYSCORE', 'LIMIT', 0, PROMOTE_MAX)
-  if #due == 0 then return end
   local waiting = {}
   for _, id in ipairs(due) do
     local job = load_job(id)
@@ -96,8 +101,8 @@ local function group_lane(consumer, count, jobs)
 end
 
 -- whether a worker that filled its slots has left jobs in the line
-local function work_remains(jobs)
-  if redis.call('ZCARD', prioritized) > 0 then return true end
+local function work_remains(jobs, has_prioritized)
+  if has_prioritized and redis.call('ZCARD', prioritized) > 0 then return true end
   if has_groups and redis.call('ZCARD', prefix .. 'ring') > 0 then return true end
   local newest = redis.call('XREVRANGE', ready, '+', '-', 'COUNT', 1)[1]
   return newest and newest[1] ~= jobs[#jobs - TOLD + 1]
@@ -116,7 +121,11 @@ end
 -- limit.
 local function fetch(consumer, asked, lease, own_max, own_ms)
   know_lease(lease)
-  promote_due()
+  local due = next_due()
+  if due and due <= now then
+    promote_due()
+    due = next_due()
+  end
   if schedule_due and schedule_due <= now then fire_due() end
   local jobs = {}
   local want, opens_in = asked, nil
@@ -124,10 +133,11 @@ local function fetch(consumer, asked, lease, own_max, own_ms)
   if has_groups then rouse_groups() end
   if is_gated then want, opens_in = admitted(asked, own_max, own_ms) end
   if want > 0 then
-    express_lane(consumer, want, '(4294967296', jobs)
+    local has_prioritized = redis.call('ZCARD', prioritized) > 0
+    if has_prioritized then express_lane(consumer, want, '(4294967296', jobs) end
     local left = want - #jobs / TOLD
     if left > 0 then deliver(ready, '', consumer, left, jobs) end
-    express_lane(consumer, want - #jobs / TOLD, '+inf', jobs)
+    if has_prioritized then express_lane(consumer, want - #jobs / TOLD, '+inf', jobs) end
     if has_groups then group_lane(consumer, want - #jobs / TOLD, jobs) end
     shorten_lease(jobs, consumer, lease)
     local active = {}
@@ -138,11 +148,11 @@ local function fetch(consumer, asked, lease, own_max, own_ms)
     emit('active', active)
     if is_gated then count_taken(#jobs / TOLD) end
     -- where a limit was reached there is nobody who could take more
-    if want == asked and #jobs == want * TOLD and work_remains(jobs) then arm() end
+    if want == asked and #jobs == want * TOLD and work_remains(jobs, has_prioritized) then
+      arm()
+    end
     if has_groups and #jobs >= TURNS_MAX * TOLD and #jobs < want * TOLD then arm() end
   end
-  local next_due = redis.call('ZRANGE', delayed, 0, 0, 'WITHSCORES')
-  local due = next_due[1] and math.floor(tonumber(next_due[2]) / 4096)
   if schedule_due and schedule_due < (due or math.huge) then due = schedule_due end
   local rested = has_groups and next_rest()
   if rested and rested < (due or math.huge) then due = rested end
