@@ -242,7 +242,8 @@ class Client:
 
     async def _connect(self) -> _Wire:
         if self._closed:
-            raise ConnectionError("the client is closed")
+            # no error of the driver's: those are waited out, and this does not pass
+            raise RuntimeError("this object is closed: make a new one")
         connection = self._connection_class(**self._settings)
         task = asyncio.current_task()
         asked_before = task.cancelling() if task else 0

@@ -6,6 +6,7 @@ import pytest
 import redis.asyncio
 
 from tests.support.lossy import lossy_redis
+from vqueue import Queue
 from vqueue.connection import is_transient, open_client
 from vqueue.errors import InvalidOption
 
@@ -127,5 +128,12 @@ async def test_closing_lets_the_calls_under_way_be_answered(redis_url: str) -> N
     await asyncio.sleep(0)
     await client.aclose()
     assert await call is None
-    with pytest.raises(redis.ConnectionError, match="closed"):
+    with pytest.raises(RuntimeError, match="closed"):
         await client.execute("PING")
+
+
+async def test_a_closed_queue_says_so_and_does_not_wait_for_redis(redis_url: str) -> None:
+    queue = Queue("closed", redis_url)
+    await queue.close()
+    with pytest.raises(RuntimeError, match="make a new one"):
+        await queue.add("task")
