@@ -11,8 +11,12 @@ from benchmarks.spread import percentile
 _EARLY_US = -2000
 
 
+#: Jobs before those that count: connections, scripts and compiled code are there then.
+_WARM = 100
+
+
 def _waits(ledger: dict[str, Any]) -> Figures:
-    waits = ledger["waits_us"]
+    waits = ledger["waits_us"][_WARM:]
     return {"p50_ms": percentile(waits, 50) / 1000, "p99_ms": percentile(waits, 99) / 1000}
 
 
@@ -20,7 +24,7 @@ def add_to_start(gap_ms: float, full: int) -> Callable[[Bench], Awaitable[Figure
     """Jobs at random gaps of `gap_ms` on average, one worker with 10 slots."""
 
     async def measure(bench: Bench) -> Figures:
-        count = full // 3 if bench.quick else full
+        count = _WARM + (full // 2 if bench.quick else full)
         async with bench.program() as worker, bench.program() as producer:
             await worker.ask("work_start", slots=10, expected=count)
             took = await producer.ask("add_paced", count=count, interval_ms=gap_ms)

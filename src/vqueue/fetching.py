@@ -35,20 +35,23 @@ class Fetcher:
     async def run(self) -> None:
         """Take jobs until `stop`. Outages of Redis are waited out."""
         pause = 0.05
+        woken = False  # it has a wake-up that another worker could use
         while not self._stopping:
-            if self._holdings.free_slots <= 0:
-                self._holdings.changed.clear()
-                await self._holdings.changed.wait()
-                continue
             try:
-                if self.is_paused:
-                    # it may have got a wake-up that another worker could use
+                if self.is_paused or (woken and self._holdings.free_slots <= 0):
                     await self._holdings.release(())
+                    woken = False
                     await self._resumed.wait()
                     continue
-                idle, due_ms = await self._holdings.take()
-                if idle and self._holdings.is_taking:
-                    await self._wake_key.sleep(due_ms)
+                if self._holdings.free_slots <= 0:
+                    self._holdings.changed.clear()
+                    await self._holdings.changed.wait()
+                    continue
+                taken = await self._holdings.take()
+                if taken:
+                    # the call has passed the wake-up on, if there was more to take
+                    idle, due_ms = taken
+                    woken = idle and self._holdings.is_taking and await self._wake_key.sleep(due_ms)
                 pause = 0.05
             except (QueueUnavailable, RedisError, OSError) as error:
                 if isinstance(error, RedisError) and not is_transient(error):

@@ -71,8 +71,9 @@ class Holdings:
         """Jobs that may be taken now; negative after the concurrency was lowered."""
         return self.concurrency - len(self.running) - self._hand_outs.reserved
 
-    async def take(self) -> tuple[bool, int]:
-        """Fill the free slots; return whether the line is empty, and ms until it is not.
+    async def take(self) -> tuple[bool, int] | None:
+        """Fill the free slots; return whether the line is empty, and ms until it is not; or
+        None when there was no slot left to ask for.
 
         Raises QueueUnavailable when Redis gives no answer; the next take looks for the jobs
         that the lost reply held.
@@ -96,6 +97,8 @@ class Holdings:
             answered = True
         finally:
             self._hand_outs.end(reserved=want, answered=answered)
+        if not want:
+            return None
         self._start(taken, since=sent_at)
         return len(taken.jobs) < want, taken.due_ms
 

@@ -179,7 +179,8 @@ class ManualWorker:
             async with self._turn:
                 if not self._hand.taken:
                     self._holdings.concurrency = len(self._holdings.running) + 1
-                    _, due_ms = await self._holdings.take()
+                    taken = await self._holdings.take()
+                    due_ms = taken[1] if taken else -1
                 if self._hand.taken:
                     return HeldJob(self._hand.taken.pop(0), self)
             left = over - loop.time()

@@ -76,6 +76,18 @@ class ScriptCalls:
             await asyncio.sleep(min(left, pause * random.uniform(0.5, 1.5)))  # noqa: S311
             pause = min(pause * 2, 1.0)
 
+    async def load(self, *names: str) -> None:
+        """Have Redis compile these scripts before they are needed: their first calls would wait
+        for it. Safe to repeat; when Redis gives no answer, the first calls load them after all.
+        """
+        for name in names:
+            try:
+                await self._client.execute("SCRIPT", "LOAD", load_script(name).text)
+            except Exception as error:
+                if not is_transient(error):
+                    raise
+                return
+
     async def _evaluate(self, script: Script, args: tuple[Any, ...]) -> Any:
         fixed = self._keys.fixed
         try:

@@ -27,22 +27,23 @@ class WakeKey:
         """Whether somebody sleeps at this moment."""
         return self._block is not None
 
-    async def sleep(self, due_ms: int, *, longest: float = IDLE_BLOCK) -> None:
+    async def sleep(self, due_ms: int, *, longest: float = IDLE_BLOCK) -> bool:
         """Sleep until something may be takeable, at most `longest` seconds (up to 1.5).
 
-        `due_ms` is what a take has answered. Raises QueueUnavailable when Redis does not
-        answer in time.
+        Returns whether it was woken through the key: no other worker was, then. `due_ms` is
+        what a take has answered. Raises QueueUnavailable when Redis does not answer in time.
         """
         block = longest if due_ms < 0 else min(longest, max(due_ms, 1) / 1000)
         self._is_roused = False
         try:
             async with asyncio.timeout(block + BLOCK_MARGIN) as self._block:
-                await self._client.execute("BZPOPMIN", self._key, block)
+                return await self._client.execute("BZPOPMIN", self._key, block) is not None
         except TimeoutError:
             if not self._is_roused:
                 raise QueueUnavailable(
                     f"no reply to BZPOPMIN {self._key} after {block + BLOCK_MARGIN:.1f} s"
                 ) from None
+            return False
         finally:
             self._block = None
 

@@ -227,6 +227,7 @@ class Worker:
         self._started = True
         try:
             await self._scripts.open(lease_ms=self._lease_ms)
+            await self._scripts.load("take", "finish", "heartbeat", "present", "sweep")
             self._lease.start()
             try:
                 await self._work()

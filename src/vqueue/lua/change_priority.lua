@@ -30,7 +30,7 @@ else
   leave(id, job[1])
   if not lifo then
     push_back(id, job)
-  elseif priority > 0 or has_groups and group_of(job[4]) then
+  elseif priority > 0 or Q.has_groups and group_of(job[4]) then
     push_front(id, job)
   else
     push_lifo(id)

@@ -15,7 +15,7 @@ Cost     O(1)          Crash  reads only ]]
 --- @include gate
 
 local max_jobs = tonumber(ARGV[1])
-gate = redis.call('HGET', meta, 'gate') or ''
+Q.gate = redis.call('HGET', meta, 'gate') or ''
 local limits = read_limits()
 local wait = math.max(0, (limits.held_until or 0) - now)
 local max = limits.limit_max or max_jobs

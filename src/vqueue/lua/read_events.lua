@@ -21,7 +21,7 @@ local next_field, gap_field = 'next:' .. group, 'gap:' .. group
 
 local function join_at_the_end()
   reserve(0)
-  local last = string.format('%.0f-%.0f', clock_ms, clock_seq)
+  local last = string.format('%.0f-%.0f', clock.ms, clock.seq)
   redis.call('XGROUP', 'CREATE', ev, group, last, 'MKSTREAM')
   redis.call('HSET', meta, gap_field, last,
              next_field, (tonumber(redis.call('HGET', meta, 'n')) or 0) + 1)

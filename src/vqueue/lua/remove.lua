@@ -30,7 +30,7 @@ if not state then return nil end
 if state == 'active' then return state end
 reserve(0)
 local doomed, obstacle = {ref_of(id)}, nil
-if has_flows and with_children then
+if Q.has_flows and with_children then
   doomed, obstacle = tree_of(doomed[1])
   enter(home)
 end

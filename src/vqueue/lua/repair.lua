@@ -60,7 +60,7 @@ for _, lane in ipairs({{ready, '', 'repair_ready'}, {express, 'x', 'repair_expre
           table.insert(waiting, 'active')
         end
         redis.call('XDEL', stream, entry[1])
-        if has_groups then end_turns({mark .. entry[1]}) end
+        if Q.has_groups then end_turns({mark .. entry[1]}) end
       end
     end
     if #entries == SCAN then

@@ -47,8 +47,8 @@ for _, ended in ipairs(ids) do
     if made == '1' then job.made = 0 end
     if begun == '1' then job.begun, job.stalls = job.made, 0 end
     local told = waiting
-    if has_flows then rejoin_parents(ended) end
-    if has_flows and forgive_children(ended) then
+    if Q.has_flows then rejoin_parents(ended) end
+    if Q.has_flows and forgive_children(ended) then
       told = parked
       redis.call('ZADD', children, now, ended)
       move(ended, job, 'w')

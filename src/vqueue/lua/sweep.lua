@@ -39,7 +39,7 @@ local function server_came_back()
   local run_id = string.match(redis.call('INFO', 'server'), 'run_id:(%x+)')
   local seen = redis.call('HMGET', meta, 'run_id', 'sweep_after')
   if seen[1] ~= run_id then
-    local after = seen[1] and now + longest_lease or 0
+    local after = seen[1] and now + Q.longest_lease or 0
     redis.call('HSET', meta, 'run_id', run_id, 'sweep_after', after)
     return after > now
   end
@@ -59,7 +59,7 @@ end
 
 local function expired_entries(stream, cursor_field)
   local cursor = redis.call('HGET', meta, cursor_field) or '0-0'
-  local reply = redis.pcall('XAUTOCLAIM', stream, GROUP, SWEEPER, longest_lease, cursor,
+  local reply = redis.pcall('XAUTOCLAIM', stream, GROUP, SWEEPER, Q.longest_lease, cursor,
                             'COUNT', SCAN)
   if reply.err then return {} end
   redis.call('HSET', meta, cursor_field, reply[1])
@@ -78,7 +78,7 @@ local function recover(id, token)
     if not set then return end
     redis.call('ZADD', set, 'NX', now, id)
     if set == children then return note_parked(id) end
-    if has_flows then
+    if Q.has_flows then
       note_ended(id, set == failed and 'failed' or 'completed', record_of(id))
     end
     return
@@ -99,8 +99,8 @@ local function recover(id, token)
   if not reason and options.dead_letter then note_dead(options.dead_letter, id, job) end
 end
 
-if not longest_lease or (dead == '' and server_came_back()) then return {0, 0, 0} end
-if has_flows then recall_notices(SCAN) end
+if not Q.longest_lease or (dead == '' and server_came_back()) then return {0, 0, 0} end
+if Q.has_flows then recall_notices(SCAN) end
 for _, lane in ipairs({{ready, '', 'sweep_ready'}, {express, 'x', 'sweep_express'}}) do
   local entries = dead == '' and expired_entries(lane[1], lane[3]) or entries_of_dead(lane[1])
   -- the last one first: the front of the line grows backwards

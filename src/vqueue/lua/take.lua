@@ -26,5 +26,5 @@ local consumer, want, lease = ARGV[1], tonumber(ARGV[2]), tonumber(ARGV[3])
 local own_max, own_ms
 if ARGV[4] then own_max, own_ms = tonumber(ARGV[4]), tonumber(ARGV[5]) end
 reserve(want + FETCH_IDS)
-local jobs, due = fetch(consumer, want, lease, own_max, own_ms)
+local jobs, due = fetch(consumer, want, lease, own_max, own_ms, true)
 return {now, jobs, due}

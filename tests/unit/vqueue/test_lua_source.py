@@ -21,6 +21,7 @@ def merge(monkeypatch: pytest.MonkeyPatch, **sources: str) -> str:
         "_read",
         lambda path: sources[path.removesuffix(".lua").removeprefix("include/")],
     )
+    monkeypatch.setattr(lua_source, "_include", lua_source._include.__wrapped__)  # not cached
     return script_text("main")
 
 
@@ -37,46 +38,59 @@ local function unused(x) return helper(x) end
 def test_functions_that_nobody_refers_to_are_left_out(monkeypatch: pytest.MonkeyPatch) -> None:
     text = merge(monkeypatch, main="#!lua\n--- @include part\nreturn used(1)\n", part=PART)
     assert text.startswith("#!lua\n")
-    assert "function used" in text
-    assert "function helper" in text
+    assert "function F.used(x) return F.helper(x) end\n" in text
+    assert "function F.helper(x)\n" in text
     assert "unused" not in text
+    assert text.endswith("\nreturn F.used(1)\n")
 
 
-def test_a_lazy_include_is_one_function_until_it_is_called(
-    monkeypatch: pytest.MonkeyPatch,
-) -> None:
+def test_a_lazy_include_is_made_when_it_is_called(monkeypatch: pytest.MonkeyPatch) -> None:
     main = "#!lua\n--- @lazy part\nif LIMIT > 9 then\n  used(1)\nend\n"
     text = merge(monkeypatch, main=main, part=PART)
-    assert "lazy_part().used(1)" in text
+    assert "\n  F.later_().part_().used(1)\n" in text
     # constants are there for whoever compares with them
-    assert text.index("local LIMIT") < text.index("local function lazy_part")
-    assert re.findall(r"^local function (\w+)", text, re.MULTILINE)[0] == "lazy_part"
+    assert text.index("local LIMIT") < text.index("function F.later_()")
+    assert text.index("function F.part_()") < text.index("function F.used")
+    assert text.index("function F.used") < text.index("if LIMIT > 9")
+
+
+def test_what_follows_the_mark_is_made_when_it_is_called(monkeypatch: pytest.MonkeyPatch) -> None:
+    part = PART.replace("local function used", "--- @later\nlocal function used")
+    text = merge(monkeypatch, main="#!lua\n--- @include part\nreturn used(1)\n", part=part)
+    assert text.index("function F.helper") < text.index("function F.later_()")
+    assert text.index("function F.later_()") < text.index("function F.used(x) return F.helper(x)")
+    assert text.endswith("\nreturn F.later_().part_().used(1)\n")
 
 
 def test_a_lazy_include_that_is_not_used_is_left_out(monkeypatch: pytest.MonkeyPatch) -> None:
     text = merge(monkeypatch, main="#!lua\n--- @lazy part\nreturn 1\n", part=PART)
-    assert text == "#!lua\nreturn 1\n"
+    assert "LIMIT" not in text
+    assert "later_" not in text
 
 
 def test_an_include_may_use_those_before_it(monkeypatch: pytest.MonkeyPatch) -> None:
-    main = "#!lua\n--- @lazy part\n--- @include later\nreturn later(1)\n"
-    later = "local function later(x) return used(x) end\n"
-    text = merge(monkeypatch, main=main, part=PART, later=later)
-    assert "local function later(x) return lazy_part().used(x) end" in text
+    main = "#!lua\n--- @lazy part\n--- @include next\nreturn following(1)\n"
+    following = "local function following(x) return used(x) end\n"
+    text = merge(monkeypatch, main=main, part=PART, next=following)
+    assert "function F.following(x) return F.later_().part_().used(x) end" in text
+
+
+def test_one_lazy_include_may_use_another(monkeypatch: pytest.MonkeyPatch) -> None:
+    main = "#!lua\n--- @lazy part\n--- @lazy next\nreturn following(1)\n"
+    following = "local function following(x) return used(x) end\n"
+    text = merge(monkeypatch, main=main, part=PART, next=following)
+    assert "function F.following(x) return F.part_().used(x) end" in text
 
 
 @pytest.mark.parametrize("name", SCRIPTS)
-def test_what_is_lazy_is_only_called(name: str) -> None:
-    source = (LUA / f"{name}.lua").read_text(encoding="utf-8")
-    text = script_text(name)
-    for include in re.findall(r"^--- @lazy (\w+)$", source, re.MULTILINE):
-        made = re.search(rf"^made_{include} = {{(.*)}}$", text, re.MULTILINE)
-        _, _, following = text.partition(f"return made_{include}\nend\n")
-        following = re.sub(r"--[^\n]*", "", following)
-        for function in re.findall(r"(\w+) =", made[1]) if made else ():
-            left = re.findall(rf"(?<![\w.:']){function}\b(?![\w'])[^\n]*", following)
-            uses = [use for use in left if not use.startswith(f"{function} =")]
-            assert not uses, f"{function} of {include} is more than called: {uses[0]}"
+def test_functions_of_includes_are_only_called(name: str) -> None:
+    text = re.sub(r"--\[\[.*?\]\]|--[^\n]*|'[^'\n]*'", "", script_text(name), flags=re.DOTALL)
+    for function in re.findall(r"^function F\.(\w+)", text, re.MULTILINE):
+        # a local or a parameter may have the same name
+        own = rf"(?:local|for) [^=\n]*\b{function}\b|function[^(\n]*\([^)]*\b{function}\b"
+        if not re.search(own, text):
+            uses = re.findall(rf"(?<![\w.:]){function}\b(?! =)[^\n]*", text)
+            assert not uses, f"{function} is more than called: {uses[0]}"
 
 
 def test_no_two_includes_define_the_same_function() -> None:

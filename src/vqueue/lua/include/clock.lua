@@ -4,11 +4,45 @@ An id is max(server time, last id)-seq. Ids are reserved before the first write:
 a script that breaks off half way leaves unused ids behind, never a smaller one. ]]
 local TIME = redis.call('TIME')
 local now = TIME[1] * 1000 + math.floor(TIME[2] / 1000)
-local clock_ms, clock_seq, clock_prefix
-local events_cap, longest_lease, has_flows, has_groups
-local gate = '' -- what keeps jobs from being taken: include/gate.lua
-local schedule_due -- ms of the next slot of a job scheduler, nil for none
+local clock -- ms, seq, prefix ('<ms>-')
+--[[ What meta tells of the queue, read by `reserve`: events_cap, longest_lease (ms), has_flows,
+has_groups, gate (what keeps jobs from being taken: include/gate.lua), schedule_due (ms of the
+next slot of a job scheduler, nil for none), last_buried (ms at which a job was last removed,
+nil for never). One table, since Lua takes longer over each local that functions share. ]]
+local Q = {gate = ''}
 
+-- A script calls this once, before its first write, with the most ids it may mint.
+-- With 0 it only learns the time and the settings.
+local function reserve(count)
+  local state = redis.call('HMGET', meta, 'ms', 'seq', 'events_cap', 'lease', 'gate', 'sched',
+                           'flows', 'groups', 'buried')
+  local ms, seq = tonumber(state[1]), tonumber(state[2])
+  Q = {events_cap = tonumber(state[3]) or 10000, longest_lease = tonumber(state[4]),
+       gate = state[5] or '', schedule_due = tonumber(state[6]), has_flows = state[7],
+       has_groups = state[8], last_buried = tonumber(state[9])}
+  local new = not ms
+  if new then ms, seq = start_clock() end
+  if now > ms then ms, seq = now, 0 end
+  if seq + count >= 1048576 then ms, seq = ms + 1, 0 end
+  clock = {ms = ms, seq = seq, prefix = string.format('%.0f-', ms)}
+  if new or count > 0 then redis.call('HSET', meta, 'ms', ms, 'seq', seq + count) end
+end
+
+-- The sweep judges by the queue's longest lease. Whoever holds jobs says its own, not
+-- only when it joins: meta may have been deleted since.
+local function know_lease(lease)
+  if lease > (Q.longest_lease or 0) then
+    redis.call('HSET', meta, 'lease', lease)
+    Q.longest_lease = lease
+  end
+end
+
+local function mint()
+  clock.seq = clock.seq + 1
+  return clock.prefix .. clock.seq
+end
+
+--- @later
 -- meta is new, or was deleted: never fall behind what the streams already hold
 local function start_clock()
   local ms, seq = 0, 0
@@ -29,42 +63,9 @@ local function start_clock()
   -- what only meta told is looked for from now on
   if ms > 0 then
     redis.call('HSET', meta, 'flows', 1, 'groups', 1)
-    has_flows, has_groups = '1', '1'
+    Q.has_flows, Q.has_groups = '1', '1'
   end
   redis.pcall('XGROUP', 'CREATE', ready, GROUP, '0', 'MKSTREAM')
   redis.pcall('XGROUP', 'CREATE', express, GROUP, '0', 'MKSTREAM')
   return ms, seq
-end
-
--- A script calls this once, before its first write, with the most ids it may mint.
--- With 0 it only learns the time and the settings.
-local function reserve(count)
-  local state = redis.call('HMGET', meta, 'ms', 'seq', 'events_cap', 'lease', 'gate', 'sched',
-                           'flows', 'groups')
-  local ms, seq = tonumber(state[1]), tonumber(state[2])
-  events_cap = tonumber(state[3]) or 10000
-  longest_lease = tonumber(state[4])
-  gate = state[5] or ''
-  schedule_due = tonumber(state[6])
-  has_flows, has_groups = state[7], state[8]
-  local new = not ms
-  if new then ms, seq = start_clock() end
-  if now > ms then ms, seq = now, 0 end
-  if seq + count >= 1048576 then ms, seq = ms + 1, 0 end
-  clock_ms, clock_seq, clock_prefix = ms, seq, string.format('%.0f-', ms)
-  if new or count > 0 then redis.call('HSET', meta, 'ms', ms, 'seq', seq + count) end
-end
-
--- The sweep judges by the queue's longest lease. Whoever holds jobs says its own, not
--- only when it joins: meta may have been deleted since.
-local function know_lease(lease)
-  if lease > (longest_lease or 0) then
-    redis.call('HSET', meta, 'lease', lease)
-    longest_lease = lease
-  end
-end
-
-local function mint()
-  clock_seq = clock_seq + 1
-  return clock_prefix .. clock_seq
 end

@@ -2,6 +2,29 @@
 first event, then one pair per event: job id, detail. Numbers are contiguous over
 the queue, so a reader sees what it missed. The stream keeps between one and two
 caps of events, more while a consumer group has not read them, up to 20 caps. ]]
+-- What is counted by minute, in m:KIND: jobs that completed, failed or stalled, calls of a
+-- running job that the fence has rejected. What is older than a day is summed up under `before` once an hour.
+local MINUTES = 1440
+
+local COUNTED = {completed = true, failed = true, stalled = true}
+
+local function count_minute(kind, count)
+  local key, minute = prefix .. 'm:' .. kind, math.floor(now / 60000)
+  if redis.call('HINCRBY', key, minute, count) == count then forget_minutes(key, minute) end
+end
+
+local function emit(kind, pairs_)
+  local count = #pairs_ / 2
+  if count == 0 then return end
+  local last = redis.call('HINCRBY', meta, 'n', count)
+  local id = redis.call('XADD', ev, mint(), 'e', kind, 'n', last - count + 1, unpack(pairs_))
+  if math.floor(last / Q.events_cap) ~= math.floor((last - count) / Q.events_cap) then
+    trim_events(id, last)
+  end
+  if COUNTED[kind] then count_minute(kind, count) end
+end
+
+--- @later
 local function id_less(a, b)
   local a_ms, a_seq = string.match(a, '(%d+)-(%d+)')
   local b_ms, b_seq = string.match(b, '(%d+)-(%d+)')
@@ -30,21 +53,14 @@ local function trim_events(newest_id, newest_number)
   redis.call('HSET', meta, 'events_mark', newest_id)
   if not floor then return end
   local oldest = redis.call('XRANGE', ev, '-', '+', 'COUNT', 1)[1]
-  if oldest and newest_number - tonumber(oldest[2][4]) < events_cap * 20 then
+  if oldest and newest_number - tonumber(oldest[2][4]) < Q.events_cap * 20 then
     floor = oldest_needed(floor)
   end
   redis.call('XTRIM', ev, 'MINID', '~', floor)
 end
 
--- What is counted by minute, in m:KIND: jobs that completed, failed or stalled, calls of a
--- running job that the fence has rejected. What is older than a day is summed up under `before` once an hour.
-local MINUTES = 1440
-
-local COUNTED = {completed = true, failed = true, stalled = true}
-
-local function count_minute(kind, count)
-  local key, minute = prefix .. 'm:' .. kind, math.floor(now / 60000)
-  if redis.call('HINCRBY', key, minute, count) > count then return end
+-- on the first count of a minute
+local function forget_minutes(key, minute)
   if redis.call('HLEN', key) <= MINUTES + 60 then return end
   local flat, old, before = redis.call('HGETALL', key), {}, 0
   for i = 1, #flat, 2 do
@@ -57,15 +73,4 @@ local function count_minute(kind, count)
   if #old == 0 then return end
   redis.call('HDEL', key, unpack(old))
   redis.call('HINCRBY', key, 'before', before)
-end
-
-local function emit(kind, pairs_)
-  local count = #pairs_ / 2
-  if count == 0 then return end
-  local last = redis.call('HINCRBY', meta, 'n', count)
-  local id = redis.call('XADD', ev, mint(), 'e', kind, 'n', last - count + 1, unpack(pairs_))
-  if math.floor(last / events_cap) ~= math.floor((last - count) / events_cap) then
-    trim_events(id, last)
-  end
-  if COUNTED[kind] then count_minute(kind, count) end
 end

@@ -10,7 +10,7 @@ local function fail_now(id, job, reason, keep)
   local record = record_at('f', job)
   table.insert(failures.told, id)
   table.insert(failures.told, table.concat({job.made, job.begun, job.started, reason}, ' '))
-  if has_flows then note_ended(id, 'failed', record) end
+  if Q.has_flows then note_ended(id, 'failed', record) end
   if options.deduplication then release_owner(options.deduplication, id) end
   if string.sub(rule, 1, 2) == '0 ' then
     redis.call('UNLINK', unpack(keys_of(id)))

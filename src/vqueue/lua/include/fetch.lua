@@ -12,31 +12,6 @@ local function next_due()
   return first[1] and math.floor(tonumber(first[2]) / 4096)
 end
 
-local function promote_due()
-  local due = redis.call('ZRANGE', delayed, '-inf', now * 4096 + 4095,
-                         'BYSCORE', 'LIMIT', 0, PROMOTE_MAX)
-  local waiting = {}
-  for _, id in ipairs(due) do
-    local job = load_job(id)
-    if job and job[1] == 'd' then
-      push_back(id, job)
-      table.insert(waiting, id)
-      table.insert(waiting, 'delayed')
-    end
-  end
-  redis.call('ZREM', delayed, unpack(due))
-  emit('waiting', waiting)
-  arm()
-end
-
--- A missing group was destroyed by hand (a new queue gets its groups in
--- start_clock). It restarts at the end of the stream, so that entries of running
--- jobs are not handed out as they are; repair.lua queues them again.
-local function restore_group(stream)
-  redis.call('XGROUP', 'CREATE', stream, GROUP, '$', 'MKSTREAM')
-  redis.call('HSET', meta, 'repair', 1)
-end
-
 -- Jobs are told flat: token, id, record, and so on.
 local TOLD = 3
 
@@ -63,6 +38,85 @@ local function deliver(stream, mark, consumer, count, jobs)
     end
   end
   if #gone > 0 then drop(gone) end
+end
+
+-- whether a worker that filled its slots has left jobs in the line
+local function work_remains(jobs, has_prioritized)
+  if has_prioritized and redis.call('ZCARD', prioritized) > 0 then return true end
+  if Q.has_groups and redis.call('ZCARD', prefix .. 'ring') > 0 then return true end
+  local newest = redis.call('XREVRANGE', ready, '+', '-', 'COUNT', 1)[1]
+  return newest and newest[1] ~= jobs[#jobs - TOLD + 1]
+end
+
+-- Returns the jobs and the ms until more may be there, because a delayed job or a slot is
+-- due or a limit gives way (-1: nobody knows). own_max and own_ms are the worker's own rate
+-- limit. is_woken: the worker may have come by a wake-up, and passes it on while work remains.
+local function fetch(consumer, asked, lease, own_max, own_ms, is_woken)
+  know_lease(lease)
+  local due = next_due()
+  if due and due <= now then
+    promote_due()
+    due = next_due()
+  end
+  if Q.schedule_due and Q.schedule_due <= now then fire_due() end
+  local jobs = {}
+  local want, opens_in = asked, nil
+  local is_gated = Q.gate ~= '' or own_max
+  if Q.has_groups then rouse_groups() end
+  if is_gated then want, opens_in = admitted(asked, own_max, own_ms) end
+  if want > 0 then
+    local has_prioritized = redis.call('ZCARD', prioritized) > 0
+    if has_prioritized then express_lane(consumer, want, '(4294967296', jobs) end
+    local left = want - #jobs / TOLD
+    if left > 0 then deliver(ready, '', consumer, left, jobs) end
+    if has_prioritized then express_lane(consumer, want - #jobs / TOLD, '+inf', jobs) end
+    if Q.has_groups then group_lane(consumer, want - #jobs / TOLD, jobs) end
+    if lease < Q.longest_lease and #jobs > 0 then shorten_lease(jobs, consumer, lease) end
+    local active = {}
+    for i = 2, #jobs, TOLD do
+      active[#active + 1] = jobs[i]
+      active[#active + 1] = consumer
+    end
+    emit('active', active)
+    if is_gated then count_taken(#jobs / TOLD) end
+    -- where a limit was reached there is nobody who could take more
+    if is_woken and want == asked and #jobs == want * TOLD and work_remains(jobs, has_prioritized) then
+      arm()
+    end
+    if Q.has_groups and #jobs >= TURNS_MAX * TOLD and #jobs < want * TOLD then arm() end
+  end
+  if Q.schedule_due and Q.schedule_due < (due or math.huge) then due = Q.schedule_due end
+  local rested = Q.has_groups and next_rest()
+  if rested and rested < (due or math.huge) then due = rested end
+  if not due then return jobs, opens_in or -1 end
+  local due_in = math.max(0, due - now)
+  return jobs, math.min(due_in, opens_in or due_in)
+end
+
+--- @later
+local function promote_due()
+  local due = redis.call('ZRANGE', delayed, '-inf', now * 4096 + 4095,
+                         'BYSCORE', 'LIMIT', 0, PROMOTE_MAX)
+  local waiting = {}
+  for _, id in ipairs(due) do
+    local job = load_job(id)
+    if job and job[1] == 'd' then
+      push_back(id, job)
+      table.insert(waiting, id)
+      table.insert(waiting, 'delayed')
+    end
+  end
+  redis.call('ZREM', delayed, unpack(due))
+  emit('waiting', waiting)
+  arm()
+end
+
+-- A missing group was destroyed by hand (a new queue gets its groups in
+-- start_clock). It restarts at the end of the stream, so that entries of running
+-- jobs are not handed out as they are; repair.lua queues them again.
+local function restore_group(stream)
+  redis.call('XGROUP', 'CREATE', stream, GROUP, '$', 'MKSTREAM')
+  redis.call('HSET', meta, 'repair', 1)
 end
 
 local function express_lane(consumer, count, max_score, jobs)
@@ -100,63 +154,9 @@ local function group_lane(consumer, count, jobs)
   if entered > 0 then deliver(express, 'x', consumer, entered, jobs) end
 end
 
--- whether a worker that filled its slots has left jobs in the line
-local function work_remains(jobs, has_prioritized)
-  if has_prioritized and redis.call('ZCARD', prioritized) > 0 then return true end
-  if has_groups and redis.call('ZCARD', prefix .. 'ring') > 0 then return true end
-  local newest = redis.call('XREVRANGE', ready, '+', '-', 'COUNT', 1)[1]
-  return newest and newest[1] ~= jobs[#jobs - TOLD + 1]
-end
-
 -- a lease shorter than the queue's longest: idle time starts that much later
 local function shorten_lease(jobs, consumer, lease)
-  if lease >= longest_lease or #jobs == 0 then return end
   local tokens = {}
   for i = 1, #jobs, TOLD do table.insert(tokens, jobs[i]) end
   renew(tokens, consumer, lease)
-end
-
--- Returns the jobs and the ms until more may be there, because a delayed job or a slot is
--- due or a limit gives way (-1: nobody knows). own_max and own_ms are the worker's own rate
--- limit.
-local function fetch(consumer, asked, lease, own_max, own_ms)
-  know_lease(lease)
-  local due = next_due()
-  if due and due <= now then
-    promote_due()
-    due = next_due()
-  end
-  if schedule_due and schedule_due <= now then fire_due() end
-  local jobs = {}
-  local want, opens_in = asked, nil
-  local is_gated = gate ~= '' or own_max
-  if has_groups then rouse_groups() end
-  if is_gated then want, opens_in = admitted(asked, own_max, own_ms) end
-  if want > 0 then
-    local has_prioritized = redis.call('ZCARD', prioritized) > 0
-    if has_prioritized then express_lane(consumer, want, '(4294967296', jobs) end
-    local left = want - #jobs / TOLD
-    if left > 0 then deliver(ready, '', consumer, left, jobs) end
-    if has_prioritized then express_lane(consumer, want - #jobs / TOLD, '+inf', jobs) end
-    if has_groups then group_lane(consumer, want - #jobs / TOLD, jobs) end
-    shorten_lease(jobs, consumer, lease)
-    local active = {}
-    for i = 2, #jobs, TOLD do
-      active[#active + 1] = jobs[i]
-      active[#active + 1] = consumer
-    end
-    emit('active', active)
-    if is_gated then count_taken(#jobs / TOLD) end
-    -- where a limit was reached there is nobody who could take more
-    if want == asked and #jobs == want * TOLD and work_remains(jobs, has_prioritized) then
-      arm()
-    end
-    if has_groups and #jobs >= TURNS_MAX * TOLD and #jobs < want * TOLD then arm() end
-  end
-  if schedule_due and schedule_due < (due or math.huge) then due = schedule_due end
-  local rested = has_groups and next_rest()
-  if rested and rested < (due or math.huge) then due = rested end
-  if not due then return jobs, opens_in or -1 end
-  local due_in = math.max(0, due - now)
-  return jobs, math.min(due_in, opens_in or due_in)
 end

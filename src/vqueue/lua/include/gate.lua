@@ -10,9 +10,9 @@ local LIMITS = {'concurrency', 'limit_max', 'limit_ms', 'held_until', 'window_en
                 'window_used'}
 
 local function set_gate(letter, is_on)
-  local others = string.gsub(gate, letter, '')
-  gate = is_on and others .. letter or others
-  if gate == '' then redis.call('HDEL', meta, 'gate') else redis.call('HSET', meta, 'gate', gate) end
+  local others = string.gsub(Q.gate, letter, '')
+  Q.gate = is_on and others .. letter or others
+  if Q.gate == '' then redis.call('HDEL', meta, 'gate') else redis.call('HSET', meta, 'gate', Q.gate) end
 end
 
 local function read_limits()

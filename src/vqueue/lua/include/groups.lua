@@ -21,8 +21,8 @@ local function group_of(options)
 end
 
 local function begin_groups()
-  if not has_groups then redis.call('HSET', meta, 'groups', 1) end
-  has_groups = '1'
+  if not Q.has_groups then redis.call('HSET', meta, 'groups', 1) end
+  Q.has_groups = '1'
 end
 
 local LIMITS_OF_ONE = {'paused', 'active', 'concurrency', 'limit_max', 'limit_ms'}

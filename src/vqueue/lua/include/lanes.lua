@@ -47,8 +47,8 @@ local function held_of(tokens, consumer)
 end
 
 -- Letters of the gate: asked here, since what stands behind it is mostly not needed.
-local function any_cancelled() return gate ~= '' and string.find(gate, 'c', 1, true) ~= nil end
-local function is_paused() return gate ~= '' and string.find(gate, 'p', 1, true) ~= nil end
+local function any_cancelled() return Q.gate ~= '' and string.find(Q.gate, 'c', 1, true) ~= nil end
+local function is_paused() return Q.gate ~= '' and string.find(Q.gate, 'p', 1, true) ~= nil end
 
 -- wake one blocked worker; it wakes the next one while work remains
 local function arm()
@@ -64,5 +64,5 @@ local function drop(tokens)
       redis.call('XDEL', stream, unpack(ids))
     end
   end
-  if has_groups and #tokens > 0 and end_turns(tokens) then arm() end
+  if Q.has_groups and #tokens > 0 and end_turns(tokens) then arm() end
 end

@@ -90,8 +90,8 @@ end
 -- The parts that a state is made of, each with the mark of its cursors.
 local function parts_of(state, is_rising)
   if state == 'waiting' then
-    local front, line = in_set(prioritized, -MOST, FRONT), {'r', page_of_line}
-    local groups = {'g', page_of_groups}
+    local front, line = in_set(prioritized, -MOST, FRONT), {'r', function(...) return page_of_line(...) end}
+    local groups = {'g', function(...) return page_of_groups(...) end}
     return is_rising and {front, line, groups} or {groups, line, front}
   end
   if state == 'active' then

@@ -1,6 +1,6 @@
 --[[ The places of the waiting line to which jobs go that are not simply added; and leases. ]]
 local function push_back(id, job)
-  local gid = has_groups and group_of(job[4])
+  local gid = Q.has_groups and group_of(job[4])
   if gid then
     local order = 2147483648 + redis.call('HINCRBY', meta, 'back', 1)
     return move(id, job, join_group(gid, id, job.priority, order))
@@ -15,7 +15,7 @@ end
 
 local function push_front(id, job)
   local place = 2147483648 - redis.call('HINCRBY', meta, 'front', 1)
-  local gid = has_groups and group_of(job[4])
+  local gid = Q.has_groups and group_of(job[4])
   if gid then return move(id, job, join_group(gid, id, job.priority, place)) end
   redis.call('ZADD', prioritized, job.priority * 4294967296 + place, id)
   move(id, job, 'p')
@@ -33,7 +33,7 @@ end
 -- Start the lease of held entries again: idle time is what the sweep judges by, so
 -- a lease shorter than the queue's longest starts with the difference already gone.
 local function renew(tokens, consumer, lease)
-  local idle = math.max(0, (longest_lease or lease) - lease)
+  local idle = math.max(0, (Q.longest_lease or lease) - lease)
   for _, lane in ipairs(group_by_lane(tokens)) do
     local stream, ids = lane[1], lane[2]
     if #ids > 0 then

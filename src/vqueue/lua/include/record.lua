@@ -24,6 +24,7 @@ local function entry_of(place)
   if mark == 120 then return express, string.sub(place, 2) end
 end
 
+--- @later
 local function record_of(id)
   local record = redis.pcall('GET', job_key(id))
   return type(record) == 'string' and record or nil

@@ -11,22 +11,34 @@ end
 
 local is_noted = false
 
+-- Whether tombstones may exist, which spares a look for each added job.
+local function any_buried() return Q.last_buried and now - Q.last_buried <= TOMBSTONE_MS end
+
+local function evict(set, rule)
+  local count, age = parse_keep(rule)
+  if age >= 0 then
+    local old = redis.call('ZRANGE', set, '-inf', now - age, 'BYSCORE', 'LIMIT', 0, 500)
+    if #old > 0 then remove_finished(set, old) end
+  end
+  if count > 0 then
+    local excess = math.min(redis.call('ZCARD', set) - count, 500)
+    if excess > 0 then
+      remove_finished(set, redis.call('ZRANGE', set, 0, excess - 1))
+    end
+  end
+end
+
+--- @later
 local function bury(id, activation)
   redis.call('SET', tombstone_key(id), activation, 'PX', TOMBSTONE_MS)
   if not is_noted then redis.call('HSET', meta, 'buried', now) end
   is_noted = true
 end
 
--- Whether tombstones may exist: a look at meta spares a look for each added job.
-local function any_buried()
-  local last = tonumber(redis.call('HGET', meta, 'buried'))
-  return last and now - last <= TOMBSTONE_MS
-end
-
 -- All keys of a job.
 local function keys_of(id)
   local key = job_key(id)
-  if not has_flows then return {key, live_key(id), log_key(id)} end
+  if not Q.has_flows then return {key, live_key(id), log_key(id)} end
   return {key, live_key(id), log_key(id), key .. ':par', key .. ':deps', key .. ':vals',
           key .. ':ign', key .. ':bad'}
 end
@@ -41,18 +53,4 @@ local function remove_finished(set, ids)
   end
   redis.call('UNLINK', unpack(doomed))
   redis.call('ZREM', set, unpack(ids))
-end
-
-local function evict(set, rule)
-  local count, age = parse_keep(rule)
-  if age >= 0 then
-    local old = redis.call('ZRANGE', set, '-inf', now - age, 'BYSCORE', 'LIMIT', 0, 500)
-    if #old > 0 then remove_finished(set, old) end
-  end
-  if count > 0 then
-    local excess = math.min(redis.call('ZCARD', set) - count, 500)
-    if excess > 0 then
-      remove_finished(set, redis.call('ZRANGE', set, 0, excess - 1))
-    end
-  end
 end

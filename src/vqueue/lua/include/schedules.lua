@@ -20,9 +20,9 @@ local function sched_key(id) return prefix .. 'sched:' .. id end
 
 local function note_next_slot()
   local first = redis.call('ZRANGE', sched, 0, 0, 'WITHSCORES')
-  schedule_due = tonumber(first[2])
-  if not schedule_due or schedule_due >= NEVER then
-    schedule_due = nil
+  Q.schedule_due = tonumber(first[2])
+  if not Q.schedule_due or Q.schedule_due >= NEVER then
+    Q.schedule_due = nil
     redis.call('HDEL', meta, 'sched')
   else
     redis.call('HSET', meta, 'sched', first[2])

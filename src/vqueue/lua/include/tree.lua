@@ -61,7 +61,7 @@ local function remove_jobs(refs)
         table.insert(removed, (standing_of(id, job[1])))
         leave(id, job[1])
         forget_owner(id, job[4])
-        if has_flows then note_ended(id, 'gone', '') end
+        if Q.has_flows then note_ended(id, 'gone', '') end
         redis.call('UNLINK', unpack(keys_of(id)))
       end
     end
