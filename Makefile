@@ -8,7 +8,7 @@ STAMP := .venv/.stamp
 unexport PYTHONPATH PYTHONHOME
 
 .DEFAULT_GOAL := help
-.PHONY: help setup run serve test unit contract e2e browser chromium conformance bench check format lock clean
+.PHONY: help setup run serve transcode test unit contract e2e browser chromium conformance bench check format lock clean
 
 help: ## Print this list
 	@awk -F ':.*## ' '/^[a-z0-9]+:.*## / {printf "  make %-11s %s\n", $$1, $$2}' Makefile
@@ -24,6 +24,10 @@ run: $(STAMP) ## Send a video through the whole system and check the result (VID
 
 serve: $(STAMP) ## Keep servers, API and worker up until Ctrl-C, with their data in .devstack/
 	$(BIN)/python -m devstack serve
+
+transcode: $(STAMP) ## Transcode a file without servers: VIDEO=clip.mp4 OUT=folder (ARGS='--profile NAME')
+	@variables=$$($(BIN)/python -m devstack ffmpeg) && eval "$$variables" && \
+		$(BIN)/python -m vworker transcode "$$VIDEO" --out "$$OUT" $(ARGS)
 
 test: $(STAMP) chromium ## Run all tests on real servers (ARGS='-k name' for pytest)
 	$(BIN)/python -m pytest tests $(ARGS)

@@ -1,6 +1,7 @@
 """`python -m devstack`: the embedded servers, or the whole system, from a shell."""
 
 import argparse
+import os
 import shlex
 import signal
 import sys
@@ -8,6 +9,7 @@ from pathlib import Path
 from types import FrameType
 from typing import NoReturn
 
+from devstack import ffmpeg
 from devstack.api_client import ApiRefused, ApiUnreachable
 from devstack.binaries import ProgramMissing
 from devstack.checks import OutputWrong
@@ -43,6 +45,8 @@ def main() -> int:
     try:
         if arguments.command == "env":
             print_variables(arguments.data)
+        elif arguments.command == "ffmpeg":
+            print_ffmpeg()
         elif arguments.command == "serve":
             serve(arguments.data)
         else:
@@ -53,6 +57,12 @@ def main() -> int:
         print(f"devstack: {error}", file=sys.stderr)
         return 1
     return 0
+
+
+def print_ffmpeg() -> None:
+    """Print the variables that name FFmpeg, for a shell; no server is started."""
+    for name, value in ffmpeg.settings(os.environ).items():
+        print(f"export {name}={shlex.quote(value)}")
 
 
 def print_variables(data_folder: Path | None) -> None:
@@ -75,6 +85,7 @@ def _parser() -> argparse.ArgumentParser:
     env = commands.add_parser(
         "env", help="start the servers, print the variables that name them, stay until Ctrl-C"
     )
+    commands.add_parser("ffmpeg", help="print the variables that name FFmpeg, start nothing")
     send = commands.add_parser(
         "run", help="start everything, transcode a video through the API, check the result"
     )

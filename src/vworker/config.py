@@ -7,6 +7,7 @@ every setting; a test holds it to this file.
 from __future__ import annotations
 
 import argparse
+import os
 import shutil
 import tempfile
 from collections.abc import Mapping, Sequence
@@ -164,10 +165,22 @@ def _choice(setting: Setting, name: str, default: str, allowed: Sequence[str]) -
 
 
 def _program(environ: Mapping[str, str], variable: str, default: str) -> str:
+    """Return a program's absolute path: it is started in another folder than the worker's."""
     name = read_variable(environ, variable, default)
     path = shutil.which(name)
     if path is None:
         raise ConfigError(
-            f"{name} is not an executable program: install FFmpeg, or set {variable} to its path"
+            f"{variable}={name} cannot be used: {_why_not(name)}; install FFmpeg, or set "
+            f"{variable} to its path"
         )
-    return path
+    return str(Path(path).absolute())
+
+
+def _why_not(program: str) -> str:
+    """Say why `shutil.which` finds no program of this name."""
+    if os.sep not in program:
+        return f"there is no program {program} on the PATH"
+    path = Path(program).absolute()
+    if not path.exists():
+        return f"there is no file {path}"
+    return f"{path} is a folder" if path.is_dir() else f"{path} is not executable for this user"

@@ -245,6 +245,18 @@ def test_variable_that_is_set_wins_and_its_server_is_not_started(tmp_path: Path)
     assert not stack.s3.is_running
 
 
+def test_ffmpeg_can_be_named_to_a_shell_without_any_server() -> None:
+    told = subprocess.run(
+        ["/bin/sh", "-c", f'eval "$({sys.executable} -m devstack ffmpeg)" && "$FFMPEG" -version'],
+        env={name: value for name, value in os.environ.items() if name != "FFMPEG"},
+        capture_output=True,
+        text=True,
+        timeout=60,
+        check=True,
+    )
+    assert told.stdout.startswith("ffmpeg version")
+
+
 def test_folder_keeps_data_and_addresses_for_the_next_stack(tmp_path: Path) -> None:
     with Stack(folder=tmp_path, environ={}) as stack:
         first = stack.start()

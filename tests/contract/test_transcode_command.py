@@ -70,6 +70,15 @@ def test_a_folder_with_something_in_it_is_left_alone(
     assert [path.name for path in tmp_path.iterdir()] == ["mine.txt"]
 
 
+def test_without_ffmpeg_it_says_what_to_do(
+    environ: dict[str, str], clips: Clips, tmp_path: Path
+) -> None:
+    del environ["FFMPEG"]
+    ended = run(environ | {"PATH": str(tmp_path)}, clips.silent(), "--out", tmp_path / "out")
+    assert ended.returncode == 78
+    assert "there is no program ffmpeg on the PATH; install FFmpeg, or set FFMPEG" in ended.stderr
+
+
 def test_a_file_that_is_no_video_leaves_nothing(
     environ: dict[str, str], clips: Clips, tmp_path: Path
 ) -> None:

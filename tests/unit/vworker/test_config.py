@@ -118,6 +118,35 @@ def test_a_value_that_cannot_be_used_is_named(variable: str, value: str) -> None
         load(**{variable: value})
 
 
+def test_a_program_may_be_named_from_the_folder_at_hand(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    program = tmp_path / "ffmpeg"
+    program.touch(mode=0o700)
+    monkeypatch.chdir(tmp_path)
+    # It is started in a folder of the attempt's own.
+    assert load(FFMPEG="./ffmpeg").media.ffmpeg == str(program)
+    monkeypatch.setenv("PATH", ".")
+    media = load(FFMPEG="ffmpeg", FFPROBE="./ffmpeg").media
+    assert (media.ffmpeg, media.ffprobe) == (str(program), str(program))
+
+
+def test_a_program_that_cannot_be_started_is_told_with_its_reason(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "plain").touch(mode=0o600)
+    (tmp_path / "folder").mkdir()
+    for name, reason in (
+        ("./none", f"there is no file {tmp_path}/none"),
+        ("./plain", f"{tmp_path}/plain is not executable"),
+        ("./folder", f"{tmp_path}/folder is a folder"),
+        ("no-such-program", "there is no program no-such-program on the PATH"),
+    ):
+        with pytest.raises(ConfigError, match=f"FFMPEG={name} cannot be used: {reason}"):
+            load(FFMPEG=name)
+
+
 @pytest.mark.parametrize("variable", ["REDIS_URL", "MONGODB_URI", "S3_BUCKET"])
 def test_a_missing_backend_is_named(variable: str) -> None:
     with pytest.raises(ConfigError, match=f"{variable} is not set"):
