@@ -62,9 +62,13 @@ class Holdings:
         self.is_taking = True
         #: Held jobs by their tokens.
         self.running: dict[bytes, Activation] = {}
-        #: Set whenever a job was given up, and when somebody is to look whether to take.
+        #: Set when a slot has become free, when nothing is held any more, and when somebody is
+        #: to look whether to take.
         self.changed = asyncio.Event()
         self._hand_outs = HandOuts()
+        #: Replies of finish calls are handled one after the other. Jobs that end at once are
+        #: then on their way to Redis, which works on them, before those of the next reply start.
+        self._starting = asyncio.Lock()
 
     @property
     def free_slots(self) -> int:
@@ -110,36 +114,41 @@ class Holdings:
             want = max(0, min(self.free_slots + len(settled), MAX_BATCH))
             reserved = max(0, want - len(settled))
         self._hand_outs.reserved += reserved
-        reply = None
+        has_turn = False
         try:
             sent_at = time.monotonic()
-            reply = await self._scripts.finish(
+            statuses, taken = await self._scripts.finish(
                 consumer=self._consumer,
                 want=want,
                 lease_ms=self._lease_ms,
                 jobs=[settlement for _, settlement in settled],
                 limiter=self._limiter,
             )
+            has_turn = await self._starting.acquire()
         finally:
-            self._hand_outs.end(reserved=reserved, answered=reply is not None)
-        statuses, taken = reply
-        for activation, _ in settled:
-            self._lease.drop(activation.token)
-            self.running.pop(activation.token, None)
-        self._start(taken, since=sent_at)
-        for (activation, settlement), status in zip(settled, statuses, strict=True):
-            if status == 0:
-                activation.lost = True
-                logger.warning(
-                    "%s; its %s result is dropped", activation.lease_lost(), settlement.kind
-                )
+            self._hand_outs.end(reserved=reserved, answered=has_turn)
+        try:
+            for activation, _ in settled:
+                self._lease.drop(activation.token)
+                self.running.pop(activation.token, None)
+            self._start(taken, since=sent_at)
+            for (activation, settlement), status in zip(settled, statuses, strict=True):
+                if status == 0:
+                    activation.lost = True
+                    logger.warning(
+                        "%s; its %s result is dropped", activation.lease_lost(), settlement.kind
+                    )
+            await asyncio.sleep(0)
+        finally:
+            self._starting.release()
 
     def give_up(self, activations: Iterable[Activation]) -> None:
         """Free the slots of jobs that are settled, handed back or lost. Safe to repeat."""
         for activation in activations:
             self._lease.drop(activation.token)
             self.running.pop(activation.token, None)
-        self.changed.set()
+        if self.free_slots > 0 or not self.running:
+            self.changed.set()
 
     async def release(self, jobs: Sequence[tuple[str, bytes]]) -> None:
         """Hand jobs of (id, token) back, the last ones first; wakes another worker in any

@@ -12,6 +12,7 @@ from vqueue import (
     Backoff,
     InvalidOption,
     Job,
+    NewJob,
     Queue,
     UnrecoverableError,
     Worker,
@@ -270,3 +271,17 @@ def test_a_bad_worker_option_is_refused(
 ) -> None:
     with pytest.raises(InvalidOption, match=named):
         Worker(queue_name, fails, redis_url, **options)
+
+
+async def test_jobs_that_end_together_are_settled_in_two_calls_that_overlap(
+    queue: Queue, driver: Driver, redis_url: str, queue_name: str
+) -> None:
+    async def nothing(job: Job) -> None:
+        del job
+
+    added = await queue.add_bulk(NewJob(name="task", data=n) for n in range(40))
+    async with Worker(queue_name, nothing, redis_url, concurrency=10):
+        await ended(queue, *(job.id for job in added))
+    entries = await driver.redis("XRANGE", driver.keys.ev, "-", "+")
+    sizes = [len(fields) // 2 - 2 for _, fields in entries if fields[1] == b"completed"]
+    assert (sum(sizes), max(sizes)) == (40, 5)

@@ -14,16 +14,15 @@ local function held(token, consumer)
 end
 
 local function group_by_lane(tokens)
-  local plain, marked = {}, {}
+  local has_marked = false
   for i = 1, #tokens do
-    local token = tokens[i]
-    if string.byte(token) == 120 then
-      marked[#marked + 1] = string.sub(token, 2)
-    else
-      plain[#plain + 1] = token
+    if string.byte(tokens[i]) == 120 then
+      has_marked = true
+      break
     end
   end
-  return {{ready, plain, ''}, {express, marked, 'x'}}
+  if not has_marked then return {{ready, tokens, ''}} end
+  return split_by_lane(tokens)
 end
 
 -- The same for many entries, as a set of those that are held: one look at the pending
@@ -65,4 +64,18 @@ local function drop(tokens)
     end
   end
   if Q.has_groups and #tokens > 0 and end_turns(tokens) then arm() end
+end
+
+--- @later
+local function split_by_lane(tokens)
+  local plain, marked = {}, {}
+  for i = 1, #tokens do
+    local token = tokens[i]
+    if string.byte(token) == 120 then
+      marked[#marked + 1] = string.sub(token, 2)
+    else
+      plain[#plain + 1] = token
+    end
+  end
+  return {{ready, plain, ''}, {express, marked, 'x'}}
 end
