@@ -10,7 +10,7 @@ import os
 from vworker.backends import ConfigError
 from vworker.containment_config import SandboxSettings
 from vworker.errors import TranscodeError
-from vworker.media.capabilities import ask_ffmpeg
+from vworker.media.capabilities import OLDEST_VERSION, ask_ffmpeg
 from vworker.media.settings import MediaSettings
 from vworker.sandbox import Level
 
@@ -23,7 +23,7 @@ async def prepare_ffmpeg(
     """Return settings with an open sandbox and with threads for `jobs` encodes at a time.
 
     Says in the log what was found. Safe to repeat. Raises ConfigError when FFmpeg cannot be
-    confined as asked, does not answer or lacks a part.
+    confined as asked, does not answer, is too old or lacks a part.
     """
     return await _suited(await _confined(media, sandbox), jobs)
 
@@ -51,6 +51,11 @@ async def _suited(media: MediaSettings, jobs: int) -> MediaSettings:
             f"FFMPEG={media.ffmpeg} does not answer: {error or 'no answer in time'}; "
             "run it with -version as this user"
         ) from error
+    if found.too_old:
+        raise ConfigError(
+            f"FFMPEG={media.ffmpeg} is FFmpeg {found.version}, which is too old: install "
+            f"{OLDEST_VERSION} or newer, or set FFMPEG and FFPROBE to such a build"
+        )
     if found.missing:
         raise ConfigError(
             f"FFMPEG={media.ffmpeg} lacks {', '.join(found.missing)}: install a full build"

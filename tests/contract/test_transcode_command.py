@@ -79,6 +79,22 @@ def test_without_ffmpeg_it_says_what_to_do(
     assert "there is no program ffmpeg on the PATH; install FFmpeg, or set FFMPEG" in ended.stderr
 
 
+def test_an_old_ffmpeg_is_refused_at_the_start(
+    environ: dict[str, str], clips: Clips, tmp_path: Path
+) -> None:
+    old = tmp_path / "ffmpeg"
+    answer = "ffmpeg version 5.1.9\nlibavcodec     59. 37.100 / 59. 37.100\n"
+    old.write_text(
+        f'#!/bin/sh\n[ "$2" = -version ] && printf \'{answer}\' || exec {environ["FFMPEG"]} "$@"\n'
+    )
+    old.chmod(0o700)
+    bare = {"FFMPEG": str(old), "WORKER_SANDBOX": "rlimits"}
+    ended = run(environ | bare, clips.silent(), "--out", tmp_path / "out")
+    assert ended.returncode == 78
+    assert "is FFmpeg 5.1.9, which is too old: install 6.0 or newer" in ended.stderr
+    assert not (tmp_path / "out").exists()
+
+
 def test_a_file_that_is_no_video_leaves_nothing(
     environ: dict[str, str], clips: Clips, tmp_path: Path
 ) -> None:

@@ -17,6 +17,11 @@ _ENCODERS = {"aac", "libx264", "mjpeg", "webvtt"}
 _AV1_DECODERS = {"libdav1d", "libaom-av1", "libgav1"}
 #: Of FFmpeg 7.0, the first whose program runs its encoders side by side.
 _PARALLEL_SINCE = 61
+#: Of FFmpeg 6.0, the first that ends sounds without an end where the pictures end; 5.1 goes on and
+#: on, and does not know -shortest_buf_duration.
+_USABLE_SINCE = 60
+#: The same for people.
+OLDEST_VERSION = "6.0"
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -25,6 +30,8 @@ class Capabilities:
 
     #: As the build calls itself, e.g. "n8.1.2".
     version: str
+    #: Whether it is older than OLDEST_VERSION; one that does not tell counts as new.
+    too_old: bool
     #: Filters and encoders that every encode may need, and that the build lacks.
     missing: tuple[str, ...]
     #: Whether AV1 can be decoded; without it such a source fails as unsupported_codec.
@@ -71,12 +78,14 @@ def read_capabilities(version: str, filters: str, encoders: str, decoders: str) 
     """Read FFmpeg's answers to -version, -filters, -encoders and -decoders; pure."""
     named = re.search(r"^ffmpeg version (\S+)", version, re.MULTILINE)
     library = re.search(r"^libavcodec +(\d+)\.", version, re.MULTILINE)
+    major = None if library is None else int(library[1])
     missing = (_FILTERS - _names(filters)) | (_ENCODERS - _names(encoders))
     return Capabilities(
         version=named[1] if named else "of unknown version",
+        too_old=major is not None and major < _USABLE_SINCE,
         missing=tuple(sorted(missing)),
         decodes_av1=not _AV1_DECODERS.isdisjoint(_names(decoders)),
-        parallel_encoders=library is not None and int(library[1]) >= _PARALLEL_SINCE,
+        parallel_encoders=major is not None and major >= _PARALLEL_SINCE,
     )
 
 

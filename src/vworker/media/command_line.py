@@ -1,9 +1,8 @@
 """FFmpeg's argument lists, each option with its reason. Pure.
 
 The source is decoded once; each rung is scaled from the one above it (1.5 times as fast as a run
-per rung, 96 % of what two cores can do). The options ran on FFmpeg 5.1 and 8.1 with identical
-keyframes in all rungs. Every argument is made here from numbers and names of our own; nothing
-that a user wrote gets into it.
+per rung, 96 % of what two cores can do). The options need FFmpeg 6.0. Every argument is made here
+from numbers and names of our own; nothing that a user wrote gets into it.
 """
 
 from __future__ import annotations

@@ -26,7 +26,7 @@ def read(
 
 def test_a_full_build_lacks_nothing() -> None:
     assert read() == Capabilities(
-        version="n8.1.2", missing=(), decodes_av1=True, parallel_encoders=True
+        version="n8.1.2", too_old=False, missing=(), decodes_av1=True, parallel_encoders=True
     )
 
 
@@ -46,10 +46,18 @@ def test_encoders_run_side_by_side_from_seven_on(version: str, parallel: bool) -
     assert read(version=f"libavcodec     {version}\n").parallel_encoders is parallel
 
 
+@pytest.mark.parametrize(
+    ("version", "too_old"), [("59. 37.100", True), ("60.  3.100", False), ("62. 28.102", False)]
+)
+def test_before_six_it_is_too_old(version: str, too_old: bool) -> None:
+    assert read(version=f"libavcodec     {version}\n").too_old is too_old
+
+
 def test_an_answer_that_is_none_promises_nothing() -> None:
     found = read(version="", filters="", encoders="", decoders="")
     assert "libx264" in found.missing
     assert not found.parallel_encoders
+    assert not found.too_old
 
 
 @pytest.mark.parametrize(
