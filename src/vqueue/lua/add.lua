@@ -30,6 +30,7 @@ Crash    records are written last: what broke off is added by a repeat, which an
 --- @include retention
 --- @lazy enter
 --- @lazy dedup
+--- @lazy flow
 
 local argc = #ARGV
 
@@ -78,6 +79,8 @@ local function is_wanted(k, id, run, place, rest)
   if not dedup then return true end
   local owner, gone = stand_in(dedup, id, run.delay, place, rest, run.name)
   if gone then
+    if Q.has_flows then note_ended(gone, 'gone', '') end
+    redis.call('UNLINK', unpack(keys_of(gone)))
     replaced[#replaced + 1] = gone
     replaced[#replaced + 1] = 'delayed'
   end
@@ -141,6 +144,7 @@ emit('delayed', postponed)
 emit('duplicated', duplicated)
 emit('removed', replaced)
 emit('deduplicated', deduplicated)
+if #replaced > 0 and Q.has_flows then tell_parents(0) end
 -- a delayed job wakes a worker too: its take tells it when the job is due
 if #added > 0 then arm() end
 return {duplicates, stand_ins, turned_away}

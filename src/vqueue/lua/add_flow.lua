@@ -29,8 +29,9 @@ Crash    a repeat with the same ids adds what is missing, and counts no child tw
 --- @include pushing
 --- @include standing
 --- @include retention
---- @include flow
 --- @include enter
+--- @include dedup
+--- @include flow
 
 local holder, token, consumer = ARGV[1], ARGV[2], ARGV[3]
 local nodes, by_ref, queues, nodes_of = {}, {}, {}, {}

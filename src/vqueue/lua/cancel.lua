@@ -17,9 +17,9 @@ Cost     O(log n)          Crash  a repeat answers what has become of it ]]
 --- @include standing
 --- @include retention
 --- @include gate
---- @include flow
 --- @include enter
 --- @include dedup
+--- @include flow
 --- @include failing
 --- @include cancel
 

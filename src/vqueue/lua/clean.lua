@@ -21,9 +21,9 @@ Crash    what is gone is gone; a repeat goes on with what is still there ]]
 --- @include pushing
 --- @include standing
 --- @include retention
---- @include flow
 --- @include enter
 --- @include dedup
+--- @include flow
 --- @include tree
 --- @include pages
 

@@ -35,9 +35,9 @@ Crash    records are written first, entries are acknowledged last: a script that
 --- @include retention
 --- @lazy gate
 --- @lazy schedules
---- @lazy flow
 --- @lazy enter
 --- @lazy dedup
+--- @lazy flow
 --- @lazy dead_letter
 --- @lazy cancel
 --- @include fetch

@@ -18,9 +18,9 @@ Cost     O(k log n)          Crash  a repeat answers 2 ]]
 --- @include standing
 --- @include retention
 --- @include gate
---- @include flow
 --- @include enter
 --- @include dedup
+--- @include flow
 --- @include failing
 --- @include cancel
 

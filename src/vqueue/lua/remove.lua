@@ -18,9 +18,9 @@ Leaves no tombstone: whoever removes a job by hand may add its id again at once.
 --- @include pushing
 --- @include standing
 --- @include retention
---- @include flow
 --- @include enter
 --- @include dedup
+--- @include flow
 --- @include tree
 
 local id, with_children = ARGV[1], ARGV[2] == '1'

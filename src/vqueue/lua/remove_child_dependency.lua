@@ -16,6 +16,8 @@ Cost     O(p log n), p parents          Crash  a repeat parts nothing more ]]
 --- @include pushing
 --- @include retention
 --- @include standing
+--- @include enter
+--- @include dedup
 --- @include flow
 
 local id, parent = ARGV[1], ARGV[2]

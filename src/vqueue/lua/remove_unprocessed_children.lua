@@ -16,9 +16,9 @@ Crash    a repeat removes what is left ]]
 --- @include pushing
 --- @include standing
 --- @include retention
---- @include flow
 --- @include enter
 --- @include dedup
+--- @include flow
 --- @include tree
 
 local id = ARGV[1]

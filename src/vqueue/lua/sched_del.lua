@@ -13,6 +13,10 @@ Cost     O(log n)          Crash  a repeat goes on ]]
 --- @include lanes
 --- @include pushing
 --- @include standing
+--- @include retention
+--- @lazy enter
+--- @lazy dedup
+--- @lazy flow
 --- @include schedules
 
 local id = ARGV[1]
@@ -25,4 +29,5 @@ if s then
   redis.call('UNLINK', sched_key(id))
 end
 note_next_slot()
+if Q.has_flows then tell_parents(0) end
 return s and 1 or 0

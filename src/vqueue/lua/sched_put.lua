@@ -27,6 +27,10 @@ Cost     O(log n)          Crash  a repeat changes nothing but what is late by t
 --- @include lanes
 --- @include pushing
 --- @include standing
+--- @include retention
+--- @lazy enter
+--- @lazy dedup
+--- @lazy flow
 --- @include schedules
 
 local id, timing, name, lines, place = ARGV[1], ARGV[2], ARGV[3], ARGV[4], ARGV[5]
@@ -84,5 +88,6 @@ local s = load_scheduler(id)
 save_scheduler(id, s, fire(id, s, told))
 note_next_slot()
 tell_fired(told)
+if Q.has_flows then tell_parents(0) end
 arm() -- a worker that sleeps learns when the next slot is due
 return 1

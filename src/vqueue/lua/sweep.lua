@@ -20,9 +20,9 @@ Crash    the entry of a job is acknowledged last; a repeat finds it again ]]
 --- @include standing
 --- @include retention
 --- @include gate
---- @include flow
 --- @include enter
 --- @include dedup
+--- @include flow
 --- @include dead_letter
 --- @include failing
 --- @include cancel

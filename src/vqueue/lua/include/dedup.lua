@@ -34,7 +34,7 @@ local function has_started(job)
 end
 
 -- A job asks to enter. Returns the owner that stands for it, or, when it may enter and is
--- the owner now, nothing and the delayed job that it replaces.
+-- the owner now, nothing and the delayed job that it replaces, whose keys the caller deletes.
 local function stand_in(dedup, id, delay, place, rest, name)
   local owner, job = owner_of(dedup)
   if not owner then
@@ -44,7 +44,6 @@ local function stand_in(dedup, id, delay, place, rest, name)
   end
   if dedup.replace and job and job[1] == 'd' then
     leave(owner, 'd')
-    redis.call('UNLINK', unpack(keys_of(owner)))
     if dedup.ttl and not dedup.extend then
       redis.call('SET', owner_key(dedup.id), id, 'KEEPTTL')
     else
@@ -93,5 +92,6 @@ local function emit_entered()
   emit('added', entered.added)
   emit('waiting', entered.waiting)
   emit('delayed', entered.delayed)
+  entered.added, entered.waiting, entered.delayed = {}, {}, {}
   arm()
 end

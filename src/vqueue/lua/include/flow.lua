@@ -113,6 +113,7 @@ local function fail_parent(id, job, child)
   job[7], job[8] = '"child ' .. child .. ' failed"', ''
   local record = record_at('f', job)
   note_ended(id, 'failed', record)
+  if options.deduplication then release_owner(options.deduplication, id) end
   table.insert(heard.failed, id)
   table.insert(heard.failed, table.concat({job.made, job.begun, job.started, job[7]}, ' '))
   if string.sub(rule, 1, 2) == '0 ' then
@@ -173,7 +174,7 @@ local function tell_parents(afterwards)
     end
     notices, told = others, told + #mine
     enter_queue_of(mine[1][1])
-    reserve(2 * #mine + 8)
+    reserve(2 * #mine + 12)
     heard = {failed = {}, waiting = {}, delayed = {}, rules = {}, accounts = {}, parents = {}}
     for _, notice in ipairs(mine) do hear(unpack(notice)) end
     for _, id in ipairs(heard.parents) do judge_parent(id, heard.accounts[id]) end
@@ -181,6 +182,7 @@ local function tell_parents(afterwards)
     emit('failed', heard.failed)
     emit('waiting', heard.waiting)
     emit('delayed', heard.delayed)
+    emit_entered()
     if #heard.waiting + #heard.delayed > 0 then arm() end
   end
   enter(home)

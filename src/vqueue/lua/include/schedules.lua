@@ -91,11 +91,13 @@ local function stage_of(id)
 end
 
 -- Take the last job out of the line if no worker has begun it; tell whether that was so.
+-- In a queue with flows tell_parents follows.
 local function withdraw(id)
   local stage, job, state = stage_of(id)
   if stage ~= 'line' then return false end
   leave(id, job[1])
-  redis.call('UNLINK', job_key(id), live_key(id), log_key(id))
+  if Q.has_flows then note_ended(id, 'gone', '') end
+  redis.call('UNLINK', unpack(keys_of(id)))
   emit('removed', {id, state})
   return true
 end
