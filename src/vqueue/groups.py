@@ -23,7 +23,8 @@ class Group:
 
     #: 1 to 128 of ``A-Z a-z 0-9 _ . -``.
     id: str
-    #: Jobs that the line may have: one more is refused with GroupFull. None for no limit.
+    #: Jobs that the line may have: an add to it of one more is refused with GroupFull. None for
+    #: no limit. A delayed add is not refused, nor is a job that comes back to the line.
     max_size: int | None = None
 
     def __post_init__(self) -> None:

@@ -67,11 +67,12 @@ local deduplicated, replaced, stand_ins = {}, {}, {}
 -- positions of jobs whose group is full
 local turned_away = {}
 
--- Whether a job may enter, by the options in its record.
+-- Whether a job may enter, by the options in its record. A group's size is judged when a job
+-- is to enter its line, and never again: what was accepted is not refused later.
 local function is_wanted(k, id, run, place, rest)
   local options = string.match(rest, '^[^\n]*\n([^\n]*)')
   local gid, max_size = string.match(options, '"group":{"id":"([^"]+)","max_size":(%d+)')
-  if gid and redis.call('ZCARD', line_key(gid)) >= tonumber(max_size) then
+  if gid and run.delay == 0 and redis.call('ZCARD', line_key(gid)) >= tonumber(max_size) then
     turned_away[#turned_away + 1] = k
     return false
   end

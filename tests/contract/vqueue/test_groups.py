@@ -169,6 +169,26 @@ async def test_a_group_that_is_full_takes_no_more(driver: Driver, queue: Queue) 
     assert [job.id for job in await queue.get_group_jobs("a")] == ["two", "five"]
 
 
+async def test_an_accepted_job_enters_the_line_of_its_group_though_it_is_full(
+    driver: Driver, queue: Queue
+) -> None:
+    group = Group(id="a", max_size=1)
+    await queue.add("task", job_id="retried", group=group)
+    retried = await driver.take_one()
+    await queue.add("task", job_id="one", group=group)
+    await queue.add("task", job_id="delayed", group=group, delay=3600)
+
+    await queue.promote("delayed")
+    await driver.finish(settle(retried, "waiting"))
+    assert [job.id for job in await queue.get_group_jobs("a")] == ["one", "delayed", "retried"]
+    with pytest.raises(GroupFull):
+        await queue.add("task", job_id="refused", group=group)
+    await driver.take(2)
+    with pytest.raises(GroupFull):
+        await queue.add("task", job_id="refused", group=group)
+    await driver.check()
+
+
 async def test_jobs_in_groups_are_counted_changed_and_removed(driver: Driver, queue: Queue) -> None:
     await add(queue, "a-1", "a-2", "a-3", "b-1")
     assert (await queue.get_job_counts())[JobState.WAITING] == 4
