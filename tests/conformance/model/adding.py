@@ -1,7 +1,7 @@
-"""Rules: what producers do, and time."""
+"""Rules: what producers do."""
 
 from hypothesis import strategies as st
-from hypothesis.stateful import precondition, rule
+from hypothesis.stateful import initialize, precondition, rule
 
 from tests.conformance.model.machine import QueueFrame
 
@@ -20,6 +20,10 @@ class Adding(QueueFrame):
         ]
         added = self.run(self.driver.add(*job_ids, place=place, delay_ms=delay_ms))
         assert added == expected
+
+    @initialize()
+    def some_jobs_are_there(self) -> None:
+        self._add(*(self.new_id() for _ in range(4)))
 
     @rule()
     def add(self) -> None:
@@ -60,10 +64,3 @@ class Adding(QueueFrame):
     @rule(data=st.data())
     def add_an_id_that_was_removed(self, data: st.DataObject) -> None:
         self._add(data.draw(st.sampled_from(sorted(self.model.gone))))
-
-    @precondition(lambda self: self.model.in_state("delayed"))
-    @rule(data=st.data())
-    def time_passes(self, data: st.DataObject) -> None:
-        job = self.choose(data, self.model.in_state("delayed"))
-        score = self.model.come_due(job) * 4096
-        self.run(self.driver.redis("ZADD", self.driver.keys.delayed, "XX", score, job.id))

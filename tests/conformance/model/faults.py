@@ -26,6 +26,7 @@ def _in_lane_order(jobs: list[ModelJob]) -> list[ModelJob]:
 class Faults(QueueFrame):
     """Lost leases, late calls, lost replies."""
 
+    @precondition(lambda self: self.model.in_state("active"))
     @rule(max_stalled=st.integers(0, 2))
     def sweep_while_all_is_well(self, max_stalled: int) -> None:
         assert self.run(self.driver.sweep(max_stalled=max_stalled)) == (0, 0, False)
@@ -40,6 +41,7 @@ class Faults(QueueFrame):
         swept = self.run(self.driver.sweep(max_stalled=max_stalled))
         assert swept == (*self.model.stall(jobs, limit=max_stalled), False)
 
+    @precondition(lambda self: self.model.in_state("active"))
     @rule(consumer=consumers, max_stalled=st.integers(0, 2))
     def a_worker_is_seen_to_die(self, consumer: str, max_stalled: int) -> None:
         jobs = _in_lane_order(self.model.held_by(consumer))
@@ -96,19 +98,21 @@ class Faults(QueueFrame):
         )
         assert self.run(beat).lost == [taken.token]
 
+    @precondition(lambda self: self.model.in_state("waiting", "delayed"))
     @rule(consumer=consumers, want=st.integers(1, 3))
     def the_reply_of_a_take_is_lost(self, consumer: str, want: int) -> None:
         known = [job.taken.token for job in self.model.held_by(consumer) if job.taken]
         self.run(self.driver.take(want, consumer=consumer))
-        expected = self.model.take(consumer, want)
         found = self.run(
             self.driver.scripts.adopt(consumer=consumer, lease_ms=LONG_MS, known=known)
         )
         by_id = {taken.id.decode(): taken for taken in found.jobs}
+        expected = self.model.take(consumer, want, list(by_id))
         assert by_id.keys() == {job.id for job in expected}
         for job in expected:
             job.taken = by_id[job.id]
 
+    @precondition(lambda self: self.model.in_state("active"))
     @rule()
     def repair_while_all_is_well(self) -> None:
         repaired = self.run(self.driver.scripts.repair(silent_ms=_NEVER_SILENT))

@@ -64,7 +64,7 @@ class QueueFrame(RuleBasedStateMachine):
 
     def handed_out(self, taken: Taken, consumer: str, want: int) -> None:
         """Compare what a take gave with what it should have."""
-        expected = self.model.take(consumer, want)
+        expected = self.model.take(consumer, want, [job.id.decode() for job in taken.jobs])
         assert [job.id.decode() for job in taken.jobs] == [job.id for job in expected]
         for job, real in zip(expected, taken.jobs, strict=True):
             job.taken = real

@@ -4,7 +4,7 @@ from hypothesis import strategies as st
 from hypothesis.stateful import precondition, rule
 
 from tests.conformance.model.machine import QueueFrame
-from tests.conformance.model.working import RESULT
+from tests.conformance.model.working import RESULT, keep_rule
 from tests.support.driver import LONG_MS, settle
 from vqueue.edit_scripts import Resets
 
@@ -44,10 +44,11 @@ class Operating(QueueFrame):
         assert self.run(self.driver.scripts.promote(job_id=job.id)) == 1
         self.model.to_back(job)
 
-    @precondition(lambda self: self.model.in_state("waiting", "delayed"))
+    @precondition(lambda self: self.model.in_state("waiting", "delayed", "waiting-children"))
     @rule(data=st.data(), priority=st.integers(0, 3), lifo=st.booleans())
     def change_priority(self, data: st.DataObject, priority: int, lifo: bool) -> None:
-        job = self.choose(data, self.model.in_state("waiting", "delayed"))
+        jobs = self.model.in_state("waiting", "delayed", "waiting-children")
+        job = self.choose(data, jobs)
         changed = self.driver.scripts.change_priority(job_id=job.id, priority=priority, lifo=lifo)
         assert self.run(changed) == 1
         self.model.change_priority(job, priority, lifo=lifo)
@@ -64,13 +65,13 @@ class Operating(QueueFrame):
         assert reply[0] == 1
         self.model.retry(job, made=made, started=started)
 
-    @precondition(lambda self: self.model.in_state("waiting", "delayed"))
+    @precondition(lambda self: self.model.in_state("waiting", "delayed", "waiting-children"))
     @rule(data=st.data())
     def cancel(self, data: st.DataObject) -> None:
-        job = self.choose(data, self.model.in_state("waiting", "delayed"))
+        jobs = self.model.in_state("waiting", "delayed", "waiting-children")
+        job = self.choose(data, jobs)
         assert self.run(self.driver.scripts.cancel(job_id=job.id, reason=_CANCELLED)) == 1
-        job.state, job.value = "failed", _CANCELLED
-        job.events.append("failed")
+        self.model.fail(job, _CANCELLED)
 
     @precondition(lambda self: self.model.in_state("active"))
     @rule(data=st.data())
@@ -83,18 +84,21 @@ class Operating(QueueFrame):
             consumer=job.holder, lease_ms=LONG_MS, tokens=[job.taken.token]
         )
         assert list(self.run(beat).cancelled) == [job.taken.token]
-        settlement = settle(job.taken, value=RESULT, consumer=job.holder)
+        settlement = settle(job.taken, value=RESULT, rule=keep_rule(job), consumer=job.holder)
         reply = self.run(self.driver.finish(settlement, consumer=job.holder))
         assert reply.statuses == [1]
         self.model.end(job, "completed", RESULT, now_ms=reply.taken.now_ms)
+        self.model.tell_parents()
         self.handed_out(reply.taken, job.holder, 0)
 
-    @rule(is_paused=st.booleans())
+    @precondition(lambda self: self.model.is_paused or self.model.in_state("waiting"))
+    @rule(is_paused=st.sampled_from([False, False, True]))
     def pause_or_resume(self, is_paused: bool) -> None:
         self.run(self.driver.scripts.pause(paused=is_paused))
         self.model.is_paused = is_paused
 
-    @rule(concurrency=st.one_of(st.none(), st.integers(1, 3)))
+    @precondition(lambda self: self.model.concurrency or self.model.in_state("waiting"))
+    @rule(concurrency=st.sampled_from([None, None, 1, 2, 3]))
     def set_global_concurrency(self, concurrency: int | None) -> None:
         self.run(self.driver.scripts.set_limits(concurrency=concurrency))
         self.model.concurrency = concurrency

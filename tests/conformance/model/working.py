@@ -1,4 +1,4 @@
-"""Rules: what healthy workers do."""
+"""Rules: what healthy workers do, and time."""
 
 from collections.abc import Sequence
 
@@ -14,6 +14,11 @@ from tests.support.driver import KEEP_ALL, KEEP_NONE, LONG_MS, settle
 RESULT = b'"done"'
 _REASON = b'"boom"'
 _KEEP_TWO = "2 -1"
+
+
+def keep_rule(job: ModelJob, rule: str = KEEP_ALL) -> str:
+    """A keep rule as a worker gives it: it says when a job has a deduplication."""
+    return f"{rule} *" if job.unique else rule
 
 
 class Working(QueueFrame):
@@ -35,7 +40,7 @@ class Working(QueueFrame):
                 job.taken,
                 outcome,
                 value=value,
-                rule=rule,
+                rule=keep_rule(job, rule) if outcome in ("completed", "failed") else rule,
                 consumer=consumer,
                 progress=progress,
             )
@@ -44,14 +49,16 @@ class Working(QueueFrame):
         ]
         reply = self.run(self.driver.finish(*settlements, consumer=consumer, want=want))
         assert reply.statuses == [1] * len(jobs)
-        for job in jobs:
+        alike = list(dict.fromkeys(keep_rule(job) for job in jobs))  # jobs that end alike at once
+        for job in sorted(jobs, key=lambda job: alike.index(keep_rule(job))):
             if progress:
                 job.progress = progress
                 job.events.append("progress")
             self.model.end(job, outcome, value, now_ms=reply.taken.now_ms)
-            if rule == KEEP_NONE:
+            if rule == KEEP_NONE and job.state == outcome:
                 self.model.remove(job)
-        if rule == _KEEP_TWO:
+        self.model.tell_parents()
+        if rule == _KEEP_TWO and jobs[0].state == outcome:
             self.model.keep_newest(2)
         self.handed_out(reply.taken, consumer, want)
 
@@ -59,6 +66,7 @@ class Working(QueueFrame):
     def take(self, consumer: str, want: int) -> None:
         self.handed_out(self.run(self.driver.take(want, consumer=consumer)), consumer, want)
 
+    @precondition(lambda self: self.model.in_state("delayed"))
     @rule(consumer=consumers)
     def look_without_a_free_slot(self, consumer: str) -> None:
         self.handed_out(self.run(self.driver.take(0, consumer=consumer)), consumer, 0)
@@ -157,6 +165,7 @@ class Working(QueueFrame):
             assert self.run(written) == [1]
         job.log.append(line)
 
+    @precondition(lambda self: self.model.in_state("active"))
     @rule(consumer=consumers)
     def heartbeat(self, consumer: str) -> None:
         tokens = [job.taken.token for job in self.model.held_by(consumer) if job.taken]
@@ -164,3 +173,10 @@ class Working(QueueFrame):
             self.driver.scripts.heartbeat(consumer=consumer, lease_ms=LONG_MS, tokens=tokens)
         )
         assert beat.lost == []
+
+    @precondition(lambda self: self.model.in_state("delayed"))
+    @rule(data=st.data())
+    def time_passes(self, data: st.DataObject) -> None:
+        job = self.choose(data, self.model.in_state("delayed"))
+        score = self.model.come_due(job) * 4096
+        self.run(self.driver.redis("ZADD", self.driver.keys.delayed, "XX", score, job.id))
