@@ -29,6 +29,8 @@ class ProcessJob:
         self.consumer: str = told["consumer"]
         self.attempts_made: int = told["attempts_made"]
         self.attempts_started: int = told["attempts_started"]
+        #: See Job.trace_context.
+        self.trace_context: Mapping[str, str] | None = told.get("trace_context")
         self._answers = answers
 
     def update_progress(self, value: Any) -> None:

@@ -175,6 +175,8 @@ class Job:
     _options: Mapping[str, Any] = MappingProxyType({})
     _reporter: Reporter | None = None
     _token: bytes | None = None
+    #: Set while an attempt is traced, see trace_context.
+    _trace_context: Mapping[str, str] | None = None
 
     # Defaults are the class's: an object sets what differs, which is little, and quick.
     def __init__(self, *, id: str, name: str, data: Any, queue_name: str) -> None:
@@ -215,6 +217,14 @@ class Job:
         if self.scheduler_id is None:
             return None
         return int(self.id.rpartition(".")[2]) / 1000
+
+    @property
+    def trace_context(self) -> Mapping[str, str] | None:
+        """W3C's traceparent and tracestate of who added the job, None for a job without.
+
+        In a handler that vqueue.tracing traces, those of the attempt.
+        """
+        return self._trace_context or self._options.get("trace_context")
 
     @property
     def options(self) -> dict[str, Any]:

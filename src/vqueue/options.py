@@ -6,6 +6,7 @@ Times are seconds in Python and milliseconds in Redis.
 from __future__ import annotations
 
 import random
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import timedelta
 from typing import TYPE_CHECKING, Any
@@ -231,6 +232,8 @@ class JobOptions:
     deduplication: Deduplication | None = None
     #: Bytes that the data may have as JSON (UTF-8); None for no limit.
     size_limit: int | None = None
+    #: W3C's traceparent and tracestate of who adds the job; vqueue.tracing sets and reads it.
+    trace_context: Mapping[str, str] | None = field(default=None, hash=False)
     #: Made by __post_init__: the options that a worker needs, as stored.
     wire: dict[str, Any] = field(init=False, repr=False, compare=False)
     #: The same as JSON, b"" for none.
@@ -286,6 +289,8 @@ class JobOptions:
                 wire["group"] = {"id": check_name(self.group, what="group id")}
             else:
                 wire["group"] = self.group.to_wire()
+        if self.trace_context:
+            wire["trace_context"] = dict(self.trace_context)
         object.__setattr__(self, "wire", wire)
         object.__setattr__(self, "encoded", encode(wire, "job options") if wire else b"")
         place = "lifo" if self.lifo else str(self.priority)

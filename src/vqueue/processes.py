@@ -143,6 +143,7 @@ class ProcessHandler:
             "consumer": job.consumer,
             "attempts_made": job.attempts_made,
             "attempts_started": job.attempts_started,
+            "trace_context": job.trace_context,
         }
         child.writer.write(encode(told, "job %s", job.id) + b"\n")
         while answer := await child.next_answer():

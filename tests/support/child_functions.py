@@ -15,6 +15,11 @@ def double(job: ProcessJob) -> dict[str, int]:
     return {"doubled": job.data * 2, "pid": os.getpid()}
 
 
+def tell_trace(job: ProcessJob) -> str:
+    """Return the trace context that the job has here."""
+    return (job.trace_context or {})["traceparent"]
+
+
 def fail(job: ProcessJob) -> None:
     """Raise what the data name."""
     if job.data == "unrecoverable":

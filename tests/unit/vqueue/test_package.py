@@ -33,3 +33,12 @@ def test_importing_the_library_needs_only_redis_and_orjson() -> None:
     others = {"motor", "pymongo", "bson", "boto3", "botocore", "aioboto3", "aiofiles"}
     others |= {"starlette", "uvicorn", "vworker", "vapi", "devstack"}
     assert packages & others == set()
+
+
+def test_the_library_works_where_opentelemetry_is_not_installed() -> None:
+    # the Redis driver imports it by itself where it is
+    program = (
+        "import sys; sys.modules['opentelemetry'] = None; import vqueue, vqueue.cli.program; "
+        "assert 'vqueue.tracing' not in sys.modules"
+    )
+    subprocess.run([sys.executable, "-c", program], check=True)
