@@ -153,9 +153,14 @@ class _Wire(asyncio.Protocol):
         if not self._closed.done():
             self._closed.set_result(None)
 
-    def abort(self) -> None:
-        """Close without waiting for replies."""
+    async def abort(self) -> None:
+        """Close without waiting for replies; returns when the socket is closed.
+
+        What is sent over another connection afterwards finds the server free of a command
+        that blocks on this one.
+        """
         self._fail(ConnectionError("the connection was closed"))
+        await asyncio.shield(self._closed)
 
     async def close(self) -> None:
         """Close when the calls that are under way have been answered."""
@@ -238,7 +243,7 @@ class Client:
             if answered and not self._closed:
                 self._idle.append(wire)
             else:
-                wire.abort()
+                await wire.abort()
 
     async def _connect(self) -> _Wire:
         if self._closed:

@@ -137,3 +137,20 @@ async def test_a_closed_queue_says_so_and_does_not_wait_for_redis(redis_url: str
     await queue.close()
     with pytest.raises(RuntimeError, match="make a new one"):
         await queue.add("task")
+
+
+async def test_a_blocking_command_that_was_cancelled_takes_nothing_of_what_is_sent_next(
+    redis_url: str, queue_name: str
+) -> None:
+    key = f"list-of-{queue_name}"
+    blocking = open_client(redis_url, blocking=True)
+    client = open_client(redis_url)
+    for number in range(20):
+        try:
+            async with asyncio.timeout(0.02):
+                await blocking.execute("BLPOP", key, 5)
+        except TimeoutError:
+            await client.execute("RPUSH", key, number)
+        assert await client.execute("LPOP", key) == b"%d" % number
+    await blocking.aclose()
+    await client.aclose()
