@@ -1,5 +1,6 @@
 """vqueue: a job queue for asyncio on raw Redis Streams, with BullMQ's semantics."""
 
+from vqueue.attempt import Handler
 from vqueue.batches import in_batches
 from vqueue.cancelling import Cancellation
 from vqueue.child import ProcessJob
@@ -42,6 +43,7 @@ from vqueue.job import Job, JobState
 from vqueue.latency import Latency
 from vqueue.manual import HeldJob, ManualWorker
 from vqueue.metrics import Latencies, Metrics
+from vqueue.middleware import Middleware
 from vqueue.options import Backoff, JobOptions, RateLimit, Retention
 from vqueue.parenting import DependencyPage
 from vqueue.presence import WorkerInfo
@@ -73,6 +75,7 @@ __all__ = [
     "Group",
     "GroupFull",
     "GroupStatus",
+    "Handler",
     "HandlerDied",
     "HandlerFailed",
     "HeldJob",
@@ -97,6 +100,7 @@ __all__ = [
     "ManualWorker",
     "MemoryReport",
     "Metrics",
+    "Middleware",
     "NewJob",
     "NotDurable",
     "ParentMissing",

@@ -14,6 +14,7 @@ from vqueue.outcome import Outcome, OutcomePolicy
 
 logger = logging.getLogger(__name__)
 
+#: What a Worker runs for each job: what it returns is the result, JSON.
 Handler = Callable[[Job], Awaitable[Any]]
 
 

@@ -2,6 +2,7 @@
 
 import subprocess
 import sys
+from types import GenericAlias
 
 import vqueue
 
@@ -10,7 +11,20 @@ def test_every_public_name_is_there_and_listed_once() -> None:
     assert sorted(vqueue.__all__) == vqueue.__all__
     assert len(set(vqueue.__all__)) == len(vqueue.__all__)
     for name in vqueue.__all__:
-        assert getattr(vqueue, name).__module__.startswith("vqueue.")
+        item = getattr(vqueue, name)
+        assert isinstance(item, GenericAlias) or item.__module__.startswith("vqueue.")
+
+
+def test_the_types_of_functions_that_a_worker_gets_are_public() -> None:
+    async def handler(job: vqueue.Job) -> None:
+        del job
+
+    async def log(job: vqueue.Job, following: vqueue.Handler) -> object:
+        return await following(job)
+
+    typed: tuple[vqueue.Handler, vqueue.Middleware] = (handler, log)
+    assert typed == (handler, log)
+    assert {"Handler", "Middleware"} <= set(vqueue.__all__)
 
 
 def test_every_error_has_the_one_base() -> None:
