@@ -9,11 +9,11 @@ from vqueue.errors import InvalidOption, JobNotFound, JobNotInState
 from vqueue.job import FINAL_STATES, JobState
 from vqueue.keys import check_name
 from vqueue.options import MAX_PRIORITY, Seconds, check_count, to_ms
-from vqueue.queue_base import QueueBase
+from vqueue.producing import Producing
 from vqueue.scripts import MAX_BATCH
 
 
-class Editing(QueueBase):
+class Editing(Producing):
     """Changes jobs by their id.
 
     Each call looks at the job's state and changes it in one step; when the state does not
@@ -138,9 +138,11 @@ class Editing(QueueBase):
         """Replace a job's data, in any state.
 
         A handler that is running goes on with what it was given; its next attempt gets the new
-        data. Raises InvalidOption for data that JSON cannot hold, QueueFull.
+        data. Raises InvalidOption for data that JSON cannot hold, or that are longer than the
+        `size_limit` of this queue's default_job_options; QueueFull.
         """
         encoded = self._encode(data, "data of job %s", job_id)
+        self._defaults.check_size(encoded, job_id)
         reply = await self._scripts.update_data(
             job_id=check_name(job_id, what="job id"), data=encoded
         )

@@ -248,7 +248,8 @@ class Job:
 
         Stored when it returns. Raises LeaseLost when the job is no longer held,
         InvalidOption for data that JSON cannot hold, JobNotActive outside a handler
-        (`Queue.update_data` works from anywhere), QueueFull, QueueUnavailable.
+        (`Queue.update_data` works from anywhere), QueueFull, QueueUnavailable. A size_limit
+        is the producer's: a worker does not know it.
         """
         if self._reporter is None:
             raise JobNotActive(

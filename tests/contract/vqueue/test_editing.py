@@ -4,7 +4,16 @@ import pytest
 
 from tests.support.driver import Driver, expire, ids, settle
 from tests.support.workers import HeldHandler, ended
-from vqueue import Job, JobNotActive, JobNotFound, JobNotInState, Queue, Worker
+from vqueue import (
+    InvalidOption,
+    Job,
+    JobNotActive,
+    JobNotFound,
+    JobNotInState,
+    JobOptions,
+    Queue,
+    Worker,
+)
 
 
 async def put_in(driver: Driver, job_id: str, state: str) -> None:
@@ -174,6 +183,19 @@ async def test_data_change_in_any_state(driver: Driver, queue: Queue, state: str
     assert job is not None
     assert (job.data, job.state) == ({"step": 2}, state)
     assert (await driver.history("job"))[-1] == "changed"
+
+
+async def test_changed_data_keep_to_the_size_limit_of_the_queue(
+    redis_url: str, queue_name: str
+) -> None:
+    limits = JobOptions(size_limit=10)
+    async with Queue(queue_name, redis_url, default_job_options=limits) as queue:
+        await queue.add("task", "short", job_id="job")
+        with pytest.raises(InvalidOption, match="'job' are 12 bytes of JSON"):
+            await queue.update_data("job", "0123456789")
+        job = await queue.get_job("job")
+    assert job is not None
+    assert job.data == "short"
 
 
 async def test_a_handler_starts_with_the_data_that_were_changed_while_its_job_waited(
