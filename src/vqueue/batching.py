@@ -40,6 +40,9 @@ class Batcher(Generic[Item, Reply]):
         self._at_once = at_once
         self._waiting: list[tuple[Item, int, asyncio.Future[Reply]]] = []
         self._senders: set[asyncio.Task[None]] = set()
+        #: Answers are given to one batch after the other: what its callers then submit is on its
+        #: way to the server, which works on it, before those of the next batch go on.
+        self._answering = asyncio.Lock()
         #: Whether a sender was started that has not looked at what waits.
         self._is_starting = False
 
@@ -87,6 +90,11 @@ class Batcher(Generic[Item, Reply]):
                 self._start_sender()
             try:
                 replies = await self._send([item for item, _, _ in batch])
+                async with self._answering:
+                    for (_, _, future), reply in zip(batch, replies, strict=True):
+                        if not future.done():
+                            future.set_result(reply)
+                    await asyncio.sleep(0)
             except Exception as error:
                 # each caller gets it; one that was cancelled does not want it
                 for _, _, future in batch:
@@ -96,7 +104,3 @@ class Batcher(Generic[Item, Reply]):
                 for _, _, future in batch:
                     future.cancel()
                 raise
-            else:
-                for (_, _, future), reply in zip(batch, replies, strict=True):
-                    if not future.done():
-                        future.set_result(reply)

@@ -11,7 +11,7 @@ from __future__ import annotations
 import asyncio
 import logging
 from collections import deque
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Callable, Iterator
 from dataclasses import dataclass
 from types import TracebackType
 from typing import Any, Self
@@ -35,6 +35,7 @@ _READ_COUNT = 20
 GAP = "gap"
 #: What the stream has before the name of an event of the user's.
 CUSTOM = "c:"
+_ADDED_AND_WAITING = "added,waiting"
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -75,7 +76,8 @@ class JobEvent:
     id: str
     #: Counts the queue's events from 1, without holes.
     number: int
-    #: Grows with each change of the queue: ms · 2²⁰ + sequence of the entry.
+    #: Grows with each call that changes the queue, whose events share it: ms · 2²⁰ + sequence
+    #: of the entry.
     version: int
 
     @property
@@ -132,24 +134,39 @@ EVENT_NAMES = frozenset(
 )
 
 
+def told_by(fields: list[bytes]) -> Iterator[tuple[str, bytes, bytes]]:
+    """Yield kind, job id and detail of each event of an entry, in their order."""
+    kind = fields[1].decode()
+    for job_id, detail in zip(fields[4::2], fields[5::2], strict=True):
+        if kind == _ADDED_AND_WAITING:
+            yield "added", job_id, detail
+            yield "waiting", job_id, b""
+        else:
+            yield kind, job_id, detail
+
+
 def expand(entry_id: bytes, fields: list[bytes]) -> list[JobEvent]:
     """Return the events of one stream entry (fields as XRANGE lists them)."""
-    kind, first = fields[1].decode(), int(fields[3])
-    is_custom = kind.startswith(CUSTOM)
+    first = int(fields[3])
     ms, seq = entry_id.split(b"-")
     version = version_of(int(ms), int(seq))
-    read_detail = decode if is_custom else _DETAILS.get(kind, _no_detail)
     return [
         JobEvent(
             name=kind.removeprefix(CUSTOM),
             job_id=job_id.decode(),
-            data=read_detail(detail),
+            data=_data_of(kind, detail),
             id=f"{entry_id.decode()}/{index}",
             number=first + index,
             version=version,
         )
-        for index, (job_id, detail) in enumerate(zip(fields[4::2], fields[5::2], strict=True))
+        for index, (kind, job_id, detail) in enumerate(told_by(fields))
     ]
+
+
+def _data_of(kind: str, detail: bytes) -> dict[str, Any]:
+    read = decode if kind.startswith(CUSTOM) else _DETAILS.get(kind, _no_detail)
+    data: dict[str, Any] = read(detail)
+    return data
 
 
 class QueueEvents:

@@ -78,10 +78,13 @@ class Producing(QueueBase):
         InvalidOption for a name, data or option that is refused, QueueFull,
         QueueUnavailable, and NotDurable when it is added without reaching the `durability`.
         """
-        job, record = self._prepare(name, data, _job_options(self._defaults, options))
+        chosen = _job_options(self._defaults, options)
+        record = self._prepare(name, data, chosen)
         if durability is not None:
-            return (await self._add_batch([(job, record)], durability))[0]
+            new = NewJob(name=name, data=data, options=chosen)
+            return (await self._add_batch([(new, record)], durability))[0]
         status = await self._adds.submit(record, size_bytes=len(record.rest))
+        job = self._job(record, data, chosen)
         if status != 1:
             _note_refusal(job, status)
         if status == -1:
@@ -102,7 +105,7 @@ class Producing(QueueBase):
         later call may come before an earlier one. Repeat it with the same `job_id`s and
         nothing is added twice. Raises as `add`.
         """
-        prepared = [self._prepare(job.name, job.data, job.options) for job in jobs]
+        prepared = [(new, self._prepare(new.name, new.data, new.options)) for new in jobs]
         added: list[Job] = []
         under_way: asyncio.Task[list[Job]] | None = None
         try:
@@ -122,7 +125,7 @@ class Producing(QueueBase):
         return added
 
     async def _add_batch(
-        self, batch: Sequence[tuple[Job, NewRecord]], durability: Durability | None
+        self, batch: Sequence[tuple[NewJob, NewRecord]], durability: Durability | None
     ) -> list[Job]:
         records = [record for _, record in batch]
         if durability is None:
@@ -135,7 +138,8 @@ class Producing(QueueBase):
                 durability=durability,
                 jobs=records,
             )
-        jobs = [job for job, _ in batch]
+        # only now: making them here costs nothing while Redis works on the next call
+        jobs = [self._job(record, new.data, new.options) for new, record in batch]
         for job, status in zip(jobs, statuses, strict=True):
             if status != 1:
                 _note_refusal(job, status)
@@ -144,7 +148,8 @@ class Producing(QueueBase):
             raise GroupFull([job.id for job, status in pairs if status == -1])
         return jobs
 
-    def _prepare(self, name: str, data: Any, options: JobOptions) -> tuple[Job, NewRecord]:
+    def _prepare(self, name: str, data: Any, options: JobOptions) -> NewRecord:
+        """Check a job, and make what is sent."""
         if options is DEFAULT_OPTIONS:
             options = self._defaults
         if not isinstance(name, str) or not name:
@@ -154,21 +159,29 @@ class Producing(QueueBase):
         else:
             job_id = check_name(options.job_id, what="job id")
         encoded = self._encode(data, "data of job %r", name)
-        job = Job(id=job_id, name=name, data=data, queue_name=self.name)
         if options is DEFAULT_OPTIONS:
             settings = (0, "0", name)
         else:
             delay_ms, place = options.settings
             settings = (delay_ms, place, name)
             options.check_size(encoded, name)
+        rest = b"%b\n%b\n%b" % (_encode_name(name), options.encoded, encoded)
+        return NewRecord(job_id, rest, settings)
+
+    def _job(self, record: NewRecord, data: Any, options: JobOptions) -> Job:
+        """Make the object that stands for a job that was sent."""
+        delay_ms, _, name = record.settings
+        job = Job(id=record.job_id, name=name, data=data, queue_name=self.name)
+        if options is DEFAULT_OPTIONS:
+            options = self._defaults
+        if options is not DEFAULT_OPTIONS:
             job._options = options.wire
             job.priority = options.priority
             if options.priority:
                 job.state = JobState.PRIORITIZED
             if delay_ms:
                 job.state = JobState.DELAYED
-        rest = b"%b\n%b\n%b" % (_encode_name(name), options.encoded, encoded)
-        return job, NewRecord(job_id, rest, settings)
+        return job
 
     async def close(self) -> None:
         """Send what was submitted and close the connections. Safe to repeat."""
@@ -185,8 +198,8 @@ def _note_refusal(job: Job, status: int | str) -> None:
 
 
 def _batches(
-    prepared: Sequence[tuple[Job, NewRecord]],
-) -> Iterator[Sequence[tuple[Job, NewRecord]]]:
+    prepared: Sequence[tuple[NewJob, NewRecord]],
+) -> Iterator[Sequence[tuple[NewJob, NewRecord]]]:
     """Cut jobs into what one call takes: 250 jobs, or 1 MB of data."""
     start = size = 0
     for end, (_, record) in enumerate(prepared):

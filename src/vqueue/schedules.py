@@ -57,7 +57,7 @@ class Scheduling(Producing):
         check_name(scheduler_id, what="job scheduler id")
         if len(scheduler_id) > _LONGEST_ID:
             raise InvalidOption(f"job scheduler id {scheduler_id!r} is longer than {_LONGEST_ID}")
-        _, record = self._prepare(template.name, template.data, template.options)
+        record = self._prepare(template.name, template.data, template.options)
         delay_ms, place, name = record.settings
         if delay_ms or template.options.job_id is not None or place.endswith("*"):
             raise InvalidOption(

@@ -8,7 +8,7 @@ from collections import Counter, defaultdict
 from collections.abc import Iterator
 
 from tests.support.group_invariants import check_groups, lines_of
-from tests.support.queue_dump import QueueDump, Stream, dump_queue
+from tests.support.queue_dump import QueueDump, Stream, dump_queue, entry_events
 
 _KEYS = {
     r"meta": "hash",
@@ -249,7 +249,7 @@ def _check_clock(dump: QueueDump) -> Iterator[str]:
 def _check_event_numbers(dump: QueueDump) -> Iterator[str]:
     expected: int | None = None
     for entry in dump.stream("ev").entries:
-        first, count = int(entry.fields[3]), len(entry.fields) // 2 - 2
+        first, count = int(entry.fields[3]), len(entry_events(entry.fields))
         if entry.fields[:3:2] != ["e", "n"] or count < 1:
             yield f"event entry {entry.id} does not begin with e, n and a job"
         if expected is not None and first != expected:
@@ -267,7 +267,7 @@ def _check_metrics(dump: QueueDump) -> Iterator[str]:
         return  # some have been trimmed
     ended = Counter[str]()
     for entry in entries:
-        ended[entry.fields[1]] += len(entry.fields) // 2 - 2
+        ended.update(kind for kind, _ in entry_events(entry.fields))
     for state in ("completed", "failed", "stalled"):
         counted = sum(map(int, dump.hashes.get(f"m:{state}", {}).values()))
         if counted != ended[state]:
@@ -280,10 +280,9 @@ def _check_event_paths(dump: QueueDump, places: dict[str, list[tuple[str, str]]]
     entries = dump.stream("ev").entries
     whole = bool(entries) and entries[0].fields[3] == "1"
     for entry in entries:
-        kind = entry.fields[1]
-        if kind in _OF_THE_QUEUE or kind.startswith("c:"):
-            continue
-        for job_id in entry.fields[4::2]:
+        for kind, job_id in entry_events(entry.fields):
+            if kind in _OF_THE_QUEUE or kind.startswith("c:"):
+                continue
             before = last.get(job_id)
             if kind in _BESIDE_STATES:
                 if kind == "progress" and before not in ("active", None):

@@ -5,6 +5,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from vqueue.connection import open_client
+from vqueue.events import told_by
 from vqueue.keys import GROUP, QueueKeys
 from vqueue.record import Record
 from vqueue.script_calls import load_script
@@ -167,3 +168,9 @@ async def dump_queue(redis_url: str, queue_name: str, prefix: str = "vq") -> Que
         streams={name: _stream(raw) for name, raw in by_type["stream"].items()},
         counts=counts,
     )
+
+
+def entry_events(fields: list[str]) -> list[tuple[str, str]]:
+    """Kind and job id of each event of an entry of `ev`."""
+    told = told_by([field.encode() for field in fields])
+    return [(kind, job_id.decode()) for kind, job_id, _ in told]

@@ -35,12 +35,13 @@ Crash    records are written last: what broke off is added by a repeat, which an
 local argc = #ARGV
 
 -- The jobs of the call: their runs, and their ids and keys in order.
-local runs, ids, keys, at = {}, {}, {}, 1
+local runs, ids, keys, at, any_delay = {}, {}, {}, 1, false
 while at < argc do
   local first = at + 4
   local last = first + 2 * tonumber(ARGV[at + 3]) - 1
   runs[#runs + 1] = {delay = tonumber(ARGV[at]), place = ARGV[at + 1], name = ARGV[at + 2],
                      first = first, last = last}
+  any_delay = any_delay or ARGV[at] ~= '0'
   for i = first, last, 2 do
     local id, k = ARGV[i], #ids + 1
     ids[k], keys[k] = id, jobs_prefix .. id
@@ -130,7 +131,7 @@ for _, run in ipairs(runs) do
       if delay > 0 then
         postponed[#postponed + 1] = id
         postponed[#postponed + 1] = now + delay
-      else
+      elseif any_delay then
         waiting[#waiting + 1] = id
         waiting[#waiting + 1] = ''
       end
@@ -139,9 +140,13 @@ for _, run in ipairs(runs) do
 end
 
 if #records > 0 then redis.call('MSET', unpack(records)) end
-emit('added', added)
-emit('waiting', waiting)
-emit('delayed', postponed)
+if any_delay then
+  emit('added', added)
+  emit('waiting', waiting)
+  emit('delayed', postponed)
+else
+  emit('added,waiting', added, 2)
+end
 emit('duplicated', duplicated)
 emit('removed', replaced)
 emit('deduplicated', deduplicated)

@@ -40,6 +40,7 @@ while read < budget do
   end
   for _, entry in ipairs(reply[1][2]) do
     local first, count = tonumber(entry[2][4]), (#entry[2] - 4) / 2
+    if entry[2][2] == 'added,waiting' then count = count * 2 end
     if first ~= expected then redis.call('HSET', meta, gap_field, entry[1]) end
     expected = first + count
     read = read + count

@@ -6,7 +6,7 @@ from typing import Any
 
 from tests.conformance.model.model import QueueModel
 from tests.support.group_invariants import lines_of
-from tests.support.queue_dump import QueueDump
+from tests.support.queue_dump import QueueDump, entry_events
 
 #: jobs and their relatives by id, ids in line, in all and by group, log lines and names of
 #: events by id, jobs by deduplication id, schedulers.
@@ -83,9 +83,9 @@ def view_of_queue(dump: QueueDump) -> View:
         }
     events: dict[str, list[str]] = defaultdict(list)
     for entry in dump.stream("ev").entries:
-        for job_id in entry.fields[4::2]:
+        for kind, job_id in entry_events(entry.fields):
             if job_id in jobs:
-                events[job_id].append(entry.fields[1])
+                events[job_id].append(kind)
     return {
         "jobs": jobs,
         "relatives": {job_id: _relatives(dump, job_id) for job_id in dump.jobs},

@@ -64,7 +64,7 @@ async def test_entries_come_again_until_they_are_acknowledged(
 ) -> None:
     monkeypatch.setattr(vqueue.subscription, "_REREAD_COUNT", 2)
     process = await joined(client, driver)
-    for name in "abc":
+    for name in "abcde":
         await driver.add(name)
     entries = (await process.read()).entries
     assert len(entries) > 4

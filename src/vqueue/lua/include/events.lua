@@ -1,6 +1,7 @@
 --[[ Events: one stream entry per call and kind. Fields: e kind, n number of its
-first event, then one pair per event: job id, detail. Numbers are contiguous over
-the queue, so a reader sees what it missed. The stream keeps between one and two
+first event, then one pair per event: job id, detail. The kind `added,waiting` stands for two
+events of each job, one after the other, the detail being that of the first. Numbers are
+contiguous over the queue, so a reader sees what it missed. The stream keeps between one and two
 caps of events, more while a consumer group has not read them, up to 20 caps. ]]
 -- What is counted by minute, in m:KIND: jobs that completed, failed or stalled, calls of a
 -- running job that the fence has rejected. What is older than a day is summed up under `before` once an hour.
@@ -13,8 +14,9 @@ local function count_minute(kind, count)
   if redis.call('HINCRBY', key, minute, count) == count then forget_minutes(key, minute) end
 end
 
-local function emit(kind, pairs_)
-  local count = #pairs_ / 2
+-- each: events that a pair stands for, 1 unless it is given
+local function emit(kind, pairs_, each)
+  local count = #pairs_ / 2 * (each or 1)
   if count == 0 then return end
   local last = redis.call('HINCRBY', meta, 'n', count)
   local id = redis.call('XADD', ev, mint(), 'e', kind, 'n', last - count + 1, unpack(pairs_))
