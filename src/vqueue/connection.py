@@ -1,198 +1,73 @@
-"""Connections to Redis: who connects, how a command travels, how long a call may take.
+"""Connections to Redis: how a command travels, and what happens when it came to the wrong server.
 
-The driver connects: it knows URLs, TLS, credentials and the handshake. From there on a
-command is packed and its reply parsed by hiredis, on the driver's own transport; the
-driver's way around that costs five times as much per call. Nothing is sent twice here:
-scripts.py repeats calls, because each script is made to be repeated.
+Nothing is sent twice here that may have been carried out: scripts.py repeats calls, because
+each script is made to be repeated.
 """
 
 from __future__ import annotations
 
 import asyncio
-from collections import deque
 from typing import Any
 
-import hiredis
-from redis.asyncio import ConnectionPool, Redis
-from redis.asyncio.connection import AbstractConnection, UnixDomainSocketConnection
-from redis.asyncio.retry import Retry
-from redis.backoff import NoBackoff
 from redis.exceptions import (
+    AskError,
     AuthenticationError,
     AuthorizationError,
     BusyLoadingError,
     ClusterDownError,
     ConnectionError,
-    InvalidResponse,
     MasterDownError,
+    MovedError,
     ReadOnlyError,
     ResponseError,
     TimeoutError,
     TryAgainError,
 )
 
-from vqueue.errors import InvalidOption
-
-#: What a queue, worker, reader or mirror accepts as its Redis.
-RedisSource = str | Redis
-
-Argument = str | bytes | int | float
+from vqueue.locating import Locator, is_wrong_server
+from vqueue.sources import RedisSource, find_route
+from vqueue.wire import Argument, Dialler, Wire
 
 #: Seconds for one reply of a command that does not block.
 REPLY_TIMEOUT = 5.0
 #: Seconds that a blocking read may take longer than it asked for.
 BLOCK_MARGIN = 5.0
-
-#: Settings taken over from a client's pool: where the server is and how to be let in.
-#: Time-outs, decoding, retries and the driver's internal objects are not.
-_TAKEN_OVER = (
-    "host",
-    "port",
-    "path",
-    "db",
-    "username",
-    "password",
-    "credential_provider",
-    "client_name",
-    "socket_keepalive_options",
-)
-
-_NOT_YET = object()
-
-
-class _Wire(asyncio.Protocol):
-    """One connection: commands out, replies in, in the same order.
-
-    The driver makes the connection; from then on its transport reports here.
-    """
-
-    def __init__(self, connection: AbstractConnection, reply_timeout: float) -> None:
-        self._connection = connection
-        self._reply_timeout = reply_timeout
-        self._loop = asyncio.get_running_loop()
-        self._replies = hiredis.Reader(
-            protocolError=InvalidResponse,
-            replyError=connection._parser.parse_error,
-            notEnoughData=_NOT_YET,
-        )
-        #: Calls without a reply yet, each with the time at which it has waited too long.
-        self._calls: deque[tuple[asyncio.Future[Any], float]] = deque()
-        self._watch: asyncio.TimerHandle | None = None
-        self._may_write: asyncio.Future[None] | None = None
-        self._closing = False
-        self._closed = self._loop.create_future()
-        # the driver has no public name for the streams of a connection
-        writer: asyncio.StreamWriter = connection._writer  # type: ignore[assignment]
-        self._transport = writer.transport
-        self._transport.set_protocol(self)
-
-    @property
-    def is_closed(self) -> bool:
-        """Whether nothing can be sent any more."""
-        return self._closing or self._transport.is_closing()
-
-    async def call(self, args: tuple[Argument, ...]) -> Any:
-        """Send a command and return its reply; an error reply is returned, too."""
-        while self._may_write is not None:
-            await asyncio.shield(self._may_write)
-        call: asyncio.Future[Any] = self._loop.create_future()
-        self._calls.append((call, self._loop.time() + self._reply_timeout))
-        self._transport.write(hiredis.pack_command(args))  # type: ignore[arg-type]
-        if self._watch is None:
-            self._watch = self._loop.call_later(self._reply_timeout, self._look_for_late_replies)
-        return await call
-
-    def data_received(self, data: bytes) -> None:
-        """Hand replies to the calls that wait for them."""
-        self._replies.feed(data)
-        try:
-            while (reply := self._replies.gets()) is not _NOT_YET:
-                call, _ = self._calls.popleft()
-                if not call.done():
-                    call.set_result(reply)
-        except (InvalidResponse, IndexError) as error:
-            self._fail(ConnectionError(f"the server sent what is no reply: {error!r}"))
-        if self._closing and not self._calls:
-            self._transport.close()
-
-    def _look_for_late_replies(self) -> None:
-        self._watch = None
-        if not self._calls:
-            return
-        _, deadline = self._calls[0]
-        if self._loop.time() >= deadline:
-            self._fail(TimeoutError(f"no reply within {self._reply_timeout:g} s"))
-        else:
-            self._watch = self._loop.call_at(deadline, self._look_for_late_replies)
-
-    def _fail(self, error: Exception) -> None:
-        """End the connection: a reply that may still come must not be read by anyone."""
-        self._transport.abort()
-        while self._calls:
-            call, _ = self._calls.popleft()
-            if not call.done():
-                call.set_exception(error)
-
-    def pause_writing(self) -> None:
-        """Keep further calls until the socket has taken what is there."""
-        self._may_write = self._loop.create_future()
-
-    def resume_writing(self) -> None:
-        """Let calls go on."""
-        if self._may_write is not None and not self._may_write.done():
-            self._may_write.set_result(None)
-        self._may_write = None
-
-    def connection_lost(self, exc: Exception | None) -> None:
-        """Tell the calls that wait."""
-        self._fail(ConnectionError(f"the connection broke off: {exc or 'closed by the server'}"))
-        self.resume_writing()
-        if self._watch is not None:
-            self._watch.cancel()
-        self._connection._close()  # type: ignore[no-untyped-call]
-        if not self._closed.done():
-            self._closed.set_result(None)
-
-    async def abort(self) -> None:
-        """Close without waiting for replies; returns when the socket is closed.
-
-        What is sent over another connection afterwards finds the server free of a command
-        that blocks on this one.
-        """
-        self._fail(ConnectionError("the connection was closed"))
-        await asyncio.shield(self._closed)
-
-    async def close(self) -> None:
-        """Close when the calls that are under way have been answered."""
-        self._closing = True
-        if not self._calls:
-            self._transport.close()
-        await asyncio.shield(self._closed)
+#: Redirections of one command: of a slot that moves there are two or three.
+_MOST_REDIRECTIONS = 8
 
 
 class Client:
     """Sends commands to one server, over connections that are made when they are needed.
 
     Commands that do not block share one connection, on which they are sent without waiting
-    for each other's replies. With `blocking` each call has a connection for itself.
+    for each other's replies. With `blocking` each call has a connection for itself. Which
+    server it is, is asked before each connection: one that turns out to be the wrong one gets
+    no further calls.
     """
 
-    def __init__(
-        self,
-        connection_class: type[AbstractConnection],
-        settings: dict[str, Any],
-        *,
-        reply_timeout: float,
-        blocking: bool,
-    ) -> None:
-        self._connection_class = connection_class
-        self._settings = settings
-        self._reply_timeout = reply_timeout
+    def __init__(self, locator: Locator, dialler: Dialler, *, blocking: bool) -> None:
+        self._locator = locator
+        self._dialler = dialler
         self._blocking = blocking
         #: Connections that a call may use: at most one unless `blocking`.
-        self._idle: list[_Wire] = []
+        self._idle: list[Wire] = []
         self._connecting = asyncio.Lock()
         self._closed = False
+
+    @property
+    def is_cluster(self) -> bool:
+        """Whether it works with one slot of a Cluster, and with no key of another one."""
+        return self._locator.is_cluster
+
+    @property
+    def is_closed(self) -> bool:
+        """Whether `aclose` was called."""
+        return self._closed
+
+    @property
+    def place(self) -> str:
+        """The kind of place that the server is, and where it was found last."""
+        return self._locator.describe()
 
     async def execute(self, *args: Argument) -> Any:
         """Send one command and return its raw reply.
@@ -202,29 +77,69 @@ class Client:
         have been carried out. Safe to cancel: a blocking command ends with its connection, the
         reply to another one is dropped.
         """
-        if self._blocking:
-            (reply,) = await self._call_alone(args)
-        else:
-            reply = await self._call(args)
+        reply = await self._send(args)
         if isinstance(reply, Exception):
-            raise reply
+            return await self._redirect(reply, args)
         return reply
 
     async def execute_together(self, *commands: tuple[Argument, ...]) -> list[Any]:
         """Send commands back to back over a connection of their own; return their raw replies.
 
         Error replies are among them. Raises ConnectionError, and TimeoutError when the last
-        reply does not come in time; then any of them may have been carried out.
+        reply does not come in time; then any of them may have been carried out. In a Cluster
+        the first command names a key of the slot.
         """
-        return await self._call_alone(*commands)
+        for _ in range(_MOST_REDIRECTIONS):
+            replies = await self._call_alone(*commands)
+            if not (self.is_cluster and isinstance(replies[0], MovedError)):
+                break
+        return replies
 
-    async def _call(self, args: tuple[Argument, ...]) -> Any:
+    async def _send(self, args: tuple[Argument, ...]) -> Any:
+        if self._blocking:
+            (reply,) = await self._call_alone(args)
+            return reply
         wire = self._idle[-1] if self._idle else None
         if wire is None or wire.is_closed:
             wire = await self._shared_wire()
-        return await wire.call(args)
+        reply = await wire.call(args)
+        if isinstance(reply, Exception):
+            self._heed(reply, wire)
+        return reply
 
-    async def _shared_wire(self) -> _Wire:
+    async def _redirect(self, error: Exception, args: tuple[Argument, ...]) -> Any:
+        """Send a command where a Cluster says that it belongs; MOVED and ASK did nothing.
+
+        Raises the error when it is none of these, and the last one after too many of them.
+        """
+        for _ in range(_MOST_REDIRECTIONS):
+            if not (self.is_cluster and isinstance(error, AskError)):
+                break
+            if isinstance(error, MovedError):
+                reply = await self._send(args)
+            else:
+                reply = await self._ask(error, args)
+            if not isinstance(reply, Exception):
+                return reply
+            error = reply
+        raise error
+
+    async def _ask(self, ask: AskError, args: tuple[Argument, ...]) -> Any:
+        """Send a command, once, to the node that its slot is on its way to."""
+        wire = await self._dialler.dial((ask.host, ask.port))
+        try:
+            _, reply = await asyncio.gather(wire.call(("ASKING",)), wire.call(args))
+            return reply
+        finally:
+            await wire.abort()
+
+    def _heed(self, error: Exception, wire: Wire) -> None:
+        """Give a connection up whose server says that it is the wrong one."""
+        if is_wrong_server(error) and not wire.is_closed:
+            wire.retire()
+            self._locator.heed(error)
+
+    async def _shared_wire(self) -> Wire:
         async with self._connecting:
             if not self._idle or self._idle[-1].is_closed:
                 self._idle = [await self._connect()]
@@ -238,31 +153,27 @@ class Client:
         try:
             replies = await asyncio.gather(*(wire.call(args) for args in commands))
             answered = True
-            return replies
         finally:
             if answered and not self._closed:
                 self._idle.append(wire)
             else:
                 await wire.abort()
+        for reply in replies:
+            if isinstance(reply, Exception):
+                self._heed(reply, wire)
+        return replies
 
-    async def _connect(self) -> _Wire:
+    async def _connect(self) -> Wire:
         if self._closed:
             # no error of the driver's: those are waited out, and this does not pass
             raise RuntimeError("this object is closed: make a new one")
-        connection = self._connection_class(**self._settings)
-        task = asyncio.current_task()
-        asked_before = task.cancelling() if task else 0
+        wire = await self._dialler.dial(await self._locator.locate())
         try:
-            await connection.connect()  # type: ignore[no-untyped-call]
-            # The driver's handshake sends inside asyncio.wait_for, which in Python 3.11 drops
-            # a cancellation that arrives when the sending has just ended: a loop that was
-            # cancelled once would go on for ever.
-            if task and task.cancelling() > asked_before:
-                raise asyncio.CancelledError
+            await self._locator.admit(wire)
         except BaseException:
-            connection._close()  # type: ignore[no-untyped-call]
+            await wire.abort()
             raise
-        return _Wire(connection, self._reply_timeout)
+        return wire
 
     async def aclose(self) -> None:
         """Close the connections when the calls that are under way have been answered."""
@@ -274,42 +185,21 @@ class Client:
 def open_client(
     source: RedisSource,
     *,
+    key: str = "",
     reply_timeout: float = REPLY_TIMEOUT,
     connect_timeout: float = 5.0,
     blocking: bool = False,
 ) -> Client:
-    """Return a client of our own for a URL, or for the server that a client is bound to.
+    """Return a client of our own for the servers that a URL names, or a client is bound to.
 
-    The caller closes it; a client passed in is only asked for its connection settings
-    (host, TLS, credentials), so its own time-outs and decoding do not matter here.
-    Raises InvalidOption for a URL that the driver does not understand.
+    Of a Cluster it is for the node that has `key`. The caller closes it; a client passed in is
+    only asked for its connection settings (hosts, TLS, credentials), so its own time-outs and
+    decoding do not matter here. Raises InvalidOption for a URL that is not understood.
     """
-    if isinstance(source, Redis):
-        pool: ConnectionPool = source.connection_pool
-    else:
-        try:
-            pool = ConnectionPool.from_url(source)
-        except ValueError as error:
-            raise InvalidOption(
-                f"Redis URL is refused ({error}); write redis://host:port/db, "
-                "rediss://… for TLS, or unix:///path"
-            ) from None
-    settings: dict[str, Any] = {
-        **{
-            key: value
-            for key, value in pool.connection_kwargs.items()
-            if key in _TAKEN_OVER or key.startswith("ssl_")
-        },
-        "protocol": 2,
-        "decode_responses": False,
-        "health_check_interval": 0,
-        "socket_timeout": reply_timeout,
-        "socket_connect_timeout": connect_timeout,
-        "retry": Retry(NoBackoff(), 0),
-    }
-    if not issubclass(pool.connection_class, UnixDomainSocketConnection):
-        settings["socket_keepalive"] = True
-    return Client(pool.connection_class, settings, reply_timeout=reply_timeout, blocking=blocking)
+    route = find_route(
+        source, key=key, reply_timeout=reply_timeout, connect_timeout=connect_timeout
+    )
+    return Client(route.locator, route.dialler, blocking=blocking)
 
 
 #: Errors after which the same call may be sent again: the server is away, starting,
@@ -324,6 +214,9 @@ _TRANSIENT_ERRORS = (
     TryAgainError,
     OSError,
 )
+#: The same, for replies that the driver has no class for: a script of somebody else runs too
+#: long, too few replicas are there (min-replicas-to-write), a primary has become a replica.
+_TRANSIENT_REPLIES = ("BUSY ", "NOREPLICAS ", "UNBLOCKED ")
 
 
 def is_transient(error: Exception) -> bool:
@@ -332,5 +225,6 @@ def is_transient(error: Exception) -> bool:
         return False  # the driver files them under ConnectionError
     if isinstance(error, _TRANSIENT_ERRORS):
         return True
-    # BUSY: a script of somebody else runs too long; the driver has no class for it
-    return isinstance(error, ResponseError) and str(error).startswith("BUSY ")
+    if isinstance(error, AskError):  # more redirections than are followed: the slot moves
+        return not isinstance(error, MovedError)
+    return isinstance(error, ResponseError) and str(error).startswith(_TRANSIENT_REPLIES)

@@ -49,6 +49,7 @@ async def examine(client: Client, keys: QueueKeys) -> list[Finding]:
     middle = (sent_at + time.time()) / 2
     info = _parse(await client.execute("INFO"))
     return [
+        _finding("place", None, client.place),
         _version(info),
         _eviction(info),
         _persistence(info),

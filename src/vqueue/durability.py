@@ -8,13 +8,14 @@ from typing import Any
 
 from redis.exceptions import NoScriptError
 
-from vqueue.connection import BLOCK_MARGIN, Client, RedisSource, open_client
+from vqueue.connection import BLOCK_MARGIN, Client, open_client
 from vqueue.errors import InvalidOption, NotDurable
 from vqueue.keys import QueueKeys
 from vqueue.options import Seconds, check_count, duration_ms
 from vqueue.record import NewRecord
 from vqueue.script_calls import Script
 from vqueue.scripts import Scripts
+from vqueue.sources import RedisSource
 
 #: Longest time to wait for copies, in ms.
 _LONGEST_MS = 60_000
@@ -64,9 +65,14 @@ class Durability:
         return f"{' and '.join(parts)} within {self.timeout} s"
 
 
-def open_waiting_client(redis: RedisSource) -> Client:
+def open_waiting_client(redis: RedisSource, keys: QueueKeys) -> Client:
     """Return a client whose connections may wait for copies, one call on each."""
-    return open_client(redis, reply_timeout=_LONGEST_MS / 1000 + BLOCK_MARGIN, blocking=True)
+    return open_client(
+        redis,
+        key=keys.meta,
+        reply_timeout=_LONGEST_MS / 1000 + BLOCK_MARGIN,
+        blocking=True,
+    )
 
 
 class _Confirmed(Scripts):
@@ -80,11 +86,10 @@ class _Confirmed(Scripts):
         self.confirmation: Any = None
 
     async def _evaluate(self, script: Script, args: tuple[Any, ...]) -> Any:
-        fixed = self._keys.fixed
         wait = self._durability.command
         reply: Any = None
         for how, what in (("EVALSHA", script.sha), ("EVAL", script.text)):
-            call = (how, what, len(fixed), *fixed, *args)
+            call = (how, what, len(self._named), *self._named, *args)
             reply, self.confirmation = await self._client.execute_together(call, wait)
             if not isinstance(reply, NoScriptError):
                 break

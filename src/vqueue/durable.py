@@ -21,12 +21,13 @@ from typing import Self
 
 from redis.exceptions import RedisError
 
-from vqueue.connection import BLOCK_MARGIN, RedisSource, is_transient, open_client
+from vqueue.connection import BLOCK_MARGIN, is_transient, open_client
 from vqueue.errors import QueueUnavailable
 from vqueue.events import JobEvent, expand
 from vqueue.job import Job, job_from_snapshot
 from vqueue.keys import QueueKeys, check_name
 from vqueue.scripts import MAX_BATCH, Scripts
+from vqueue.sources import RedisSource
 from vqueue.subscription import BLOCK, Entry, Subscription
 from vqueue.walk import all_job_ids
 
@@ -70,7 +71,9 @@ class DurableEvents:
         self.name = name
         self.group = check_name(group, what="group")
         self.keys = QueueKeys(name, prefix)
-        self._client = open_client(redis, reply_timeout=BLOCK + BLOCK_MARGIN, blocking=True)
+        self._client = open_client(
+            redis, key=self.keys.ev, reply_timeout=BLOCK + BLOCK_MARGIN, blocking=True
+        )
         self._scripts = Scripts(self._client, self.keys)
         self._subscription = Subscription(self._client, self._scripts, self.keys, group=group)
         self._claim_at = 0.0

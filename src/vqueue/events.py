@@ -19,10 +19,11 @@ from typing import Any, Self
 from redis.exceptions import RedisError
 
 from vqueue.codec import decode
-from vqueue.connection import BLOCK_MARGIN, RedisSource, is_transient, open_client
+from vqueue.connection import BLOCK_MARGIN, is_transient, open_client
 from vqueue.errors import InvalidOption
 from vqueue.keys import QueueKeys
 from vqueue.serializing import decode_payload
+from vqueue.sources import RedisSource
 
 logger = logging.getLogger(__name__)
 
@@ -190,7 +191,9 @@ class QueueEvents:
         self.keys = QueueKeys(name, prefix)
         #: Position of the last event that was handed out; None before the start.
         self.last_event_id = last_event_id
-        self._client = open_client(redis, reply_timeout=_BLOCK + BLOCK_MARGIN, blocking=True)
+        self._client = open_client(
+            redis, key=self.keys.ev, reply_timeout=_BLOCK + BLOCK_MARGIN, blocking=True
+        )
         #: Entry after which the next read starts, and the number that must come next.
         self._entry: str | None = None
         self._expected: int | None = None

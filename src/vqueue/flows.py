@@ -1,25 +1,29 @@
 """Flows: trees of jobs, and jobs with several parents, in which a parent runs after its children.
 
-A flow is added whole or not at all. Its queues must be of one Redis server (and one key prefix):
-a script settles a child and its parents in one call.
+A flow is added whole or not at all. Its queues must be of one Redis server, in a Cluster of one
+slot (and of one key prefix): a script settles a child and its parents in one call.
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field, replace
+from functools import partial
 from typing import Any
 
+from redis.crc import key_slot
+
 from vqueue.codec import encode
-from vqueue.connection import RedisSource, open_client
+from vqueue.connection import Client, open_client
 from vqueue.errors import InvalidOption
 from vqueue.flow_scripts import FlowRecord, Holder
 from vqueue.job import Job, JobState, new_job_id
-from vqueue.keys import QueueKeys, check_name
+from vqueue.keys import QueueKeys, check_name, check_queue_name
 from vqueue.options import DEFAULT_OPTIONS, JobOptions
 from vqueue.record import NewRecord
 from vqueue.scripts import MAX_BATCH, Scripts
 from vqueue.serializing import Encoder, Serializer, encoder_of
+from vqueue.sources import RedisSource
 
 
 @dataclass(frozen=True, kw_only=True, slots=True, eq=False)
@@ -154,7 +158,7 @@ class FlowDraft:
             queue = job.queue_name or queue_name
             if queue is None:
                 raise InvalidOption(f"flow job {job.name!r} has no queue: give it a queue_name")
-            check_name(queue, what="queue name")
+            check_queue_name(queue)
             draft = self._drafts[key] = _Draft(job, queue, self._encode_data)
             self._open.add(key)
             draft.children += [self.lay_out(child, queue, draft.ref) for child in job.children]
@@ -177,6 +181,15 @@ class FlowDraft:
             raise InvalidOption(f"job {twice[0]} is twice in the flow: use one FlowJob for it")
         return records
 
+    def queues(self) -> set[str]:
+        """Return the queues that the jobs are of, and those of dead letters."""
+        found = {draft.job.queue_name for draft in self._drafts.values()}
+        return found | {
+            draft.job._options["dead_letter"]
+            for draft in self._drafts.values()
+            if "dead_letter" in draft.job._options
+        }
+
     def mark(self, statuses: Sequence[int]) -> None:
         """Note which of the jobs were there already."""
         for draft, status in zip(self._drafts.values(), statuses, strict=True):
@@ -198,6 +211,8 @@ async def send_flows(
     roots = [draft.lay_out(flow, queue_name, parent) for flow in flows]
     records = draft.records()
     if records:
+        parents = () if parent is None else (parent.partition(":")[0],)
+        scripts.check_reach(draft.queues().union(parents))
         draft.mark(await scripts.add_flow(nodes=records, holder=holder))
     return [root.node() for root in roots]
 
@@ -221,7 +236,10 @@ class FlowProducer:
         self._encode_data = encoder_of(serializer)
         self._repeat_for = repeat_for
         timeout = min(5.0, max(repeat_for, 0.1))
-        self._client = open_client(redis, reply_timeout=timeout, connect_timeout=timeout)
+        self._open = partial(open_client, redis, reply_timeout=timeout, connect_timeout=timeout)
+        self._client = self._open()
+        #: In a Cluster: one for each slot that was used.
+        self._clients: dict[int, Client] = {}
 
     async def add(self, flow: FlowJob) -> FlowNode:
         """Add a flow whole or not at all; return its jobs as added. See Queue.add_flow."""
@@ -232,12 +250,22 @@ class FlowProducer:
         if not flows or flows[0].queue_name is None:
             raise InvalidOption("the first job of a FlowProducer's flow needs a queue_name")
         keys = QueueKeys(flows[0].queue_name, self._prefix)
-        scripts = Scripts(self._client, keys, repeat_for=self._repeat_for)
+        scripts = Scripts(self._client_of(keys), keys, repeat_for=self._repeat_for)
         return await send_flows(scripts, flows, queue_name=None, encode_data=self._encode_data)
+
+    def _client_of(self, keys: QueueKeys) -> Client:
+        if not self._client.is_cluster or self._client.is_closed:
+            return self._client
+        slot = key_slot(keys.meta.encode())
+        if slot not in self._clients:
+            self._clients[slot] = self._open(key=keys.meta)
+        return self._clients[slot]
 
     async def close(self) -> None:
         """Close the connections. Safe to repeat."""
         await self._client.aclose()
+        for client in self._clients.values():
+            await client.aclose()
 
     async def __aenter__(self) -> FlowProducer:
         return self

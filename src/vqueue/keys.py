@@ -69,6 +69,7 @@ from vqueue.errors import InvalidOption
 GROUP = "workers"
 
 _NAME = re.compile(r"[A-Za-z0-9_.-]{1,128}")
+_TAGGED = re.compile(r"(?:\{[A-Za-z0-9_.-]{1,64}\})?[A-Za-z0-9_.-]{1,128}")
 
 
 def check_name(value: str, *, what: str) -> str:
@@ -80,14 +81,30 @@ def check_name(value: str, *, what: str) -> str:
     return value
 
 
+def check_queue_name(value: str, *, what: str = "queue name") -> str:
+    """Return a queue name unchanged, or raise InvalidOption.
+
+    It may begin with a tag in braces: queues with the same tag share a slot of a Cluster.
+    """
+    if not isinstance(value, str) or not _TAGGED.fullmatch(value):
+        raise InvalidOption(
+            f"{what} {value!r} is refused: use 1 to 128 of the characters A-Z a-z 0-9 _ . -, "
+            "if need be after a tag in braces, such as {video}-encode"
+        )
+    return value
+
+
 class QueueKeys:
     """The keys of one queue, built once.
 
     `fixed` are the nine that every script gets as KEYS, in the order of
-    lua/include/keys.lua.
+    lua/include/keys.lua. `absent` is a key that never exists. Where a slot of a Cluster moves key
+    by key, a script would find some of its keys gone and end half way; a call that names a
+    missing key beside others is refused at once, and repeated when the slot has moved.
     """
 
     __slots__ = (
+        "absent",
         "completed",
         "delayed",
         "ev",
@@ -95,6 +112,7 @@ class QueueKeys:
         "failed",
         "fixed",
         "meta",
+        "name",
         "prefix",
         "prioritized",
         "ready",
@@ -104,9 +122,11 @@ class QueueKeys:
     )
 
     def __init__(self, name: str, prefix: str = "vq") -> None:
-        check_name(name, what="queue name")
+        check_queue_name(name)
         check_name(prefix, what="key prefix")
+        self.name = name
         self.prefix = f"{prefix}:{{{name}}}:"
+        self.absent = self.prefix + "absent"
         self.meta = self.prefix + "meta"
         self.ready = self.prefix + "ready"
         self.express = self.prefix + "express"
@@ -129,6 +149,10 @@ class QueueKeys:
             self.wake,
             self.ev,
         )
+
+    def beside(self, queue: str) -> str:
+        """Return how the keys of another queue begin that has the same key prefix."""
+        return f"{self.prefix.partition(':')[0]}:{{{queue}}}:"
 
     def job(self, job_id: str) -> str:
         """Return the key of a job's record."""

@@ -19,11 +19,12 @@ import time
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import TypeVar
 
-from vqueue.connection import RedisSource, open_client
+from vqueue.connection import open_client
 from vqueue.errors import QueueUnavailable
 from vqueue.keys import QueueKeys
 from vqueue.presence import Presence
 from vqueue.scripts import MAX_BATCH, Scripts
+from vqueue.sources import RedisSource
 
 logger = logging.getLogger(__name__)
 
@@ -120,7 +121,9 @@ class LeaseKeeper:
     async def _renew_until_stopped(self) -> None:
         # a reply must not take so long that the self-cancellation comes too late
         timeout = min(5.0, max(0.05, self._lease * 0.2))
-        client = open_client(self._redis, reply_timeout=timeout, connect_timeout=timeout)
+        client = open_client(
+            self._redis, key=self._keys.meta, reply_timeout=timeout, connect_timeout=timeout
+        )
         scripts = Scripts(client, self._keys)
         try:
             while not self._stopping:

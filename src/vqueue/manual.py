@@ -15,7 +15,7 @@ from types import TracebackType
 from typing import Any, Self
 
 from vqueue.activation import Activation
-from vqueue.connection import RedisSource, open_client
+from vqueue.connection import open_client
 from vqueue.errors import DelayedError, JobParked, WaitingError
 from vqueue.holdings import Holdings
 from vqueue.job import Job
@@ -27,6 +27,7 @@ from vqueue.presence import Presence
 from vqueue.reports import Reports
 from vqueue.scripts import Scripts
 from vqueue.serializing import Serializer, encoder_of
+from vqueue.sources import RedisSource
 from vqueue.wake import IDLE_BLOCK, WakeKey
 
 
@@ -123,7 +124,7 @@ class ManualWorker:
         self.name = name
         self.consumer = check_name(consumer or secrets.token_hex(5), what="consumer")
         self._lease_ms = lease_ms
-        self._client = open_client(redis)
+        self._client = open_client(redis, key=keys.meta)
         self._wake_key = WakeKey(redis, keys)
         self._scripts = Scripts(self._client, keys)
         encode = encoder_of(serializer)

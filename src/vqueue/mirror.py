@@ -28,7 +28,7 @@ from typing import Any
 
 from pymongo.errors import PyMongoError
 
-from vqueue.connection import BLOCK_MARGIN, RedisSource, is_transient, open_client
+from vqueue.connection import BLOCK_MARGIN, is_transient, open_client
 from vqueue.documents import Collection, Documents, JobDocument, passes
 from vqueue.errors import QueueUnavailable
 from vqueue.events import JobEvent, expand, version_of
@@ -36,6 +36,7 @@ from vqueue.job import FINAL_STATES, Job, JobState, job_from_snapshot
 from vqueue.keys import QueueKeys
 from vqueue.record import Snapshot
 from vqueue.scripts import MAX_BATCH, Scripts
+from vqueue.sources import RedisSource
 from vqueue.subscription import BLOCK, Entry, Subscription
 from vqueue.walk import all_job_ids
 
@@ -113,7 +114,9 @@ class MongoMirror:
         self.keys = QueueKeys(name, prefix)
         self._documents = Documents(collection)
         self._project = project
-        self._client = open_client(redis, reply_timeout=BLOCK + BLOCK_MARGIN, blocking=True)
+        self._client = open_client(
+            redis, key=self.keys.ev, reply_timeout=BLOCK + BLOCK_MARGIN, blocking=True
+        )
         self._scripts = Scripts(self._client, self.keys)
         self._subscription = Subscription(self._client, self._scripts, self.keys, group=group)
         #: Entries that a lost reply or an error left with this consumer.

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 
 from vqueue.codec import encode
 from vqueue.errors import InvalidOption
-from vqueue.keys import check_name
+from vqueue.keys import check_name, check_queue_name
 
 if TYPE_CHECKING:
     from vqueue.deduplication import Deduplication
@@ -264,7 +264,7 @@ class JobOptions:
             check_count(self.max_stalled, what="max_stalled", low=0)
             wire["max_stalled"] = self.max_stalled
         if self.dead_letter is not None:
-            wire["dead_letter"] = check_name(self.dead_letter, what="dead letter queue")
+            wire["dead_letter"] = check_queue_name(self.dead_letter, what="dead letter queue")
         if self.expires_in is not None:
             wire["expires_in"] = duration_ms(
                 self.expires_in,

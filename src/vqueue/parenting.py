@@ -11,7 +11,7 @@ from vqueue.errors import InvalidOption
 from vqueue.flow_scripts import Dependency, Holder
 from vqueue.flows import FlowJob, FlowNode, send_flows
 from vqueue.job import Job, job_from_snapshot
-from vqueue.keys import QueueKeys, check_name
+from vqueue.keys import QueueKeys, check_name, check_queue_name
 from vqueue.queue_base import QueueBase
 from vqueue.scripts import MAX_BATCH, Scripts
 from vqueue.serializing import decode_payload
@@ -35,7 +35,7 @@ def _split(ref: str) -> tuple[str, str]:
     queue, _, job_id = ref.partition(":")
     if not job_id:
         raise InvalidOption(f"{ref!r} names no job: give <queue>:<id>, or the Job")
-    return check_name(queue, what="queue name"), check_name(job_id, what="job id")
+    return check_queue_name(queue), check_name(job_id, what="job id")
 
 
 class Parenting(QueueBase):

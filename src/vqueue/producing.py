@@ -10,7 +10,6 @@ from typing import Any
 
 from vqueue.batching import Batcher
 from vqueue.codec import encode
-from vqueue.connection import RedisSource
 from vqueue.durability import Durability, add_durably, open_waiting_client
 from vqueue.errors import GroupFull, InvalidOption
 from vqueue.job import Job, JobState, new_job_id
@@ -20,6 +19,7 @@ from vqueue.queue_base import QueueBase
 from vqueue.record import NewRecord
 from vqueue.scripts import MAX_BATCH
 from vqueue.serializing import Serializer
+from vqueue.sources import RedisSource
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -53,7 +53,7 @@ class Producing(QueueBase):
         self._defaults = default_job_options
         self._repeat_for = repeat_for
         #: Connects when it is used.
-        self._waiting_client = open_waiting_client(redis)
+        self._waiting_client = open_waiting_client(redis, self.keys)
         self._adds: Batcher[NewRecord, int | str] = Batcher(
             self._send_adds, max_items=MAX_BATCH, at_once=2
         )
@@ -162,6 +162,8 @@ class Producing(QueueBase):
         if options is DEFAULT_OPTIONS:
             settings = (0, "0", name)
         else:
+            if options.dead_letter is not None:
+                self._scripts.check_reach([options.dead_letter])
             delay_ms, place = options.settings
             settings = (delay_ms, place, name)
             options.check_size(encoded, name)

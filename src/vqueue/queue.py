@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from vqueue.cancelling import Cancelling
 from vqueue.cleaning import Cleaning
-from vqueue.connection import RedisSource
 from vqueue.custom_events import CustomEvents
 from vqueue.describing import Describing
 from vqueue.editing import Editing
@@ -18,6 +17,7 @@ from vqueue.parenting import Parenting
 from vqueue.results import Results
 from vqueue.schedules import Scheduling
 from vqueue.serializing import Serializer
+from vqueue.sources import RedisSource
 
 
 class Queue(

@@ -8,10 +8,11 @@ from __future__ import annotations
 from types import TracebackType
 from typing import Self
 
-from vqueue.connection import RedisSource, open_client
+from vqueue.connection import open_client
 from vqueue.keys import QueueKeys
 from vqueue.scripts import Scripts
 from vqueue.serializing import Serializer, encoder_of
+from vqueue.sources import RedisSource
 
 
 class QueueBase:
@@ -33,7 +34,7 @@ class QueueBase:
         self.keys = QueueKeys(name, prefix)
         reply_timeout = min(5.0, max(repeat_for, 0.1))
         self._client = open_client(
-            redis, reply_timeout=reply_timeout, connect_timeout=reply_timeout
+            redis, key=self.keys.meta, reply_timeout=reply_timeout, connect_timeout=reply_timeout
         )
         self._scripts = Scripts(self._client, self.keys, repeat_for=repeat_for)
 

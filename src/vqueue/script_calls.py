@@ -10,14 +10,16 @@ from __future__ import annotations
 import asyncio
 import hashlib
 import random
+from collections.abc import Iterable
 from dataclasses import dataclass
 from functools import cache
 from typing import Any
 
+from redis.crc import key_slot
 from redis.exceptions import NoScriptError, OutOfMemoryError
 
 from vqueue.connection import Client, is_transient
-from vqueue.errors import QueueFull, QueueUnavailable
+from vqueue.errors import InvalidOption, QueueFull, QueueUnavailable
 from vqueue.keys import QueueKeys
 from vqueue.lua_source import script_text
 
@@ -51,6 +53,24 @@ class ScriptCalls:
         self._client = client
         self._keys = keys
         self._repeat_for = repeat_for
+        #: The keys that a call names.
+        self._named = (*keys.fixed, keys.absent) if client.is_cluster else keys.fixed
+
+    def check_reach(self, queues: Iterable[str]) -> None:
+        """Raise InvalidOption for queues that no script of this one can change.
+
+        To be called before what changes several: Redis refuses such a script half way.
+        """
+        if not self._client.is_cluster:
+            return
+        slot = key_slot(self._keys.meta.encode())
+        for queue in queues:
+            if key_slot(self._keys.beside(queue).encode()) != slot:
+                raise InvalidOption(
+                    f"queue {queue!r} is in another slot of the Cluster than {self._keys.name!r}, "
+                    "and one call changes jobs of one slot: begin both names with the same tag, "
+                    "such as {video}-encode and {video}-letters"
+                )
 
     async def _call(self, name: str, *args: Any, repeat: bool = True) -> Any:
         script = load_script(name)
@@ -89,8 +109,8 @@ class ScriptCalls:
                 return
 
     async def _evaluate(self, script: Script, args: tuple[Any, ...]) -> Any:
-        fixed = self._keys.fixed
+        named = self._named
         try:
-            return await self._client.execute("EVALSHA", script.sha, len(fixed), *fixed, *args)
+            return await self._client.execute("EVALSHA", script.sha, len(named), *named, *args)
         except NoScriptError:
-            return await self._client.execute("EVAL", script.text, len(fixed), *fixed, *args)
+            return await self._client.execute("EVAL", script.text, len(named), *named, *args)

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import asyncio
 
-from vqueue.connection import BLOCK_MARGIN, RedisSource, open_client
+from vqueue.connection import BLOCK_MARGIN, open_client
 from vqueue.errors import QueueUnavailable
 from vqueue.keys import QueueKeys
+from vqueue.sources import RedisSource
 
 #: Longest sleep on the wake key in seconds: what a wake-up costs that died with the
 #: worker that got it. With the take after it, an idle worker sends 1.4 commands a second.
@@ -18,7 +19,9 @@ class WakeKey:
 
     def __init__(self, redis: RedisSource, keys: QueueKeys) -> None:
         self._key = keys.wake
-        self._client = open_client(redis, reply_timeout=IDLE_BLOCK + BLOCK_MARGIN, blocking=True)
+        self._client = open_client(
+            redis, key=keys.wake, reply_timeout=IDLE_BLOCK + BLOCK_MARGIN, blocking=True
+        )
         self._block: asyncio.Timeout | None = None
         self._is_roused = False
 

@@ -16,7 +16,7 @@ from types import TracebackType
 from typing import Self
 
 from vqueue.attempt import Handler, with_start_limit, with_timeout
-from vqueue.connection import RedisSource, open_client
+from vqueue.connection import open_client
 from vqueue.duties import Repair, Retain, Sweep, run_duty
 from vqueue.errors import QueueUnavailable
 from vqueue.fetching import Fetcher
@@ -44,6 +44,7 @@ from vqueue.scripts import Scripts
 from vqueue.serializing import Serializer, encoder_of
 from vqueue.settling import Settler
 from vqueue.slots import Slots
+from vqueue.sources import RedisSource
 from vqueue.wake import WakeKey
 
 logger = logging.getLogger(__name__)
@@ -108,7 +109,7 @@ class Worker:
         #: This worker process in Redis, in fences and in logs; never used twice.
         self.consumer = check_name(consumer or new_consumer(), what="consumer")
         self._handler = handler
-        self._client = open_client(redis)
+        self._client = open_client(redis, key=self.keys.meta)
         self._wake_key = WakeKey(redis, self.keys)
         self._scripts = Scripts(self._client, self.keys)
         encode = encoder_of(serializer)

@@ -136,7 +136,7 @@ async def dump_queue(redis_url: str, queue_name: str, prefix: str = "vq") -> Que
     """Read everything of a queue and its counts as of one moment."""
     keys = QueueKeys(queue_name, prefix)
     # one connection: a transaction is of one connection
-    client = open_client(redis_url, reply_timeout=30)
+    client = open_client(redis_url, key=keys.meta, reply_timeout=30)
     try:
         await client.execute("MULTI")
         await client.execute("EVAL", _DUMP, 0, keys.prefix + "*")

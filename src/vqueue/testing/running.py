@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 from vqueue.attempt import Handler
-from vqueue.connection import RedisSource
 from vqueue.events import QueueEvents
 from vqueue.job import JobState
 from vqueue.queue import Queue
+from vqueue.sources import RedisSource
 from vqueue.worker import Worker
 
 _BUSY = (JobState.WAITING, JobState.PRIORITIZED, JobState.ACTIVE)

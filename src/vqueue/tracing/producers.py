@@ -9,7 +9,6 @@ from typing import Any
 
 from opentelemetry.trace import Link, Span, SpanKind, Tracer, TracerProvider
 
-from vqueue.connection import RedisSource
 from vqueue.durability import Durability
 from vqueue.flows import FlowJob, FlowNode, FlowProducer
 from vqueue.job import Job, new_job_id
@@ -17,6 +16,7 @@ from vqueue.options import DEFAULT_OPTIONS, JobOptions
 from vqueue.producing import NewJob
 from vqueue.queue import Queue
 from vqueue.serializing import Serializer
+from vqueue.sources import RedisSource
 from vqueue.tracing.spans import (
     BATCH_COUNT,
     JOB,
