@@ -16,8 +16,9 @@ from urllib.parse import urlsplit
 
 from pymongo.errors import PyMongoError
 from pymongo.uri_parser import parse_uri
-from redis.asyncio import ConnectionPool
 
+from vqueue.errors import InvalidOption
+from vqueue.sources import check_url
 from vworker.storage import StorageSettings
 
 #: Used when MONGODB_URI names no database in its path.
@@ -108,12 +109,13 @@ class Backends:
 
 def _check_redis_url(url: str) -> None:
     try:
-        ConnectionPool.from_url(url)
-    except ValueError as error:
+        check_url(url)
+    except InvalidOption as error:
         # The driver's own words may quote the part of a password that it took for a port.
         raise ConfigError(
             f"REDIS_URL={mask_credentials(url)} cannot be used: write redis://host:port/db, "
-            "rediss://… for TLS, or unix:///path, with credentials percent-encoded"
+            "redis+sentinel://host:port,host:port/service/db, redis+cluster://host:port,host:port, "
+            "rediss… in front for TLS, or unix:///path, with credentials percent-encoded"
         ) from error
 
 
