@@ -21,7 +21,7 @@ from vqueue.errors import (
 from vqueue.expiry import expiry_of
 from vqueue.flow_scripts import Dependency
 from vqueue.options import Backoff, Seconds
-from vqueue.record import Record, Snapshot, TakenJob, fence_of
+from vqueue.record import Record, Snapshot, TakenJob, fence_of, read_traces
 from vqueue.serializing import decode_payload
 from vqueue.stall import Stall, read_stall
 
@@ -159,8 +159,8 @@ class Job:
     returnvalue: Any = None
     #: Why the last attempt failed, or the job did.
     failed_reason: str | None = None
-    #: Traceback of the last failed attempt.
-    stacktrace: str | None = None
+    #: Tracebacks of the attempts that failed, the newest last (see stack_trace_limit).
+    stacktrace: tuple[str, ...] = ()
     #: When the job was added.
     timestamp: float | None = None
     #: When the last attempt that has ended was started; for an active job, this one.
@@ -359,6 +359,8 @@ def job_from_taken(
             job._options = decode(record.options)
         if record.progress:
             job.progress = decode(record.progress)
+        if record.stacks:
+            job.stacktrace = read_traces(record.stacks)
     except ValueError as error:
         return job, UnrecoverableError(f"job {job.id}: its payload cannot be read: {error}")
     return job, expiry_of(job) if job._options else None
@@ -385,13 +387,13 @@ def job_from_snapshot(job_id: str, snapshot: Snapshot, *, queue_name: str) -> Jo
     job.attempts_made = history.made
     job.attempts_started = history.begun
     job.stalled_count = history.stalls
+    job.stacktrace = read_traces(record.stacks)
     job.progress = _decoded(snapshot.progress or record.progress)
     job.processed_on = _seconds(history.started_ms)
     if job.state is JobState.COMPLETED:
         job.returnvalue = decode_payload(record.value) if record.value else None
     else:
         job.failed_reason = _decoded(record.value)
-        job.stacktrace = _decoded(record.stack)
     if job.state in FINAL_STATES:
         job.finished_on = _seconds(snapshot.at_ms)
     elif snapshot.at_ms:

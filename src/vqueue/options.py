@@ -34,6 +34,9 @@ def to_ms(value: Seconds, *, what: str) -> int:
     return round(value * 1000)
 
 
+#: Stack traces that a job keeps unless it says otherwise.
+DEFAULT_STACK_TRACE_LIMIT = 10
+
 #: The shortest lease: renewing it takes three round trips in its time.
 MIN_LEASE_MS = 100
 
@@ -232,6 +235,8 @@ class JobOptions:
     deduplication: Deduplication | None = None
     #: Bytes that the data may have as JSON (UTF-8); None for no limit.
     size_limit: int | None = None
+    #: Stack traces that are kept, of the last attempts that failed; 0 for none.
+    stack_trace_limit: int = DEFAULT_STACK_TRACE_LIMIT
     #: W3C's traceparent and tracestate of who adds the job; vqueue.tracing sets and reads it.
     trace_context: Mapping[str, str] | None = field(default=None, hash=False)
     #: Made by __post_init__: the options that a worker needs, as stored.
@@ -289,6 +294,9 @@ class JobOptions:
                 wire["group"] = {"id": check_name(self.group, what="group id")}
             else:
                 wire["group"] = self.group.to_wire()
+        if self.stack_trace_limit != DEFAULT_STACK_TRACE_LIMIT:
+            check_count(self.stack_trace_limit, what="stack_trace_limit", low=0)
+            wire["stack_trace_limit"] = self.stack_trace_limit
         if self.trace_context:
             wire["trace_context"] = dict(self.trace_context)
         object.__setattr__(self, "wire", wire)

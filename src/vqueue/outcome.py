@@ -18,7 +18,7 @@ from vqueue.errors import (
     WaitingChildrenError,
 )
 from vqueue.job import Job
-from vqueue.options import to_ms
+from vqueue.options import DEFAULT_STACK_TRACE_LIMIT, to_ms
 from vqueue.serializing import Encoder
 
 #: Worker setting for backoff types of one's own: gets the attempts made (from 1), the
@@ -38,9 +38,11 @@ class Outcome(NamedTuple):
     kind: str
     #: JSON: the result, or the reason as a string.
     value: bytes
+    #: Trace of an attempt that failed, "" for none; the job keeps the last `stack_limit`.
     stack: str = ""
     #: Keep rule for the final kinds, ms for delayed, parked and limited, "" for the others.
     rule: str = ""
+    stack_limit: int = DEFAULT_STACK_TRACE_LIMIT
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -95,6 +97,7 @@ class OutcomePolicy:
         value = encode(reason.encode(errors="replace").decode(), "failed reason")
         stack = "".join(traceback.format_exception(error))[-_STACK_LIMIT:]
         stack = stack.encode(errors="replace").decode()
+        kept = job._options.get("stack_trace_limit", DEFAULT_STACK_TRACE_LIMIT)
         if not isinstance(error, UnrecoverableError) and job.attempts_made + 1 < job.attempts:
             try:
                 wait_ms = await self._wait_ms(job, error)
@@ -105,16 +108,16 @@ class OutcomePolicy:
                 failure.__cause__ = strategy_error
                 return await self.raised(job, failure)
             if wait_ms > 0:
-                return Outcome(kind="delayed", value=value, stack=stack, rule=str(wait_ms))
+                return Outcome("delayed", value, stack, str(wait_ms), kept)
             if wait_ms == 0:
-                return Outcome(kind="waiting", value=value, stack=stack)
+                return Outcome("waiting", value, stack, stack_limit=kept)
         rule = _keep_rule(job, "remove_on_fail", self.remove_on_fail)
         flags = "+" if "dead_letter" in job._options else ""
         if job.attempts_made + 1 >= job.attempts:
             flags += "!"
         if flags:
             rule = f"{rule} {flags}"
-        return Outcome(kind="failed", value=value, stack=stack, rule=rule)
+        return Outcome("failed", value, stack, rule, kept)
 
     async def _wait_ms(self, job: Job, error: BaseException) -> int:
         """Return the wait in ms; negative to fail now."""

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-from vqueue.codec import encode
+from vqueue.codec import decode, encode
 
 if TYPE_CHECKING:
     from vqueue.outcome import Outcome
@@ -102,7 +102,8 @@ class Record(NamedTuple):
     progress: bytes
     #: The result, or why the last attempt failed.
     value: bytes
-    stack: bytes
+    #: See read_traces.
+    stacks: bytes
 
     @classmethod
     def parse(cls, raw: bytes) -> Record:
@@ -122,6 +123,27 @@ class Record(NamedTuple):
 
 
 _NO_LINES = (b"",) * 8
+
+#: Bytes of JSON that the stack traces of a job may have together; the newest is kept anyhow.
+_STACKS_LIMIT = 65536
+
+
+def read_traces(raw: bytes) -> tuple[str, ...]:
+    """Return the stack traces in a record, the newest last."""
+    found = decode(raw) if raw else ()
+    # a version of the library that kept the last one only may still be at work
+    return (found,) if isinstance(found, str) else tuple(found)
+
+
+def _with_trace(raw: bytes, trace: str, limit: int) -> bytes:
+    """Return the stack traces with one more, the oldest dropped above the limits."""
+    if not limit:
+        return b""
+    traces = [*read_traces(raw), trace][-limit:]
+    while len(line := encode(traces, "stack traces")) > _STACKS_LIMIT and len(traces) > 1:
+        del traces[0]
+    return line
+
 
 #: First line of a record by what becomes of the job; finish.lua knows the others.
 _PLACES = {"completed": b"c", "failed": b"f", "delayed": b"d", "waiting": b""}
@@ -149,7 +171,7 @@ def settlement(
     have it yet.
     """
     _, token, raw = taken
-    kind, value, stack, rule = outcome
+    kind, value, stack, rule, stack_limit = outcome
     if kind in _PARKED:
         return _parking(taken, outcome, consumer, started_ms, progress, unsent)
     if raw.startswith(b"\n\n", len(token)):
@@ -157,7 +179,7 @@ def settlement(
         attempts = b"1 1 "
         history = b"0 1 1 0 "
         added, _, _ = token.partition(b"-")
-        rest = raw[len(token) + 2 :]
+        rest, stacks = raw[len(token) + 2 :], b""
     else:
         record = Record.parse(raw)
         old = record.history
@@ -166,12 +188,14 @@ def settlement(
         history = b"%d %d %d %d " % (old.priority, made, begun, old.stalls)
         added = b"%d" % old.added_ms
         rest = b"\n".join((record.name, record.options, record.data))
-        progress = progress or record.progress
+        progress, stacks = progress or record.progress, record.stacks
     started = b"%d" % started_ms
     by = b"".join((started, b" ", added, b" ", token, b":", consumer.encode()))
     new = b"\n".join((_PLACES[kind], history + by, rest, progress, value))
     if stack:
-        new += b"\n" + encode(stack, "stack trace")
+        stacks = _with_trace(stacks, stack, stack_limit)
+    if stacks:
+        new += b"\n" + stacks
     detail = b"active"
     if kind == "completed" or kind == "failed":
         detail = b"".join((attempts, started, b" ", value))

@@ -17,7 +17,7 @@ from vqueue import (
 )
 
 
-async def test_three_attempts_are_three_starts_then_the_job_failed_with_the_last_reason(
+async def test_three_attempts_are_three_starts_then_the_job_failed_with_three_traces(
     queue: Queue, driver: Driver, redis_url: str, queue_name: str
 ) -> None:
     async def handler(job: Job) -> None:
@@ -28,7 +28,9 @@ async def test_three_attempts_are_three_starts_then_the_job_failed_with_the_last
         (job,) = await ended(queue, added.id)
     assert (job.state, job.failed_reason) == ("failed", "attempt 3")
     assert (job.attempts_made, job.attempts_started) == (3, 3)
-    assert "ValueError: attempt 3" in (job.stacktrace or "")
+    assert [trace.splitlines()[-1] for trace in job.stacktrace] == [
+        f"ValueError: attempt {number}" for number in (1, 2, 3)
+    ]
     assert (await driver.history(added.id)).count("active") == 3
 
 

@@ -93,7 +93,7 @@ _JOB_FIELDS = (
 def job_as_data(job: Job) -> dict[str, Any]:
     """A job as names and values; times are seconds since the epoch."""
     pairs = ((name, getattr(job, name)) for name in _JOB_FIELDS)
-    data = {name: value for name, value in pairs if value is not None}
+    data = {name: value for name, value in pairs if value is not None and value != ()}
     if job.last_stall is not None:
         data["last_stall"] = as_data(job.last_stall)
     return data

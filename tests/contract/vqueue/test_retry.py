@@ -31,7 +31,7 @@ async def test_a_retried_job_starts_without_what_became_of_it(
         "waiting",
         None,
         None,
-        None,
+        (),
     )
     assert (job.processed_on, job.finished_on) == (None, None)
     assert (job.attempts_made, job.attempts_started) == (1, 1)

@@ -9,7 +9,7 @@ local function note_dead(queue, id, job)
   local letter = string.format(
     '{"queue":"%s","job_id":"%s","name":%s,"data":%s,"failed_reason":%s,"stacktrace":%s,'
       .. '"attempts_made":%d}',
-    source, id, job[3], job[5], job[7], job[8] ~= '' and job[8] or 'null', job.made)
+    source, id, job[3], job[5], job[7], job[8] ~= '' and job[8] or '[]', job.made)
   local name = cjson.decode('[' .. job[3] .. ']')[1]
   dead[#dead + 1] = {queue, id, name, job[3] .. '\n\n' .. letter, id .. '.' .. job.begun}
 end

@@ -69,7 +69,7 @@ local function divert(group, why, flags, parts)
     if reason then
       local job = job_of(ARGV[i + 2])
       local options = job[4] ~= '' and cjson.decode(job[4]) or {}
-      job[7], job[8] = reason, ''
+      job[7] = reason
       ARGV[i + 2] = record_at('f', job)
       ARGV[i + 3] = table.concat({job.made, job.begun, job.started, reason}, ' ')
       table.insert(parts, {kind = group.kind, rule = group.rule, first = from, last = i - 1})

@@ -6,7 +6,7 @@ local failures = {told = {}, rules = {}}
 local function fail_now(id, job, reason, keep)
   local options = job[4] ~= '' and cjson.decode(job[4]) or {}
   local rule = options.remove_on_fail or keep
-  job[7], job[8] = reason, ''
+  job[7] = reason
   local record = record_at('f', job)
   table.insert(failures.told, id)
   table.insert(failures.told, table.concat({job.made, job.begun, job.started, reason}, ' '))

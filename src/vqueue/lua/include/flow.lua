@@ -110,7 +110,7 @@ local function fail_parent(id, job, child)
   leave(id, job[1])
   local options = job[4] ~= '' and cjson.decode(job[4]) or {}
   local rule = options.remove_on_fail or '-1 -1'
-  job[7], job[8] = '"child ' .. child .. ' failed"', ''
+  job[7] = '"child ' .. child .. ' failed"'
   local record = record_at('f', job)
   note_ended(id, 'failed', record)
   if options.deduplication then release_owner(options.deduplication, id) end
