@@ -6,7 +6,8 @@ is posted to the worker's loop.
 
 A lease is gone when the server says so, or when no heartbeat has succeeded for 80 % of
 its length by the local monotonic clock: the worker then stops before anyone else may
-start the job, even when it cannot reach Redis.
+start the job, even when it cannot reach Redis. With a `max_loop_lag`, a worker whose loop
+stands still for longer lets its leases run out: others go on with its jobs.
 """
 
 from __future__ import annotations
@@ -152,7 +153,9 @@ class LeaseKeeper:
             logger.exception("worker %s cannot say what it does", self._consumer)
 
     async def _renew(self, scripts: Scripts) -> None:
-        for lease, tokens in self._by_lease().items():
+        # the leases of a stuck worker run out, unless it moves again before that
+        held = {} if self._presence.notices_stuck_loop() else self._by_lease()
+        for lease, tokens in held.items():
             for start in range(0, len(tokens), MAX_BATCH):
                 if not await self._renew_batch(scripts, lease, tokens[start : start + MAX_BATCH]):
                     break

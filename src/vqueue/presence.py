@@ -8,6 +8,7 @@ that stalls.
 from __future__ import annotations
 
 import asyncio
+import logging
 import os
 import socket
 import time
@@ -18,6 +19,8 @@ from typing import Any, Protocol
 from vqueue.codec import decode, encode
 from vqueue.errors import QueueUnavailable
 from vqueue.scripts import Scripts
+
+logger = logging.getLogger(__name__)
 
 #: Seconds between two words of a worker that holds jobs, and of one that does not.
 BUSY_INTERVAL, IDLE_INTERVAL = 1.0, 15.0
@@ -47,12 +50,16 @@ class LoopLag:
 
     def measure(self, loop: asyncio.AbstractEventLoop) -> float:
         """Return the seconds of the last answer, or for which one has been overdue; ask again."""
-        asked_at = self._asked_at
-        overdue = 0.0 if asked_at is None else time.monotonic() - asked_at
-        if asked_at is None and not loop.is_closed():
+        overdue = self.overdue()
+        if self._asked_at is None and not loop.is_closed():
             self._asked_at = time.monotonic()
             loop.call_soon_threadsafe(self._answer)
         return max(self._last, overdue)
+
+    def overdue(self) -> float:
+        """Return the seconds for which an answer has been due; 0 while none is."""
+        asked_at = self._asked_at
+        return 0.0 if asked_at is None else time.monotonic() - asked_at
 
     def _answer(self) -> None:
         if self._asked_at is not None:
@@ -71,16 +78,38 @@ class Presence:
         concurrency: Callable[[], int],
         running: Callable[[], list[Any]],
         is_paused: Callable[[], bool],
+        max_loop_lag_ms: int | None = None,
     ) -> None:
         self._consumer = consumer
         self._lease_ms = lease_ms
         self._concurrency = concurrency
         self._running = running
         self._is_paused = is_paused
+        self._max_loop_lag_ms = max_loop_lag_ms
         self._lag = LoopLag()
         self._started_ms = round(time.time() * 1000)
         self._said_at = float("-inf")
         self._was_busy = False
+        self._was_stuck = False
+
+    def notices_stuck_loop(self) -> bool:
+        """Tell whether the event loop has stood still for longer than it may.
+
+        That is said at once, so that it is known of jobs which are taken over.
+        """
+        limit_ms, was_stuck = self._max_loop_lag_ms, self._was_stuck
+        self._was_stuck = limit_ms is not None and self._lag.overdue() * 1000 > limit_ms
+        if self._was_stuck and not was_stuck:
+            self._said_at = float("-inf")
+            logger.warning(
+                "worker %s: its event loop has stood still for more than max_loop_lag (%g s), the "
+                "leases of its %d jobs are not renewed; move what blocks into threads or processes",
+                self._consumer,
+                (limit_ms or 0) / 1000,
+                len(self._running()),
+                extra={"action": "loop_stuck"},
+            )
+        return self._was_stuck
 
     async def say(self, scripts: Scripts, loop: asyncio.AbstractEventLoop) -> None:
         """Say it if it is time. What does not arrive is said again at the next time."""
@@ -100,6 +129,7 @@ class Presence:
             "is_paused": self._is_paused(),
             "lock_duration": self._lease_ms,
             "loop_lag": round(lag * 1000),
+            "max_loop_lag": self._max_loop_lag_ms,
             "active": len(running),
             "running": [
                 [one.job_id, one.token.decode(), one.started_ms] for one in running[:_NAMED_JOBS]
@@ -134,6 +164,8 @@ class WorkerInfo:
     lock_duration: float
     #: Seconds that its event loop was late, or has stood still.
     loop_lag: float
+    #: Seconds that it may stand still before its jobs are taken over, None for ever.
+    max_loop_lag: float | None
     #: Jobs that it holds.
     active: int
     #: Job id → when it was started, by the server's clock; at most 250.
@@ -143,6 +175,7 @@ class WorkerInfo:
 def worker_info(consumer: str, seen_ms: int, raw: bytes, *, now_ms: int) -> WorkerInfo:
     """Read what a worker has said."""
     info = decode(raw)
+    max_loop_lag_ms = info.get("max_loop_lag")  # a former version does not say
     return WorkerInfo(
         consumer=consumer,
         host=info["host"],
@@ -154,6 +187,7 @@ def worker_info(consumer: str, seen_ms: int, raw: bytes, *, now_ms: int) -> Work
         is_paused=info["is_paused"],
         lock_duration=info["lock_duration"] / 1000,
         loop_lag=info["loop_lag"] / 1000,
+        max_loop_lag=None if max_loop_lag_ms is None else max_loop_lag_ms / 1000,
         active=info["active"],
         running={job_id: started / 1000 for job_id, _, started in info["running"]},
     )

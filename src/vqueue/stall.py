@@ -13,7 +13,8 @@ class Stall:
 
     #: Seconds since the epoch by the server's clock.
     at: float
-    #: lock_duration: its lease ran out; worker_death: a supervisor saw its worker die.
+    #: lock_duration: its lease ran out; max_loop_lag: the same, since the worker's event loop
+    #: stood still; worker_death: a supervisor saw its worker die.
     limit: str
     #: Seconds of the lease.
     lock_duration: float | None

@@ -61,7 +61,9 @@ class Worker:
     `lock_duration` is the lease in seconds: how long a job stays with a worker that
     shows no sign of life; it is renewed while the handler runs. `timeout` is how many seconds
     an attempt may take before its handler is cancelled and it has failed; the options of a
-    job come before both. `middleware` are functions around the handler, the first outermost;
+    job come before both. `max_loop_lag` is how many seconds a handler may block the event loop
+    before the worker's leases are not renewed any more, for other workers to take its jobs
+    over (None: without limit). `middleware` are functions around the handler, the first outermost;
     `in_batches` and `in_threads` make handlers of other functions. `max_stalled` is how many
     times a job may lose its worker before it fails, `max_started_attempts` how often it may
     be started, for whatever reason (None: without limit). `limiter` bounds how many jobs of
@@ -84,6 +86,7 @@ class Worker:
         concurrency: int = 1,
         lock_duration: Seconds = 30,
         timeout: Seconds | None = None,
+        max_loop_lag: Seconds | None = None,
         middleware: Sequence[Middleware] = (),
         max_stalled: int = 1,
         max_started_attempts: int | None = None,
@@ -104,6 +107,9 @@ class Worker:
         if timeout is not None:
             handler = with_timeout(handler, duration_ms(timeout, what="timeout"))
         self._lease_ms = duration_ms(lock_duration, what="lock_duration", least_ms=MIN_LEASE_MS)
+        max_lag_ms = None
+        if max_loop_lag is not None:
+            max_lag_ms = duration_ms(max_loop_lag, what="max_loop_lag")
         self.name = name
         self.keys = QueueKeys(name, prefix)
         #: This worker process in Redis, in fences and in logs; never used twice.
@@ -132,6 +138,7 @@ class Worker:
                 concurrency=lambda: self._holdings.concurrency,
                 running=lambda: list(self._holdings.running.values()),
                 is_paused=lambda: self.is_paused,
+                max_loop_lag_ms=max_lag_ms,
             ),
         )
         self._reports = Reports(

@@ -108,8 +108,9 @@ async def test_a_report_before_the_heartbeat_knows_finds_the_lease_lost(
         assert (job.consumer, job.attempts_made) == ("second", 0)
 
 
+@pytest.mark.parametrize("max_loop_lag", [None, 60])
 async def test_a_handler_that_blocks_the_event_loop_keeps_its_lease(
-    queue: Queue, driver: Driver, redis_url: str, queue_name: str
+    queue: Queue, driver: Driver, redis_url: str, queue_name: str, max_loop_lag: float | None
 ) -> None:
     stalled: list[int] = []
 
@@ -127,7 +128,9 @@ async def test_a_handler_that_blocks_the_event_loop_keeps_its_lease(
         return "done"
 
     added = await queue.add("task")
-    async with Worker(queue_name, handler, redis_url, lock_duration=LEASE):
+    async with Worker(
+        queue_name, handler, redis_url, lock_duration=LEASE, max_loop_lag=max_loop_lag
+    ):
         (job,) = await ended(queue, added.id)
     assert set(stalled) == {0}
     assert (job.returnvalue, job.stalled_count) == ("done", 0)

@@ -31,8 +31,10 @@ end
 local function note_stall(id, token, is_dead, own_ms)
   local worker = witness_of(token)
   local info = worker and cjson.decode(worker.info) or {}
+  local max_lag = type(info.max_loop_lag) == 'number' and info.max_loop_lag
+  local limit = max_lag and info.loop_lag > max_lag and 'max_loop_lag' or 'lock_duration'
   redis.call('HSET', live_key(id), 's', cjson.encode({
-    at = now, limit = is_dead and 'worker_death' or 'lock_duration',
+    at = now, limit = is_dead and 'worker_death' or limit,
     lock_duration = own_ms or info.lock_duration, consumer = worker and worker.consumer,
     last_heartbeat = worker and worker.seen, loop_lag = info.loop_lag, host = info.host,
     pid = info.pid,
