@@ -3,7 +3,7 @@
 A playlist is stored when the segments that it lists are, and only ever gets longer. In the end the
 finished playlists, measured and checked as ever, take their places under the same names, so that a
 player which has begun reads on. Until then rates are the ladder's caps, and there are no subtitles
-and no I-frame playlists. Of transport streams only.
+and no I-frame playlists.
 """
 
 from __future__ import annotations
@@ -14,10 +14,10 @@ from collections.abc import Awaitable, Callable, Mapping
 from vworker.contract import PLAYLIST_CONTENT_TYPE
 from vworker.media.hls import MediaPlaylist, Rates, Segment, write_event_playlist
 from vworker.media.master import AudioTrack, Variant, write_master
-from vworker.media.plan import PLAYLIST_NAME, EncodePlan, segment_name
+from vworker.media.plan import PLAYLIST_NAME, EncodePlan, find_init, segment_name
 from vworker.media.segment import SegmentFacts
+from vworker.media.segment_file import read_segment
 from vworker.media.timeline import durations, spans
-from vworker.media.ts import read_ts
 from vworker.object_store import ObjectStore
 from vworker.result import MASTER_NAME
 
@@ -74,24 +74,31 @@ class EarlyPlayback:
         """Read the segments that follow on to the listed ones; tell whether there are any."""
         listed = self._listed[name]
         before = len(listed)
+        folder = self._plan.output / name
+        init = find_init(folder)
         while len(listed) in self._stored[name]:
-            path = self._plan.output / name / segment_name(len(listed))
+            path = folder / segment_name(len(listed), self._plan.encoding.segments)
             self._stored[name].discard(len(listed))
-            listed.append(read_ts(path.read_bytes()))
+            listed.append(read_segment(path, init))
         return len(listed) > before
 
     def _playlist(self, name: str) -> str:
         found = self._listed[name]
+        init = find_init(self._plan.output / name)
         lasting = durations(spans(found, float(1 / self._plan.frame_rate)))
         return write_event_playlist(
             MediaPlaylist(
                 # It may not change; a segment is rounded to its nearest second.
                 target_duration_s=self._plan.encoding.segment_s,
                 segments=tuple(
-                    Segment(uri=segment_name(number), duration_s=round(duration_s, 6))
+                    Segment(
+                        uri=segment_name(number, self._plan.encoding.segments),
+                        duration_s=round(duration_s, 6),
+                    )
                     for number, duration_s in enumerate(lasting)
                 ),
                 ended=False,
+                init_uri=None if init is None else init.name,
             )
         )
 

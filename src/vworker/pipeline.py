@@ -36,8 +36,8 @@ from vworker.media.subtitles import write_subtitles
 from vworker.meter import Meter, Phase, Report
 from vworker.object_store import ObjectStore
 from vworker.publisher import Publisher, withdraw
-from vworker.result import describe, init_sections, write_playlists
-from vworker.resumption import can_resume, leave_state, state_of, take_over
+from vworker.result import describe, write_playlists
+from vworker.resumption import leave_state, state_of, take_over
 from vworker.storage import ObjectInfo
 from vworker.tasks import task_group
 from vworker.verification import verify
@@ -186,9 +186,7 @@ class _Attempt:
     async def _take_over(self, plan: EncodePlan, source: ObjectInfo) -> Seam | None:
         """Bring what earlier attempts have finished; say what this one is about to make."""
         state = state_of(plan, self.settings, source_etag=source.etag, profile=self.request.profile)
-        kept = await take_over(
-            self.storage, self.prefix, plan, state, at_once=self.settings.uploads_at_once
-        )
+        kept = await take_over(self.storage, self.prefix, plan, state, self.settings)
         await leave_state(self.storage, self.prefix, plan.scratch, state)
         return None if kept is None else Seam(plan, kept)
 
@@ -227,7 +225,7 @@ class _Attempt:
             publisher.start(name for files in subtitles for name in files.names)
             playlists = await asyncio.to_thread(write_playlists, plan, measured, subtitles)
             await asyncio.to_thread(verify, plan, measured)
-        await publisher.publish([*init_sections(measured), *stills, *playlists])
+        await publisher.publish([*stills, *playlists])
         self.meter.advance(Phase.PUBLISH, 1)
         self.watch.laps["publish"] = time.perf_counter() - encoded
         return describe(
@@ -248,7 +246,7 @@ class _Attempt:
 
         Not behind a seam, where the sound comes after all pictures.
         """
-        if self.tell_early is None or seam is not None or not can_resume(plan):
+        if self.tell_early is None or seam is not None:
             yield lambda name, number: None
             return
         early = EarlyPlayback(plan, self.storage, self.prefix, self.tell_early)

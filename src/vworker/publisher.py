@@ -1,7 +1,8 @@
 """One attempt's output on its way to S3: segments during the encode, the rest after them.
 
-The order is the promise: a media playlist goes up when all of its segments are there, the master
-playlist when everything else is there. Whoever can read a playlist can play all that it names.
+The order is the promise: a segment goes up when its initialization section is there, a media
+playlist when all of its segments are, the master playlist when everything else is. Whoever can read
+a playlist can play all that it names.
 """
 
 from __future__ import annotations
@@ -14,7 +15,7 @@ from pathlib import Path
 from vworker.contract import CONTENT_TYPES
 from vworker.errors import StorageError
 from vworker.media.encoding import SegmentType
-from vworker.media.plan import segment_name
+from vworker.media.plan import find_init, segment_name
 from vworker.media.seam import Seam
 from vworker.object_store import ObjectStore
 
@@ -91,6 +92,9 @@ class Publisher:
             await self._upload(name)
 
     async def _upload_segment(self, rendition: str, number: int) -> None:
+        init = find_init(self._folder / rendition) if number == 0 else None
+        if init is not None:
+            await self._upload(f"{rendition}/{init.name}")
         await self._upload(f"{rendition}/{segment_name(number, self._renditions[rendition])}")
         self._on_stored(rendition, number)
 

@@ -95,15 +95,6 @@ def master_playlist(
     return write_master(variants, iframes, tracks, texts)
 
 
-def init_sections(measured: Mapping[str, RenditionFiles]) -> list[str]:
-    """Return the names of the initialization sections in the output folder; TS has none."""
-    return [
-        f"{name}/{files.playlist.init_uri}"
-        for name, files in measured.items()
-        if files.playlist.init_uri is not None
-    ]
-
-
 def describe(
     plan: EncodePlan,
     measured: Mapping[str, RenditionFiles],

@@ -23,7 +23,8 @@ from typing import Any
 from vworker.errors import ObjectNotFound
 from vworker.media.command_line import command_line
 from vworker.media.encoding import SegmentType
-from vworker.media.plan import EncodePlan, segment_name
+from vworker.media.init_trial import inits_fit, try_inits
+from vworker.media.plan import EncodePlan, init_name, segment_name
 from vworker.media.seam import Kept, read_kept
 from vworker.media.settings import MediaSettings
 from vworker.object_store import ObjectStore
@@ -46,15 +47,6 @@ class Earlier:
     segments: int
     #: Key → what S3 tells of it.
     objects: Mapping[str, ObjectInfo]
-
-
-def can_resume(plan: EncodePlan) -> bool:
-    """Tell whether an attempt at this plan can be gone on from: transport streams only.
-
-    The segments of fragmented MP4 belong to an initialization section whose edit list only fits
-    the encode that wrote it.
-    """
-    return plan.encoding.segments is SegmentType.TS
 
 
 async def leave_state(
@@ -84,20 +76,23 @@ def state_of(
 
 
 async def take_over(
-    storage: ObjectStore, prefix: str, plan: EncodePlan, state: Mapping[str, Any], *, at_once: int
+    storage: ObjectStore,
+    prefix: str,
+    plan: EncodePlan,
+    state: Mapping[str, Any],
+    settings: MediaSettings,
 ) -> Kept | None:
     """Bring the segments of the best earlier attempt under `prefix` and into the output folder.
 
-    Copies inside of S3, `at_once` objects at a time, and reads them, so that they are measured
-    and checked like new ones. None when there is nothing to go on from. Safe to repeat. Raises
-    `StorageError` when S3 is away.
+    Copies inside of S3, `uploads_at_once` objects at a time, and reads them, so that they are
+    measured and checked like new ones. None when there is nothing to go on from. Safe to repeat.
+    Raises `StorageError` when S3 is away, and of fragmented MP4 what `run_encoder` does.
     """
-    if not can_resume(plan):
-        return None
     earlier = await _find(storage, prefix, plan, state)
     if earlier is None:
         return None
-    free = asyncio.Semaphore(at_once)
+    tried = await try_inits(plan, settings)
+    free = asyncio.Semaphore(settings.uploads_at_once)
 
     async def bring(name: str) -> None:
         async with free:
@@ -112,6 +107,9 @@ async def take_over(
             for name in _names(plan, earlier.segments):
                 group.create_task(bring(name))
         kept = await asyncio.to_thread(read_kept, plan, earlier.segments)
+        if kept is not None and not inits_fit(plan, tried):
+            logger.warning("segments of %s are of another encoder", earlier.prefix)
+            kept = None
         if kept is not None:
             async with task_group() as group:
                 for name in _names(plan, kept.segments):
@@ -156,15 +154,26 @@ async def _find(
 def _finished(plan: EncodePlan, owner: str, objects: Mapping[str, ObjectInfo]) -> int:
     """Return how many segments from the first one on are there in all rungs."""
     count = 0
-    while all(f"{owner}{rung.name}/{segment_name(count)}" in objects for rung in plan.rungs):
+    while all(owner + name in objects for name in _numbered(plan, count)):
         count += 1
-    return count
+    return count if all(owner + name in objects for name in _inits(plan)) else 0
 
 
 def _names(plan: EncodePlan, segments: int) -> list[str]:
-    return [
-        f"{rung.name}/{segment_name(number)}" for rung in plan.rungs for number in range(segments)
-    ]
+    """Return what is needed of the first segments: with none of them, nothing."""
+    names = [name for number in range(segments) for name in _numbered(plan, number)]
+    return [*names, *_inits(plan)] if names else []
+
+
+def _numbered(plan: EncodePlan, number: int) -> list[str]:
+    name = segment_name(number, plan.encoding.segments)
+    return [f"{rung.name}/{name}" for rung in plan.rungs]
+
+
+def _inits(plan: EncodePlan) -> list[str]:
+    if plan.encoding.segments is SegmentType.TS:
+        return []
+    return [f"{rung.name}/{init_name(rung.name)}" for rung in plan.rungs]
 
 
 async def _read_state(storage: ObjectStore, earlier: Earlier, scratch: Path) -> object:

@@ -9,8 +9,9 @@ import pytest
 
 from tests.support.clips import Clips
 from vworker.contract import TranscodeRequest, output_prefix
-from vworker.media.encoding import Encoding
+from vworker.media.encoding import Encoding, SegmentType
 from vworker.media.hls import parse_media_playlist
+from vworker.media.plan import segment_name
 from vworker.media.settings import MediaSettings
 from vworker.pipeline import transcode
 from vworker.sandbox import Sandbox
@@ -34,7 +35,11 @@ class WatchedStorage(Storage):
             self.playlists.setdefault(key, []).append(text)
             if "#EXTINF" in text and "I-FRAMES" not in text:
                 folder = key.rpartition("/")[0]
-                listed = [f"{folder}/{s.uri}" for s in parse_media_playlist(text).segments]
+                playlist = parse_media_playlist(text)
+                named = [s.uri for s in playlist.segments]
+                if playlist.init_uri is not None:
+                    named.append(playlist.init_uri)
+                listed = [f"{folder}/{name}" for name in named]
                 self.missing += [uri for uri in listed if uri not in self.stored]
         size = await super().upload(path, key, content_type)
         self.stored.append(key)
@@ -60,7 +65,9 @@ async def watched(storage_settings: StorageSettings) -> AsyncIterator[WatchedSto
         yield storage
 
 
+@pytest.mark.parametrize("segments", list(SegmentType))
 async def test_playlists_grow_with_the_segments_and_end_as_vod(
+    segments: SegmentType,
     watched: WatchedStorage,
     workspace: Workspace,
     clips: Clips,
@@ -72,7 +79,7 @@ async def test_playlists_grow_with_the_segments_and_end_as_vod(
         ffmpeg=ffmpeg,
         ffprobe=ffprobe,
         sandbox=sandbox,
-        encoding=Encoding(preset="fast", segment_s=1, keyframe_s=1),
+        encoding=Encoding(preset="fast", segment_s=1, keyframe_s=1, segments=segments),
     )
     video_id = secrets.token_hex(6)
     request = TranscodeRequest(video_id=video_id, source=f"uploads/{video_id}")
@@ -93,7 +100,7 @@ async def test_playlists_grow_with_the_segments_and_end_as_vod(
         tell_early=told.tell,
     )
     assert told.keys == [f"{prefix}master.m3u8"]
-    assert f"{prefix}480p/seg_00014.ts" not in told.before
+    assert f"{prefix}480p/{segment_name(14, segments)}" not in told.before
     assert watched.missing == []
     for name in ("480p", "360p", "audio"):
         assert f"{prefix}{name}/index.m3u8" in told.before
@@ -104,7 +111,9 @@ async def test_playlists_grow_with_the_segments_and_end_as_vod(
         assert not any(playlist.ended for playlist in growing)
         assert "TYPE:VOD" in texts[-1]
         assert last.ended
+        assert (last.init_uri is None) == (segments is SegmentType.TS)
         for early in growing:
+            assert early.init_uri == last.init_uri
             assert early.target_duration_s == last.target_duration_s
             assert [s.uri for s in early.segments] == [
                 s.uri for s in last.segments[: len(early.segments)]

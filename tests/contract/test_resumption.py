@@ -37,7 +37,7 @@ class Counting:
     async def upload(self, path: Path, key: str, content_type: str) -> int:
         size = await self._storage.upload(path, key, content_type)
         rung = path.parent.name
-        if path.suffix == ".ts" and rung in self._missing:
+        if path.name.startswith("seg_") and rung in self._missing:
             self._missing[rung] -= 1
             if max(self._missing.values()) <= 0:
                 self.reached.set()
@@ -52,6 +52,10 @@ class Video:
     workspace: Workspace
     settings: MediaSettings
     video_id: str = field(default_factory=lambda: secrets.token_hex(6))
+
+    def use_fmp4(self) -> None:
+        encoding = replace(self.settings.encoding, segments=SegmentType.FMP4)
+        self.settings = replace(self.settings, encoding=encoding)
 
     def prefix(self, fence: int) -> str:
         return output_prefix(self.video_id, str(fence), "tester")
@@ -173,16 +177,53 @@ async def test_another_source_begins_from_zero(
     assert resumed(caplog) == []
 
 
-async def test_fragmented_mp4_begins_from_zero(
-    video: Video, clips: Clips, caplog: pytest.LogCaptureFixture
+async def test_fragmented_mp4_is_gone_on_from_with_its_own_initialization_section(
+    video: Video, clips: Clips, tmp_path: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
     caplog.set_level(logging.INFO)
-    fmp4 = replace(video.settings.encoding, segments=SegmentType.FMP4, preset="ultrafast")
-    video.settings = replace(video.settings, encoding=fmp4)
-    await video.upload(clips.silent())
-    await video.attempt(1)
+    video.use_fmp4()
+    await video.upload(clips.standard())
+    await video.interrupted(1, segments=4)
+    first = await video.objects(1)
+    result = await video.attempt(2)
+    [(segments, pictures)] = resumed(caplog)
+    assert segments >= 4
+    assert pictures == 30 * segments
+    second = await video.objects(2)
+    taken = [f"480p/seg_{number:05d}.m4s" for number in range(segments)]
+    for name in (*taken, "480p/init_480p.mp4", "360p/init_360p.mp4"):
+        assert second[name] == first[name], name
+    assert not [name for name in second if "later" in name or "trial" in name]
+    assert (
+        result.size_bytes
+        == sum([f.size_bytes async for f in video.storage.list(video.prefix(2))])
+        - (await video.storage.head(f"{video.prefix(2)}attempt.json")).size_bytes
+    )
+    folder = await video.fetched(2, tmp_path / "second")
+    report = check(Folder(folder), "master.m3u8", source_s=14.5)
+    assert report.passed, report.findings
+
+
+async def test_fragmented_mp4_of_another_encoder_begins_from_zero(
+    video: Video, clips: Clips, tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    caplog.set_level(logging.INFO)
+    video.use_fmp4()
+    await video.upload(clips.standard())
+    await video.interrupted(1, segments=1)
+    key = f"{video.prefix(1)}360p/init_360p.mp4"
+    init = tmp_path / "init.mp4"
+    await video.storage.download(await video.storage.head(key), init)
+    # Of High profile, level 3.0, the box says then level 3.1; the parameter set too.
+    data = init.read_bytes()
+    assert data.count(b"\x64\x00\x1e") == 2
+    init.write_bytes(data.replace(b"\x64\x00\x1e", b"\x64\x00\x1f"))
+    await video.storage.upload(init, key, "video/mp4")
     await video.attempt(2)
     assert resumed(caplog) == []
+    folder = await video.fetched(2, tmp_path / "second")
+    report = check(Folder(folder), "master.m3u8", source_s=14.5)
+    assert report.passed, report.findings
 
 
 async def test_an_attempt_that_fails_for_good_leaves_nothing(video: Video, clips: Clips) -> None:

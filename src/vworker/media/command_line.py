@@ -8,9 +8,15 @@ from numbers and names of our own; nothing that a user wrote gets into it.
 from __future__ import annotations
 
 from vworker.media.encoding import Encoding, SegmentType
-from vworker.media.filters import filter_graphs, later_pictures_graph, sounds_graph
+from vworker.media.filters import (
+    filter_graphs,
+    first_pictures_graph,
+    later_pictures_graph,
+    sounds_graph,
+)
 from vworker.media.loudness import Loudness
 from vworker.media.plan import (
+    INIT_STEM,
     OUTPUT_NAME,
     PLAYLIST_NAME,
     SCRUB_NAME,
@@ -49,19 +55,35 @@ def later_pictures(
     """Return the encode of the pictures behind the first `segments`, which have `frames` pictures.
 
     `clock_s` is when the first picture of segment 0 is shown, on its own clock. Also makes what
-    is for scrubbing, and the subtitles. Of transport streams only.
+    is for scrubbing, and the subtitles. Segments of fragmented MP4 begin at 0 all the same, with an
+    initialization section of their own, `later_*.mp4`.
     """
     begin_s = clock_s + float(frames / plan.frame_rate) - TS_DELAY_S
+    is_ts = plan.encoding.segments is SegmentType.TS
     return [
         *_reading(settings),
         *("-filter_complex", later_pictures_graph(plan, frames)),
         *_maps("v", len(plan.rungs)),
         *_NOTHING_OF_THE_SOURCE,
         *_pictures(plan, settings),
-        *("-output_ts_offset", f"{begin_s:.6f}", "-start_number", str(segments)),
-        *_cut(plan.encoding, _pictures_map(plan, "")),
+        *(("-output_ts_offset", f"{begin_s:.6f}") if is_ts else ()),
+        *("-start_number", str(segments)),
+        *_cut(plan.encoding, _pictures_map(plan, ""), init="later"),
         *_scrub_output(plan),
         *_subtitles(plan),
+    ]
+
+
+def first_pictures(plan: EncodePlan, settings: MediaSettings) -> list[str]:
+    """Return the encode of the first picture of every rung; its sections are `trial_*.mp4`."""
+    return [
+        *_reading(settings),
+        *("-filter_complex", first_pictures_graph(plan)),
+        *_maps("v", len(plan.rungs)),
+        *_NOTHING_OF_THE_SOURCE,
+        *_pictures(plan, settings),
+        *("-frames:v", "1"),
+        *_cut(plan.encoding, _pictures_map(plan, ""), init=TRIAL_STEM),
     ]
 
 
@@ -91,6 +113,8 @@ def sounds_alone(
 
 #: What FFmpeg's multiplexer of transport streams puts in front of every clock: twice -muxdelay.
 TS_DELAY_S = 1.4
+#: How the names of the initialization sections begin that only a trial has made.
+TRIAL_STEM = "trial"
 #: Nothing of the source's titles and chapters.
 _NOTHING_OF_THE_SOURCE = ("-map_metadata", "-1", "-map_chapters", "-1")
 
@@ -138,7 +162,7 @@ def _sounds(encoding: Encoding) -> list[str]:
     return ["-c:a", "aac", "-b:a", str(encoding.audio_bitrate), "-ac", "2", "-ar", "48000"]
 
 
-def _cut(encoding: Encoding, stream_map: str) -> list[str]:
+def _cut(encoding: Encoding, stream_map: str, *, init: str = INIT_STEM) -> list[str]:
     """HLS with whole-list playlists that are written at the end, a folder per rendition."""
     return [
         *("-f", "hls", "-hls_time", str(encoding.segment_s)),
@@ -146,7 +170,7 @@ def _cut(encoding: Encoding, stream_map: str) -> list[str]:
         # temp_file: a segment gets its final name only when it is complete.
         *("-hls_flags", "independent_segments+temp_file"),
         *("-var_stream_map", stream_map),
-        *_segments(encoding.segments),
+        *_segments(encoding.segments, init, stream_map),
         f"{OUTPUT_NAME}/%v/{PLAYLIST_NAME}",
     ]
 
@@ -196,11 +220,12 @@ def whole_subtitles(track: Subtitles) -> str:
     return f"{OUTPUT_NAME}/{track.folder}.vtt"
 
 
-def _segments(kind: SegmentType) -> list[str]:
+def _segments(kind: SegmentType, init: str, stream_map: str) -> list[str]:
     argv = ["-hls_segment_filename", f"{OUTPUT_NAME}/%v/{segment_pattern(kind)}"]
     if kind is SegmentType.FMP4:
-        # FFmpeg puts the rendition's number between name and extension.
-        argv += ["-hls_segment_type", "fmp4", "-hls_fmp4_init_filename", "init.mp4"]
+        # FFmpeg puts the rendition's name in only when there are several.
+        name = "%v" if " " in stream_map else stream_map.rpartition("name:")[2]
+        argv += ["-hls_segment_type", "fmp4", "-hls_fmp4_init_filename", f"{init}_{name}.mp4"]
     return argv
 
 

@@ -52,6 +52,11 @@ def later_pictures_graph(plan: EncodePlan, skipped: int) -> str:
     )
 
 
+def first_pictures_graph(plan: EncodePlan) -> str:
+    """Return the graph of the rungs alone."""
+    return ";".join(_rungs(plan, f"0:{plan.info.video.index}", _head(plan)))
+
+
 def sounds_graph(plan: EncodePlan, loudness: tuple[Loudness | None, ...], end_s: float) -> str:
     """Return the graph of the sounds alone; they end at `end_s` seconds."""
     return ";".join(_sounds(plan, loudness, f"atrim=end={end_s:.6f}"))

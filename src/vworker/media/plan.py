@@ -20,6 +20,8 @@ SUBTITLES_NAME = "subtitles"
 #: Folder of the rendition for scrubbing.
 SCRUB_NAME = "scrub"
 PLAYLIST_NAME = "index.m3u8"
+#: How the names of initialization sections begin.
+INIT_STEM = "init"
 #: The colour cube, when the source needs one, relative to the scratch folder; not published.
 CUBE_PATH = f"{OUTPUT_NAME}/tone.cube"
 #: More tracks than this are left out: each sound costs an encoder.
@@ -37,6 +39,20 @@ _EXTENSIONS = {SegmentType.TS: "ts", SegmentType.FMP4: "m4s"}
 def segment_name(number: int, segments: SegmentType = SegmentType.TS) -> str:
     """Return the file name of a segment of pictures or sound; they count from 0."""
     return segment_pattern(segments) % number
+
+
+def init_name(rendition: str, stem: str = INIT_STEM) -> str:
+    """Return the name of a rendition's initialization section; transport streams have none."""
+    return f"{stem}_{rendition}.mp4"
+
+
+def find_init(folder: Path) -> Path | None:
+    """Return a rendition's initialization section; None while there is none, and for TS.
+
+    It is there, whole, when the first segment is.
+    """
+    path = folder / init_name(folder.name)
+    return path if path.exists() else None
 
 
 def segment_pattern(segments: SegmentType) -> str:

@@ -1,24 +1,30 @@
-"""Where an encode goes on behind segments that another one has made. Transport streams only.
+"""Where an encode goes on behind segments that another one has made.
 
 Pictures are encoded from the first one on that is missing; those before it are decoded, brought to
 their rate and dropped, which costs a sixth of encoding them and is exact for any source. Segments
-follow on in number, clock and continuity counters (ISO/IEC 13818-1 2.4.3.3), so that a player
-cannot tell. Sound is encoded anew as a whole: an AAC frame reaches into the next one, and a cut
-could be heard; it costs about a hundredth of the pictures.
+follow on in number, clock and counters, so that a player cannot tell: of transport streams the
+continuity counters are put on (ISO/IEC 13818-1 2.4.3.3), of fragmented MP4 the clock, so that the
+initialization section of the kept segments, with its edit list, holds for all. Sound is encoded
+anew as a whole: an AAC frame reaches into the next one, and a cut could be heard; it costs about a
+hundredth of the pictures.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
+from pathlib import Path
 
 from vworker.media.command_line import TS_DELAY_S, later_pictures, sounds_alone
 from vworker.media.ffmpeg import run_encoder
+from vworker.media.fmp4 import read_init
+from vworker.media.fmp4_clock import FragmentClock, first_clock, last_sequence, shift_clock
 from vworker.media.hls import Segment, parse_media_playlist, write_media_playlist
 from vworker.media.loudness import Loudness
-from vworker.media.plan import PLAYLIST_NAME, EncodePlan, segment_name
+from vworker.media.plan import PLAYLIST_NAME, EncodePlan, find_init, segment_name
 from vworker.media.progress import Progress
 from vworker.media.segment import MalformedSegment, SegmentFacts
+from vworker.media.segment_file import read_segment
 from vworker.media.settings import MediaSettings
 from vworker.media.ts import read_ts, shift_counters
 
@@ -35,9 +41,13 @@ class Kept:
     frames: int
     #: When the first picture is shown, on the segments' clock, in seconds.
     clock_s: float
-    #: Rung → packet id → its last continuity counter.
+    #: Rung → packet id → its last continuity counter; of fragmented MP4 none.
     counters: Mapping[str, Mapping[int, int]]
-    #: Of all rungs together.
+    #: Rung → its initialization section's name, and the clock of its next fragment; of transport
+    #: streams none.
+    inits: Mapping[str, str]
+    clocks: Mapping[str, FragmentClock]
+    #: Of all rungs together, initialization sections included.
     size_bytes: int
 
 
@@ -65,6 +75,7 @@ def read_kept(plan: EncodePlan, count: int) -> Kept | None:
     if segments <= 0:
         return None
     first = rungs[plan.rungs[0].name][0].main_track
+    inits = {name: init for name in rungs if (init := find_init(plan.output / name)) is not None}
     return Kept(
         segments=segments,
         frames=total,
@@ -75,16 +86,34 @@ def read_kept(plan: EncodePlan, count: int) -> Kept | None:
             }
             for name, found in rungs.items()
         },
-        size_bytes=sum(facts.size_bytes for found in rungs.values() for facts in found[:segments]),
+        inits={name: init.name for name, init in inits.items()},
+        clocks={name: _next_clock(plan, init, segments, total) for name, init in inits.items()},
+        size_bytes=sum(facts.size_bytes for found in rungs.values() for facts in found[:segments])
+        + sum(init.stat().st_size for init in inits.values()),
     )
+
+
+def _next_clock(plan: EncodePlan, init: Path, segments: int, frames: int) -> FragmentClock:
+    """Return the clock of the fragment behind so many segments of a rung, of fragmented MP4."""
+    [track] = read_init(init.read_bytes()).values()
+    first = (init.parent / _name(plan, 0)).read_bytes()
+    last = (init.parent / _name(plan, segments - 1)).read_bytes()
+    # FFmpeg's ticks are whole fractions of a picture.
+    ticks = round(frames * track.timescale / plan.frame_rate)
+    return FragmentClock(ticks=first_clock(first).ticks + ticks, sequence=last_sequence(last) + 1)
+
+
+def _name(plan: EncodePlan, number: int) -> str:
+    return segment_name(number, plan.encoding.segments)
 
 
 def _read(plan: EncodePlan, rung: str, count: int) -> list[SegmentFacts]:
     """Read segments up to the first one that is none."""
     found: list[SegmentFacts] = []
+    folder = plan.output / rung
     for number in range(count):
         try:
-            found.append(read_ts((plan.output / rung / segment_name(number)).read_bytes()))
+            found.append(read_segment(folder / _name(plan, number), find_init(folder)))
         except (FileNotFoundError, MalformedSegment):
             break
     return found
@@ -115,6 +144,8 @@ class Seam:
         self._kept = kept
         #: Rung → packet id → what its counters are off by.
         self._offsets: dict[str, dict[int, int]] = {}
+        #: Rung → what its fragments are off by.
+        self._delays: dict[str, FragmentClock] = {}
 
     @property
     def kept(self) -> Kept:
@@ -135,6 +166,9 @@ class Seam:
             return
         path = self._plan.output / rendition / name
         data = path.read_bytes()
+        if rendition in self._kept.clocks:
+            path.write_bytes(shift_clock(data, self._delay(rendition, data)))
+            return
         if rendition not in self._offsets:
             self._offsets[rendition] = {
                 pid: (last[pid] + 1 - first) & 15
@@ -142,6 +176,15 @@ class Seam:
                 if pid in last
             }
         path.write_bytes(shift_counters(data, self._offsets[rendition]))
+
+    def _delay(self, rendition: str, data: bytes) -> FragmentClock:
+        """Return what a rung's fragments are off by; `data` is the first of them when it asks."""
+        if rendition not in self._delays:
+            wanted, found = self._kept.clocks[rendition], first_clock(data)
+            self._delays[rendition] = FragmentClock(
+                ticks=wanted.ticks - found.ticks, sequence=wanted.sequence - found.sequence
+            )
+        return self._delays[rendition]
 
 
 async def encode_rest(
@@ -170,7 +213,8 @@ async def encode_rest(
             settings,
             loudness,
             end_s=plan.begin_s + float(frames / plan.frame_rate),
-            shift_s=kept.clock_s - plan.begin_s - TS_DELAY_S,
+            # The multiplexer of transport streams adds its own.
+            shift_s=kept.clock_s - plan.begin_s - (0.0 if kept.clocks else TS_DELAY_S),
         )
         last_lines += await run_encoder(argv, plan, settings, on_progress)
     return last_lines
@@ -182,12 +226,14 @@ def _list_kept(plan: EncodePlan, rung: str, kept: Kept) -> Sequence[Segment]:
     listed = parse_media_playlist(path.read_text())
     earlier = [
         # Durations are measured later on.
-        Segment(uri=segment_name(number), duration_s=float(plan.encoding.segment_s))
+        Segment(uri=_name(plan, number), duration_s=float(plan.encoding.segment_s))
         for number in range(kept.segments)
     ]
-    path.write_text(write_media_playlist(replace(listed, segments=(*earlier, *listed.segments))))
+    whole = replace(listed, segments=(*earlier, *listed.segments), init_uri=kept.inits.get(rung))
+    path.write_text(write_media_playlist(whole))
     return listed.segments
 
 
 def _read_new(plan: EncodePlan, rung: str, listed: Sequence[Segment]) -> list[SegmentFacts]:
-    return [read_ts((plan.output / rung / segment.uri).read_bytes()) for segment in listed]
+    folder = plan.output / rung
+    return [read_segment(folder / segment.uri, find_init(folder)) for segment in listed]
