@@ -39,6 +39,7 @@ Collection = AsyncIOMotorCollection[Any]
 #: long backlog may be about, some 10 MB.
 _REMEMBERED = 50_000
 _DUPLICATE_KEY = 11000
+_REMOVED_AT = "removed_at"
 #: Codes of a server that steps down, shuts down or takes too long.
 _AWAY = frozenset({50, 91, 189, 262, 10107, 11600, 11602, 13435, 13436})
 
@@ -54,15 +55,24 @@ class JobDocument:
     fields: Mapping[str, Any]
     #: For a document that does not tell: who inserted it knows better when it all began.
     created_at: datetime | None
+    #: When the job was removed by hand; None takes the mark from a document that has one.
+    removed_at: datetime | None = None
+
+    @property
+    def is_mark(self) -> bool:
+        """Whether it only marks a document that is there, and makes none."""
+        return self.removed_at is not None and not self.fields
 
     def insert(self) -> InsertOne[dict[str, Any]]:
         """The write that takes effect when there is no document."""
+        mark = {} if self.removed_at is None else {_REMOVED_AT: self.removed_at}
         return InsertOne(
             {
                 "_id": self.job_id,
                 **self.fields,
                 "version": self.version,
                 "created_at": self.created_at,
+                **mark,
             }
         )
 
@@ -72,16 +82,20 @@ class JobDocument:
         The guard stands in the update: a filter by the id alone is what mongod looks up
         without planning a query, and saves a third of an update's cost.
         """
-        newer = {
+        newer: dict[str, Any] = {
             "$mergeObjects": [
                 {"created_at": self.created_at},
                 "$$ROOT",
                 {"$literal": {**self.fields, "version": self.version}},
             ]
         }
+        if self.removed_at is None:
+            newer = {"$unsetField": {"field": _REMOVED_AT, "input": newer}}
+        else:
+            newer["$mergeObjects"].append({_REMOVED_AT: self.removed_at})
         is_older = {"$lt": ["$version", self.version]}
         guarded = {"$replaceWith": {"$cond": [is_older, newer, "$$ROOT"]}}
-        return UpdateOne({"_id": self.job_id}, [guarded], upsert=True)
+        return UpdateOne({"_id": self.job_id}, [guarded], upsert=not self.is_mark)
 
 
 class Documents:
@@ -105,7 +119,11 @@ class Documents:
         if not documents:
             return
         stored = await self._stored_versions(documents)
-        unseen = [document for document in documents if document.job_id not in stored]
+        unseen = [
+            document
+            for document in documents
+            if document.job_id not in stored and not document.is_mark
+        ]
         older = [
             document
             for document in documents

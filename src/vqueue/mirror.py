@@ -7,14 +7,16 @@ already shows, as in a backlog, cost no look. A final event carries the result, 
 that retention has removed meanwhile.
 
 Invariants. A document's version only grows (documents.py). An entry is acknowledged after
-its documents are written.
+its documents are written. The document of a job that was removed by hand stays as it was,
+with `removed_at`, until its id is added again.
 
 Failures. Any number of processes share the work (subscription.py). Missing events leave a
 gap, until some process has walked all jobs of the queue and written them. While MongoDB is
 away nothing is acknowledged and memory holds one batch.
 
 Does not own: what a document looks like (`project`), and documents of jobs that Redis has
-forgotten; whoever inserted those decides what becomes of them.
+forgotten (whoever inserted those decides what becomes of them): no event tells of what was lost
+with a server, or wiped by obliterate, and none that was trimmed marks a removal.
 """
 
 from __future__ import annotations
@@ -23,15 +25,17 @@ import asyncio
 import logging
 import random
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
 from datetime import UTC, datetime
 from typing import Any
 
 from pymongo.errors import PyMongoError
 
+from vqueue.bygone import NO_EVENTS, LastEvents, job_from_event
 from vqueue.connection import BLOCK_MARGIN, is_transient, open_client
 from vqueue.documents import Collection, Documents, JobDocument, passes
 from vqueue.errors import QueueUnavailable
-from vqueue.events import JobEvent, expand, version_of
+from vqueue.events import expand, version_of
 from vqueue.job import FINAL_STATES, Job, JobState, job_from_snapshot
 from vqueue.keys import QueueKeys
 from vqueue.record import Snapshot
@@ -97,7 +101,8 @@ class MongoMirror:
     """Keeps `collection` equal to the queue; run it in every process that can.
 
     `collection` is motor's; its documents get the fields of `project`, `version`, and
-    `created_at` when they have none. A document without a version is left alone.
+    `created_at` when they have none; `removed_at` when the job was removed by hand, or by
+    `clean` or `drain`, and not by retention. A document without a version is left alone.
     """
 
     def __init__(
@@ -176,7 +181,7 @@ class MongoMirror:
 
     async def _apply(self, entries: Sequence[Entry]) -> None:
         """Write the jobs that these entries name, then acknowledge the entries."""
-        final_events: dict[str, JobEvent] = {}
+        last_events: dict[str, LastEvents] = {}
         job_ids: dict[str, None] = {}
         for entry_id, fields in entries:
             version = version_of(*map(int, entry_id.split(b"-")))
@@ -184,20 +189,23 @@ class MongoMirror:
                 job_id = raw_id.decode()
                 if job_id and not self._documents.has(job_id, version):
                     job_ids[job_id] = None
-            if fields[1].decode() in FINAL_STATES:
-                final_events |= {event.job_id: event for event in expand(entry_id, fields)}
+            kind = fields[1].decode()
+            if kind == "removed" or kind in FINAL_STATES:
+                for event in expand(entry_id, fields):
+                    last = last_events.get(event.job_id, NO_EVENTS)
+                    last_events[event.job_id] = last.followed_by(event)
         ids = list(job_ids)
         try:
             async with asyncio.TaskGroup() as group:
                 for start in range(0, len(ids), MAX_BATCH):
                     part = ids[start : start + MAX_BATCH]
-                    group.create_task(self._write_jobs(part, final_events))
+                    group.create_task(self._write_jobs(part, last_events))
         except ExceptionGroup as failed:
             raise failed.exceptions[0] from failed  # all of the entries are done again
         await self._subscription.acknowledge(entries)
 
     async def _write_jobs(
-        self, job_ids: Sequence[str], final_events: Mapping[str, JobEvent]
+        self, job_ids: Sequence[str], last_events: Mapping[str, LastEvents]
     ) -> None:
         async with self._abreast:
             snapshots = await self._scripts.snapshot(ids=job_ids)
@@ -207,11 +215,8 @@ class MongoMirror:
                 job = self._read_job(job_id, snapshot)
                 if job is not None:
                     documents.append(self._document(job, version))
-                elif job_id in final_events:
-                    event = final_events[job_id]
-                    documents.append(
-                        self._document(_job_from_event(event, self.name), event.version)
-                    )
+                elif job_id in last_events:
+                    documents.append(self._last_document(job_id, last_events[job_id]))
             await self._write(documents)
 
     def _read_job(self, job_id: str, snapshot: Snapshot | None) -> Job | None:
@@ -238,6 +243,17 @@ class MongoMirror:
             created_at=to_datetime(job.timestamp or job.finished_on),
         )
 
+    def _last_document(self, job_id: str, last: LastEvents) -> JobDocument:
+        """What the last events tell of a job that is gone."""
+        written = JobDocument(job_id=job_id, version=0, fields={}, created_at=None)
+        if last.ended is not None:
+            job = job_from_event(last.ended, self.name)
+            written = self._document(job, last.ended.version)
+        if last.removed is None:
+            return written
+        removed_at = to_datetime(last.removed.timestamp)
+        return replace(written, version=last.removed.version, removed_at=removed_at)
+
     async def _write(self, documents: Sequence[JobDocument]) -> None:
         await self._documents.write(documents)
 
@@ -254,19 +270,6 @@ class MongoMirror:
             await self._subscription.lock_resync()
         await self._subscription.close_gap(gap)
         logger.info("mirror of %s: %d jobs read again", self.name, count)
-
-
-def _job_from_event(event: JobEvent, queue_name: str) -> Job:
-    """Build what a final event tells of a job that retention has removed."""
-    job = Job(id=event.job_id, name="", data=None, queue_name=queue_name)
-    job.state = JobState(event.name)
-    job.attempts_made = event.data["attempts_made"]
-    job.attempts_started = event.data["attempts_started"]
-    job.processed_on = event.data["processed_on"]
-    job.finished_on = event.timestamp
-    job.returnvalue = event.data.get("returnvalue")
-    job.failed_reason = event.data.get("failed_reason")
-    return job
 
 
 def _passes(error: Exception) -> bool:

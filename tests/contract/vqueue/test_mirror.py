@@ -268,6 +268,39 @@ async def test_a_removed_job_is_written_from_its_final_event(pair: Mirrored) -> 
     assert documents["known"]["name"] == "task"
 
 
+async def test_the_document_of_a_job_removed_by_hand_stays_with_its_time(pair: Mirrored) -> None:
+    await pair.driver.add("waiting", "ended", "never-mirrored")
+    running = pair.start()
+    await pair.caught_up()
+    await pair.end(running)
+    before = await pair.documents()
+    await pair.collection.delete_one({"_id": "never-mirrored"})
+    await pair.queue.remove("waiting")
+    (ended_job, never) = (await pair.driver.take(2)).jobs
+    await pair.driver.finish(settle(ended_job))
+    await pair.driver.scripts.release(consumer="w1", jobs=[("never-mirrored", never.token)])
+    await pair.queue.remove("ended")
+    await pair.queue.remove("never-mirrored")
+    pair.start()
+    await pair.caught_up()
+
+    documents = await pair.documents()
+    waiting = documents["waiting"]
+    assert waiting["version"] > before["waiting"]["version"]
+    own = ("version", "removed_at")
+    assert {name: value for name, value in waiting.items() if name not in own} == {
+        name: value for name, value in before["waiting"].items() if name not in own
+    }
+    assert waiting["removed_at"] >= waiting["created_at"]
+    assert documents["ended"]["status"] == "completed"
+    assert "removed_at" in documents["ended"]
+    assert "never-mirrored" not in documents
+
+    await pair.driver.add("waiting")
+    await pair.caught_up()
+    assert "removed_at" not in (await pair.documents())["waiting"]
+
+
 async def test_a_trimmed_stream_is_made_up_for_by_reading_all_jobs(pair: Mirrored) -> None:
     running = pair.start()
     await pair.driver.add("first")
