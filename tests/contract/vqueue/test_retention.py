@@ -54,6 +54,20 @@ async def test_old_jobs_go_when_another_one_ends(driver: Driver) -> None:
     assert await driver.state("new") == "completed"
 
 
+async def test_the_clock_applies_the_rule_of_the_workers_and_of_no_job(driver: Driver) -> None:
+    await run_jobs(driver, ["old"], "-1 20")
+    score = (await driver.dump()).zsets["completed"]["old"]
+
+    async def a_moment_later() -> bool:
+        return await driver.now_ms() > score + 20
+
+    await until(a_moment_later, what="20 ms to pass on the server")
+    assert await driver.scripts.retain(completed="-1 60000", failed="-1 -1") == 0
+    assert await driver.state("old") == "completed"
+    assert await driver.scripts.retain(completed="-1 20", failed="-1 -1") == 1
+    assert await driver.state("old") is None
+
+
 async def test_log_lines_go_with_a_job_that_is_removed_later(driver: Driver) -> None:
     await driver.add("old")
     job = await driver.take_one()
