@@ -58,22 +58,35 @@ if holder ~= '' then
   end
 end
 
+for _, queue in ipairs(queues) do
+  enter(prefix_of(queue))
+  -- the ids that are there already: mostly none, which one look tells for all
+  local keys, mine = {}, nodes_of[queue]
+  for k, node in ipairs(mine) do keys[k] = job_key(node.id) end
+  local some_exist = redis.call('EXISTS', unpack(keys)) > 0
+  local some_are_buried = redis.call('HEXISTS', meta, 'buried') == 1
+  for k, node in ipairs(mine) do
+    node.exists = some_exist and redis.call('EXISTS', keys[k]) == 1
+    node.is_gone = not node.exists and some_are_buried
+      and redis.call('EXISTS', tombstone_key(node.id)) == 1
+    node.is_new = not node.exists and not node.is_gone
+  end
+end
 local duplicates = {}
 for k, node in ipairs(nodes) do
-  local id = enter_queue_of(node.ref)
-  node.exists = redis.call('EXISTS', job_key(id)) == 1
-  node.is_gone = not node.exists and redis.call('EXISTS', tombstone_key(id)) == 1
-  node.is_new = not node.exists and not node.is_gone
   if not node.is_new then table.insert(duplicates, k) end
 end
 
 -- Whether a job can get children: one of this call, or one that has not ended.
+local known = {} -- what was found of jobs that are not new
 local function may_wait(ref)
   if by_ref[ref] and by_ref[ref].is_new then return true end
-  local id = enter_queue_of(ref)
-  local record = record_of(id)
-  local place = record and place_of(record)
-  return place and place ~= 'c' and place ~= 'f'
+  if known[ref] == nil then
+    local record = record_of(enter_queue_of(ref))
+    local place = record and place_of(record)
+    known[ref] = place ~= nil and place ~= 'c' and place ~= 'f'
+  end
+  return known[ref]
 end
 
 for _, node in ipairs(nodes) do
@@ -119,6 +132,9 @@ for _, queue in ipairs(queues) do
       kind, detail = place_node(node)
       table.insert(events.added, node.id)
       table.insert(events.added, node.name)
+      if #node.parents > 0 then
+        redis.call('SADD', par_key(node.id), unpack(node.parents))
+      end
     end
     table.insert(events[kind], node.id)
     table.insert(events[kind], detail)
@@ -129,28 +145,42 @@ for _, queue in ipairs(queues) do
   if #events.waiting + #events.delayed > 0 then arm() end
 end
 
--- Have a parent wait for a child; one that has ended counts at once.
+-- Have a parent wait for a child that was there; one that has ended counts at once.
 local function join(parent, node)
   if not may_wait(parent) then return end
   local id = enter_queue_of(parent)
   local key = job_key(id)
   redis.call('HSET', meta, 'flows', 1)
-  if not node.is_new then
-    for _, part in ipairs({':vals', ':ign', ':bad'}) do
-      if redis.call('HEXISTS', key .. part, node.ref) == 1 then return end
-    end
+  for _, part in ipairs({':vals', ':ign', ':bad'}) do
+    if redis.call('HEXISTS', key .. part, node.ref) == 1 then return end
   end
   redis.call('SADD', deps_key(id), node.ref)
   if node.is_gone then return note(parent, node.ref, 'gone', '') end
   local child = enter_queue_of(node.ref)
   redis.call('SADD', par_key(child), parent)
-  local record = not node.is_new and record_of(child)
+  local record = record_of(child)
   local kind = record and ({c = 'completed', f = 'failed'})[place_of(record)]
   if kind then note_ended(child, kind, record) end
 end
 
+-- new children of one parent are joined together
+local parents, new_children = {}, {}
 for _, node in ipairs(nodes) do
-  for _, parent in ipairs(node.parents) do join(parent, node) end
+  for _, parent in ipairs(node.parents) do
+    if not node.is_new then
+      join(parent, node)
+    elseif new_children[parent] then
+      table.insert(new_children[parent], node.ref)
+    else
+      new_children[parent] = {node.ref}
+      table.insert(parents, parent)
+    end
+  end
+end
+for _, parent in ipairs(parents) do
+  local id = enter_queue_of(parent)
+  redis.call('HSET', meta, 'flows', 1)
+  redis.call('SADD', deps_key(id), unpack(new_children[parent]))
 end
 tell_parents(0)
 return duplicates
