@@ -169,6 +169,17 @@ async def test_a_group_that_is_full_takes_no_more(driver: Driver, queue: Queue) 
     assert [job.id for job in await queue.get_group_jobs("a")] == ["two", "five"]
 
 
+async def test_jobs_of_groups_are_added_a_hundred_in_a_call(driver: Driver, queue: Queue) -> None:
+    plain = [NewJob(name="task") for _ in range(250)]
+    grouped = [NewJob(name="task", options=JobOptions(group=f"g{k}")) for k in range(250)]
+    await queue.add_bulk(plain)
+    await queue.add_bulk(grouped)
+    entries = (await driver.dump()).stream("ev").entries
+    calls = [entry for entry in entries if entry.fields[1] == "added,waiting"]
+    added = [len(entry.fields) // 2 - 2 for entry in calls]
+    assert added == [250, 100, 100, 50]
+
+
 async def test_an_accepted_job_enters_the_line_of_its_group_though_it_is_full(
     driver: Driver, queue: Queue
 ) -> None:
