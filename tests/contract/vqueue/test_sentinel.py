@@ -15,6 +15,7 @@ from tests.support.topologies import SERVICE, Watched, connect, watched
 from tests.support.workers import HeldHandler, ended
 from vqueue import Durability, Job, JobState, NewJob, Queue, QueueEvents, Worker
 from vqueue.connection import is_transient, open_client
+from vqueue.sources import find_route
 
 
 @pytest.fixture(scope="module")
@@ -74,6 +75,16 @@ async def test_a_service_that_no_sentinel_knows_is_said_by_name(topology: Watche
         await client.execute("PING")
     assert is_transient(raised.value)
     await client.aclose()
+
+
+async def test_a_server_that_is_no_primary_yet_is_not_admitted(topology: Watched) -> None:
+    replica = next(server for server in topology.servers if server is not topology.primary())
+    route = find_route(topology.url, key="", reply_timeout=5, connect_timeout=5)
+    wire = await route.dialler.dial(("127.0.0.1", replica.port("redis")))
+    with pytest.raises(redis.ConnectionError, match=r"is said to be .* which is a slave") as raised:
+        await route.locator.admit(wire)
+    assert is_transient(raised.value)
+    await wire.close()
 
 
 async def test_producers_workers_and_readers_go_on_after_the_primary_has_died(
