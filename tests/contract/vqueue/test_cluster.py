@@ -139,6 +139,8 @@ async def test_a_replica_that_takes_the_place_of_a_dead_node_is_found(
         keys = QueueKeys(queue_name)
         owner = topology.owner(keys.meta)
         at = ("127.0.0.1", owner.port("redis"), owner.port("bus"))
+        # the one that is to die: the others are learned of from it
+        only = f"redis+cluster://127.0.0.1:{owner.port('redis')}"
         connect(replica).execute_command("CLUSTER MEET", *at)
 
         def is_met() -> bool:
@@ -148,8 +150,8 @@ async def test_a_replica_that_takes_the_place_of_a_dead_node_is_found(
         await until(is_met, what="the nodes to know each other", deadline=60)
         connect(replica).execute_command("CLUSTER REPLICATE", owner.node_id())
         async with (
-            Queue(queue_name, topology.url, repeat_for=60) as queue,
-            Worker(queue_name, _double, topology.url),
+            Queue(queue_name, only, repeat_for=60) as queue,
+            Worker(queue_name, _double, only),
         ):
             wanted = Durability(replicas=1, timeout=60)
             before = await queue.add("task", 1, durability=wanted)
