@@ -117,11 +117,9 @@ class LimitAdapter(Adapter):
     def _adds(self, jobs: list[Payload]) -> Iterator[Command]:
         """What add.lua calls for these jobs."""
         keys = self._keys
-        yield ("HMGET", keys.meta, "ms", "seq", "events_cap", "lease")
-        yield ("HSET", keys.meta, "ms", _MS, "seq", 0)
+        yield from self._clock()
         ids = [self._job_id(job["i"]) for job in jobs]
         yield ("EXISTS", *map(keys.job, ids))
-        yield ("HGET", keys.meta, "buried")
         records: list[str | bytes] = []
         for job, job_id in zip(jobs, ids, strict=True):
             entry = self._entry(job["i"])
@@ -129,8 +127,8 @@ class LimitAdapter(Adapter):
             yield ("XADD", keys.ready, entry, "j", job_id)
             records += (keys.job(job_id), b"%b\n\n%b" % (entry.encode(), rest))
         yield ("MSET", *records)
-        yield from self._event("added", [part for job_id in ids for part in (job_id, "noop")])
-        yield from self._event("waiting", [part for job_id in ids for part in (job_id, "")])
+        pairs = [part for job_id in ids for part in (job_id, "noop")]
+        yield from self._event("added,waiting", pairs)
         yield ("ZADD", keys.wake, 0, "0")
 
     def _finishes(self, indexes: range) -> Iterator[Command]:
@@ -139,15 +137,13 @@ class LimitAdapter(Adapter):
         entries = [self._entry(index) for index in indexes]
         ids = [self._job_id(index) for index in indexes]
         count = len(ids)
-        yield ("HMGET", keys.meta, "ms", "seq", "events_cap", "lease")
-        yield ("HSET", keys.meta, "ms", _MS, "seq", 0)
-        yield ("ZRANGE", keys.delayed, "-inf", 0, "BYSCORE", "LIMIT", 0, MAX_BATCH)
+        yield from self._clock()
+        yield ("ZRANGE", keys.delayed, 0, 0, "WITHSCORES")
         read = ("XREADGROUP", "GROUP", GROUP, _CONSUMER, "COUNT", count)
         yield (*read, "STREAMS", keys.ready, ">")
         yield ("MGET", *map(keys.job, ids))
         yield from self._event("active", [part for i in ids for part in (i, _CONSUMER)])
         yield ("ZCARD", keys.prioritized)
-        yield ("XREVRANGE", keys.ready, "+", "-", "COUNT", 1)
         # the fence: one look at the consumer's pending entries, as held_of in lanes.lua
         yield ("XPENDING", keys.ready, GROUP, entries[0], "+", count, _CONSUMER)
         records: list[str | bytes] = []
@@ -159,8 +155,16 @@ class LimitAdapter(Adapter):
         yield ("ZADD", keys.completed, *(part for i in ids for part in (_MS, i)))
         details = [part for i in ids for part in (i, f"1 1 {_MS} null")]
         yield from self._event("completed", details)
+        yield ("HINCRBY", f"{keys.prefix}m:completed", 0, count)
         yield ("XACK", keys.ready, GROUP, *entries)
         yield ("XDEL", keys.ready, *entries)
+
+    def _clock(self) -> Iterator[Command]:
+        """What every script begins with."""
+        yield ("TIME",)
+        fields = ("ms", "seq", "events_cap", "lease", "gate", "sched", "flows", "groups", "buried")
+        yield ("HMGET", self._keys.meta, *fields)
+        yield ("HSET", self._keys.meta, "ms", _MS, "seq", 0)
 
     def _event(self, kind: str, pairs: list[str]) -> Iterator[Command]:
         yield ("HINCRBY", self._keys.meta, "n", len(pairs) // 2)
