@@ -15,6 +15,7 @@ from starlette.routing import BaseRoute, Mount, Route
 from starlette.types import Receive, Scope, Send
 
 from vapi.config import ApiSettings, settings_from_environment
+from vapi.dashboard.routes import ROUTES as DASHBOARD_ROUTES
 from vapi.duties import running_duties
 from vapi.events import video_events
 from vapi.health import healthz, livez, readyz
@@ -39,6 +40,7 @@ _ROUTES: list[BaseRoute] = [
     ),
     Route("/watch/{id}", watch, methods=["GET"]),
     Mount("/player", player_files),
+    *DASHBOARD_ROUTES,
     Route("/livez", livez, methods=["GET"]),
     Route("/readyz", readyz, methods=["GET"]),
     Route("/healthz", healthz, methods=["GET"]),

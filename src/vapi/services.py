@@ -10,8 +10,8 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
+from collections.abc import AsyncIterator, Mapping
+from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
 from typing import cast
 
@@ -63,6 +63,8 @@ class Services:
     presence: Presence
     storage: Storage
     live: LiveStates
+    #: The queues that the dashboard shows, by name.
+    dashboard_queues: Mapping[str, Queue]
 
     async def require_redis(self, deadline: float) -> None:
         """Return when Redis answers; raises the 503 problem when it does not, in time."""
@@ -92,6 +94,7 @@ async def open_services(settings: ApiSettings) -> AsyncIterator[Services]:
         async with (
             Storage(backends.storage) as storage,
             Queue(QUEUE_NAME, backends.redis_url, repeat_for=BACKEND_TIMEOUT) as queue,
+            _open_queues(settings) as dashboard_queues,
         ):
             yield Services(
                 settings=settings,
@@ -100,6 +103,20 @@ async def open_services(settings: ApiSettings) -> AsyncIterator[Services]:
                 presence=Presence(mongo),
                 storage=storage,
                 live=LiveStates(QUEUE_NAME, backends.redis_url),
+                dashboard_queues=dashboard_queues,
             )
     finally:
         mongo.close()
+
+
+@asynccontextmanager
+async def _open_queues(settings: ApiSettings) -> AsyncIterator[Mapping[str, Queue]]:
+    """Open the dashboard's queues on connections of their own: its looks delay no video."""
+    redis_url = settings.backends.redis_url
+    async with AsyncExitStack() as stack:
+        yield {
+            name: await stack.enter_async_context(
+                Queue(name, redis_url, repeat_for=BACKEND_TIMEOUT)
+            )
+            for name in settings.dashboard.queues
+        }

@@ -22,6 +22,16 @@ def test_defaults_are_those_of_the_documentation() -> None:
     assert settings.max_upload_bytes == 10 * 1024**3
     assert settings.shutdown_grace == 10
     assert settings.log_level == "info"
+    assert settings.dashboard.queues == ("video-transcode",)
+    assert not settings.dashboard.are_actions_on
+    assert settings.dashboard.host_names == frozenset()
+
+
+def test_lists_of_the_dashboard_are_taken_apart() -> None:
+    variables = {"VAPI_DASHBOARD_QUEUES": "a, b,a", "VAPI_DASHBOARD_HOSTS": "Q.example,"}
+    dashboard = load(**variables).dashboard
+    assert dashboard.queues == ("a", "b")
+    assert dashboard.host_names == {"q.example"}
 
 
 def test_a_flag_wins_over_its_variable() -> None:
@@ -41,6 +51,10 @@ def test_a_flag_wins_over_its_variable() -> None:
         ("VAPI_MAX_UPLOAD_BYTES", "10G"),
         ("VAPI_SHUTDOWN_GRACE", "0.5"),
         ("VAPI_LOG_LEVEL", "loud"),
+        ("VAPI_DASHBOARD_ACTIONS", "1"),
+        ("VAPI_DASHBOARD_QUEUES", ","),
+        ("VAPI_DASHBOARD_QUEUES", "a b"),
+        ("VAPI_DASHBOARD_HOSTS", "http://q.example"),
         ("REDIS_URL", "127.0.0.1:6379"),
         ("MONGODB_URI", "127.0.0.1"),
         ("S3_ENDPOINT_URL", "127.0.0.1:9"),
