@@ -101,6 +101,7 @@ def test_the_encoding_can_be_chosen(tmp_path: Path) -> None:
         ("WORKER_LOG_LEVEL", "loud"),
         ("FFMPEG", "/no/such/program"),
         ("REDIS_URL", "foo://"),
+        ("REDIS_URL", "redis+sentinel://a:1,b:2"),
         ("REDIS_URL", "127.0.0.1:6379"),
         ("REDIS_URL", "redis://127.0.0.1:abc"),
         ("MONGODB_URI", "foo"),
@@ -182,6 +183,15 @@ def test_passwords_stay_out_of_messages() -> None:
 
 def test_a_srv_address_is_not_looked_up_at_the_start() -> None:
     load(MONGODB_URI="mongodb+srv://nowhere.invalid/db")
+
+
+@pytest.mark.parametrize(
+    "url", ["redis+sentinel://:secret@a:1,b:2/videos/0", "rediss+cluster://user:secret@a:1,b:2"]
+)
+def test_redis_may_be_several_servers(url: str) -> None:
+    backends = Backends.from_environ({**BACKENDS, "REDIS_URL": url})
+    assert backends.redis_url == url
+    assert "secret" not in repr(backends)
 
 
 def test_passwords_stay_out_of_representations() -> None:
