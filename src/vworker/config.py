@@ -104,7 +104,9 @@ def load_settings(arguments: argparse.Namespace, environ: Mapping[str, str]) -> 
         concurrency=_whole(text, "WORKER_CONCURRENCY", "2", low=1),
         processes=_whole(text, "WORKER_PROCESSES", "1", low=1),
         lock_duration=_number(text, "WORKER_LOCK_DURATION", "300", low=1),
-        temp_dir=Path(text("WORKER_TEMP_DIR", str(Path(tempfile.gettempdir()) / "vworker"))),
+        temp_dir=Path(
+            text("WORKER_TEMP_DIR", str(Path(tempfile.gettempdir()) / "vworker"))
+        ).absolute(),
         shutdown_grace=_number(text, "WORKER_SHUTDOWN_GRACE", "25", low=0),
         start_timeout=_number(text, "WORKER_START_TIMEOUT", "30", low=0),
         log_level=_choice(text, "WORKER_LOG_LEVEL", "info", _LOG_LEVELS),

@@ -138,7 +138,8 @@ def _claimed(folder: Path) -> Iterator[Path]:
     here is removed in the end, the output folder itself only when the block raises.
     """
     is_new = not folder.exists()
-    scratch = folder / ".work"
+    # FFmpeg is started in a folder below it, where a relative path would lead elsewhere.
+    scratch = folder.absolute() / ".work"
     if not is_new and not (folder.is_dir() and not any(folder.iterdir())):
         raise OutputRefused(
             f"{folder} exists and is no empty folder: nothing is overwritten, name a new one"

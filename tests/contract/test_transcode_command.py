@@ -51,6 +51,16 @@ def test_a_local_file_becomes_a_checked_folder(
     assert ended.stderr == ""
 
 
+def test_paths_may_be_named_from_the_folder_at_hand(
+    environ: dict[str, str], clips: Clips, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "clip.mp4").hardlink_to(clips.silent())
+    monkeypatch.chdir(tmp_path)
+    ended = run(environ, "clip.mp4", "--out", "clip-hls")
+    assert ended.returncode == 0, ended.stderr
+    assert (tmp_path / "clip-hls/master.m3u8").exists()
+
+
 def test_a_result_for_programs(environ: dict[str, str], clips: Clips, tmp_path: Path) -> None:
     ended = run(environ, clips.silent(), "--out", tmp_path, "--json")
     assert ended.returncode == 0, ended.stderr

@@ -132,6 +132,13 @@ def test_a_program_may_be_named_from_the_folder_at_hand(
     assert (media.ffmpeg, media.ffprobe) == (str(program), str(program))
 
 
+def test_the_scratch_folder_may_be_named_from_the_folder_at_hand(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    assert load(WORKER_TEMP_DIR="scratch").temp_dir == tmp_path / "scratch"
+
+
 def test_a_program_that_cannot_be_started_is_told_with_its_reason(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
