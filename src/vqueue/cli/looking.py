@@ -55,8 +55,9 @@ async def _show(queue: Queue, asked: Namespace) -> Report:
         raise JobNotFound(asked.job_id, attempted="look at it")
     log = await queue.get_job_logs(asked.job_id, start=-asked.log)
     data = job_as_data(job) | ({"log": log} if log else {})
-    shown = {name: value for name, value in data.items() if name != "log"}
-    return Report(data=data, lines=[*table(shown.items()), *(f"log: {line}" for line in log)])
+    shown = {name: value for name, value in data.items() if name not in ("log", "stacktrace")}
+    lines = [*table(shown.items()), *(f"log: {line}" for line in log)]
+    return Report(data=data, lines=[*lines, *(trace.rstrip() for trace in job.stacktrace)])
 
 
 def _show_arguments(parser: ArgumentParser) -> None:

@@ -13,8 +13,8 @@ import pytest
 
 from tests.support.driver import Driver, settle
 from tests.support.waiting import until
-from tests.support.workers import HeldHandler
-from vqueue import Queue, Worker
+from tests.support.workers import HeldHandler, ended
+from vqueue import Job, Queue, Worker
 
 SOURCES = Path(__file__).parents[3] / "src"
 
@@ -81,6 +81,25 @@ async def test_show_prints_a_job_with_its_log(run: Run, queue: Queue, driver: Dr
     )
     assert job["log"] == ["half way"]
     assert "log: half way" in run("show", "job-1").stdout
+
+
+async def test_show_prints_the_stack_traces_of_a_job_as_they_are(
+    run: Run, queue: Queue, redis_url: str, queue_name: str
+) -> None:
+    async def handler(job: Job) -> None:
+        raise ValueError(f"start {job.attempts_started}")
+
+    added = await queue.add("task", attempts=2)
+    async with Worker(queue_name, handler, redis_url):
+        await ended(queue, added.id)
+    printed = run("show", added.id).stdout.splitlines()
+    assert [line for line in printed if line.startswith(("Traceback", "ValueError"))] == [
+        "Traceback (most recent call last):",
+        "ValueError: start 1",
+        "Traceback (most recent call last):",
+        "ValueError: start 2",
+    ]
+    assert len(answer(run("show", added.id, "--json"))["stacktrace"]) == 2
 
 
 @pytest.mark.parametrize("command", ["show", "explain", "promote"])
