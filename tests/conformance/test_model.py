@@ -1,6 +1,6 @@
 """Random steps of producers and two workers, on the real scripts and on a model in Python.
 
-225 runs of 30 steps are a part of `make test`: 45 of each machine, since the more rules there are
+200 runs of 30 steps are a part of `make test`: 40 of each machine, since the more rules there are
 the seldomer those meet that belong together. MODEL_RUNS=4000 asks for more of each, and for other
 ones: the usual ones are the same every time.
 """
@@ -23,7 +23,7 @@ from tests.conformance.model.relating import Relating
 from tests.conformance.model.scheduling import Scheduling
 from tests.conformance.model.working import Working
 
-RUNS = 45
+RUNS = 40
 
 
 class Plain(Adding, Working, Faults, Operating):
