@@ -57,7 +57,7 @@ async def test_texts_of_others_are_shown_and_are_no_markup(
     assert page.complaints == []
 
 
-async def test_a_job_is_cancelled_after_a_question_and_the_page_follows(
+async def test_a_job_is_cancelled_and_removed_after_a_question_and_the_page_follows(
     browser: Browser, acting: Api, queue: Queue
 ) -> None:
     job = await queue.add("x", {}, delay=600)
@@ -68,6 +68,9 @@ async def test_a_job_is_cancelled_after_a_question_and_the_page_follows(
     await press(page, "Cancel")
     await press(page, "Yes")
     await page.until(f"{_TEXT}.includes('failed 1') && {_TEXT}.includes('is cancelled')")
+    await press(page, "Remove")
+    await press(page, "Yes")
+    await page.until(f"{_TEXT}.includes('failed 0') && {_TEXT}.includes('is removed')")
     assert page.complaints == []
 
 

@@ -1,7 +1,7 @@
 // Buttons that change something, each with a question first.
 
 import { changeJob } from "./api.js";
-import { byId, make, reconcile } from "./dom.js";
+import { byId, make, reconcile, setText } from "./dom.js";
 
 const FINAL = new Set(["completed", "failed"]);
 const JOB_ACTIONS = {
@@ -24,13 +24,18 @@ export function confirmed(question) {
   });
 }
 
-/** Offer what can be done to a job in its state; `done` gets the action and what came of it. */
+/**
+ * Offer what can be done to a job in its state. `carryOut` gets the question, a function that
+ * does it, and whether the job is gone then.
+ */
 export function offerActions(queue, job, carryOut) {
   const names = Object.keys(JOB_ACTIONS).filter((name) => JOB_ACTIONS[name](job.state));
-  reconcile(byId("actions"), names, (name) => `${name} ${job.id}`, make.bind(null, "button"), (button, name) => {
+  const create = () => make("button");
+  reconcile(byId("actions"), names, (name) => `${name} ${job.id}`, create, (button, name) => {
+    const label = name[0].toUpperCase() + name.slice(1);
+    const act = () => changeJob(queue, job.id, name);
     button.type = "button";
-    button.textContent = name[0].toUpperCase() + name.slice(1);
-    button.onclick = () =>
-      carryOut(`${button.textContent} job ${job.id}?`, () => changeJob(queue, job.id, name));
+    setText(button, label);
+    button.onclick = () => carryOut(`${label} job ${job.id}?`, act, name === "remove");
   });
 }

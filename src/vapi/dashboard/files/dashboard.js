@@ -18,7 +18,7 @@ let turn = 0;
 let timer;
 
 function readAddress() {
-  const [, queue, state, id] = location.hash.split("/").map(decodeURIComponent);
+  const [, queue, state, id] = location.hash.split("/");
   return {
     queue: queue || known.queues[0],
     state: state === "job" ? null : state || "active",
@@ -87,13 +87,18 @@ async function refresh() {
   timer = setTimeout(refresh, document.hidden ? 10 * INTERVAL_MS : INTERVAL_MS);
 }
 
-async function carryOut(question, change) {
+/** Do something after a question; when what is shown is gone then, go back to a list. */
+async function carryOut(question, change, isGone = false) {
   if (!(await confirmed(question))) {
     return;
   }
   try {
     setText(byId("message"), (await change()).done);
-    await refresh();
+    if (isGone) {
+      location.hash = `#/${view.queue}/active`;
+    } else {
+      await refresh();
+    }
   } catch (error) {
     setText(byId("message"), error.message);
   }
@@ -111,7 +116,6 @@ function open() {
     byId(id).replaceChildren();
   }
   setText(byId("job-title"), view.id ? `Job ${view.id}` : "");
-  setText(byId("message"), "");
   return refresh();
 }
 

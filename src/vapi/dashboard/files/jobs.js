@@ -17,8 +17,6 @@ const TEXTS = {
   returnvalue: "Result",
 };
 
-const percent = (progress) => (progress === null ? "" : `${progress}`);
-
 export function showJobs(queue, state, { jobs, next }, isFirst) {
   const [label, field] = WHEN[state] ?? ["Added", "timestamp"];
   setText(byId("list-title"), `Jobs: ${state}`);
@@ -32,7 +30,7 @@ export function showJobs(queue, state, { jobs, next }, isFirst) {
     const texts = [
       job.name,
       `${job.attempts_made}/${job.attempts}`,
-      percent(job.progress),
+      `${job.progress ?? ""}`,
       clock(job[field]),
       job.failed_reason ?? job.consumer ?? "",
     ];

@@ -15,7 +15,11 @@ export function showCounts(queue, counts, current) {
     (link, [state, count]) => {
       link.href = `#/${queue}/${state}`;
       setText(link, `${state} ${count.toLocaleString()}`);
-      link.toggleAttribute("aria-current", state === current);
+      if (state === current) {
+        link.setAttribute("aria-current", "page");
+      } else {
+        link.removeAttribute("aria-current");
+      }
     },
   );
 }
