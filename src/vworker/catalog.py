@@ -148,8 +148,15 @@ class Catalog:
     async def unfinished(
         self, *, older_than: datetime, limit: int, after: str | None
     ) -> list[Document]:
-        """Return videos that are not final and were accepted before `older_than`, by id."""
-        query: Document = {"status": {"$in": _UNFINISHED}, "created_at": {"$lt": older_than}}
+        """Return videos that are not final and were accepted before `older_than`, by id.
+
+        Without those whose jobs somebody has removed by hand.
+        """
+        query: Document = {
+            "status": {"$in": _UNFINISHED},
+            "created_at": {"$lt": older_than},
+            "removed_at": None,
+        }
         if after is not None:
             query["_id"] = {"$gt": after}
         cursor = self.collection.find(query, {"_id": 1, "source": 1}).sort([("_id", 1)])

@@ -176,6 +176,8 @@ async def test_unfinished_videos_come_by_id_in_bounded_parts(catalog: Catalog) -
         ("dead", old, "failed"),
         ("fresh", new, "queued"),
     )
+    await fill(catalog, ("aa", old, "queued"))
+    await catalog.collection.update_one({"_id": "aa"}, {"$set": {"removed_at": NOON}})
     first = await catalog.unfinished(older_than=NOON, limit=2, after=None)
     assert first == [{"_id": "a", "source": "in/a"}, {"_id": "b", "source": "in/b"}]
     rest = await catalog.unfinished(older_than=NOON, limit=2, after="b")
