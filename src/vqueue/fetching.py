@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import asyncio
 import logging
+from functools import partial
 
 from redis.exceptions import RedisError
 
 from vqueue.connection import is_transient
 from vqueue.errors import QueueUnavailable
-from vqueue.holdings import Holdings
-from vqueue.wake import WakeKey
+from vqueue.holdings import Holdings, Sleep
+from vqueue.wake import IDLE_BLOCK, WakeKey
 
 logger = logging.getLogger(__name__)
 
@@ -18,8 +19,12 @@ logger = logging.getLogger(__name__)
 class Fetcher:
     """Takes jobs while slots are free, and sleeps on the wake key while there are none."""
 
-    def __init__(self, holdings: Holdings, wake_key: WakeKey, *, consumer: str) -> None:
+    def __init__(
+        self, holdings: Holdings, wake_key: WakeKey, *, consumer: str, lease: float
+    ) -> None:
         self._holdings = holdings
+        #: A job may be handed out at any moment of a sleep: its lease counts from the beginning.
+        self._block = min(IDLE_BLOCK, lease / 4)
         self._wake_key = wake_key
         self._consumer = consumer
         self._stopping = False
@@ -35,25 +40,29 @@ class Fetcher:
     async def run(self) -> None:
         """Take jobs until `stop`. Outages of Redis are waited out."""
         pause = 0.05
-        woken = False  # it has a wake-up that another worker could use
+        sleep: Sleep | None = None
         while not self._stopping:
             try:
-                if self.is_paused or (woken and self._holdings.free_slots <= 0):
+                if self.is_paused:
+                    # the sleep that was ended may have got jobs, or a wake-up that another
+                    # worker could use
+                    await self._holdings.find_lost_jobs()
                     await self._holdings.release(())
-                    woken = False
                     await self._resumed.wait()
+                    sleep = None
                     continue
                 if self._holdings.free_slots <= 0:
                     self._holdings.changed.clear()
                     await self._holdings.changed.wait()
                     continue
-                taken = await self._holdings.take()
-                if taken:
-                    # the call has passed the wake-up on, if there was more to take
-                    idle, due_ms = taken
-                    woken = idle and self._holdings.is_taking and await self._wake_key.sleep(due_ms)
+                taken = await self._holdings.take(sleep)
+                is_empty, due_ms = taken or (False, -1)
+                sleep = (
+                    partial(self._wake_key.sleep, due_ms, longest=self._block) if is_empty else None
+                )
                 pause = 0.05
             except (QueueUnavailable, RedisError, OSError) as error:
+                sleep = None
                 if isinstance(error, RedisError) and not is_transient(error):
                     raise
                 logger.warning("worker %s waits for Redis: %s", self._consumer, error)

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import asyncio
+from typing import Any
 
 from vqueue.connection import BLOCK_MARGIN, open_client
 from vqueue.errors import QueueUnavailable
 from vqueue.keys import QueueKeys
 from vqueue.sources import RedisSource
+from vqueue.wire import Argument
 
 #: Longest sleep on the wake key in seconds: what a wake-up costs that died with the
 #: worker that got it. With the take after it, an idle worker sends 1.4 commands a second.
@@ -30,25 +32,35 @@ class WakeKey:
         """Whether somebody sleeps at this moment."""
         return self._block is not None
 
-    async def sleep(self, due_ms: int, *, longest: float = IDLE_BLOCK) -> bool:
+    async def sleep(
+        self, due_ms: int, then: tuple[Argument, ...] = (), *, longest: float = IDLE_BLOCK
+    ) -> Any:
         """Sleep until something may be takeable, at most `longest` seconds (up to 1.5).
 
-        Returns whether it was woken through the key: no other worker was, then. `due_ms` is
-        what a take has answered. Raises QueueUnavailable when Redis does not answer in time.
+        Returns the reply to the command `then`, an error reply as an exception: it waits in
+        Redis behind the sleep, which spares a way there and back for a job that comes. None
+        without one, and when the sleep was ended by `rouse`; the command may have been carried
+        out all the same. `due_ms` is what a take has answered. Raises QueueUnavailable when
+        Redis does not answer in time, and the error with which it has refused the sleep.
         """
         block = longest if due_ms < 0 else min(longest, max(due_ms, 1) / 1000)
         self._is_roused = False
         try:
             async with asyncio.timeout(block + BLOCK_MARGIN) as self._block:
-                return await self._client.execute("BZPOPMIN", self._key, block) is not None
+                woken, *replies = await self._client.execute_together(
+                    ("BZPOPMIN", self._key, block), *([then] if then else [])
+                )
         except TimeoutError:
             if not self._is_roused:
                 raise QueueUnavailable(
                     f"no reply to BZPOPMIN {self._key} after {block + BLOCK_MARGIN:.1f} s"
                 ) from None
-            return False
+            return None
         finally:
             self._block = None
+        if isinstance(woken, Exception):
+            raise woken
+        return replies[0] if replies else None
 
     def rouse(self) -> None:
         """End the sleep, if there is one, and nothing but that."""

@@ -2,13 +2,10 @@
 
 import asyncio
 
-import pytest
-
 from tests.support.driver import Driver, ids, settle
 from tests.support.waiting import until
 from tests.support.workers import HeldHandler, ended
 from vqueue import Job, Queue, Worker
-from vqueue.wake import WakeKey
 
 
 async def names_of_the_queue(driver: Driver) -> list[str]:
@@ -161,24 +158,3 @@ async def test_more_concurrency_takes_effect_at_once_and_less_when_jobs_end(
         let_go.set()
         await ended(queue, *(job.id for job in jobs))
     assert most == 1
-
-
-async def test_a_wake_up_that_finds_no_free_slot_goes_on_to_another_worker(
-    queue: Queue, redis_url: str, queue_name: str, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    # nobody looks by himself
-    monkeypatch.setattr("vqueue.wake.IDLE_BLOCK", 60.0)
-    monkeypatch.setitem(WakeKey.sleep.__kwdefaults__, "longest", 60.0)
-    busy, other = HeldHandler(), HeldHandler()
-    async with Worker(queue_name, busy, redis_url, concurrency=2) as first:
-        await queue.add("task")
-        await busy.running(1)
-        await until(lambda: first._wake_key.is_slept_on, what="the first worker to sleep")
-        async with Worker(queue_name, other, redis_url) as second:
-            await until(lambda: second._wake_key.is_slept_on, what="the second worker to sleep")
-            # as if a finish had filled the free slot while the fetcher slept
-            first._holdings.concurrency = 1
-            await queue.add("task")
-            await other.running(1)
-            busy.let_go.set()
-            other.let_go.set()
