@@ -7,6 +7,8 @@ from numbers and names of our own; nothing that a user wrote gets into it.
 
 from __future__ import annotations
 
+from fractions import Fraction
+
 from vworker.media.encoding import Encoding, SegmentType
 from vworker.media.filters import (
     filter_graphs,
@@ -43,7 +45,7 @@ def command_line(
     argv += [
         # Packets that may wait while a late stream of a badly interleaved source turns up.
         *("-max_muxing_queue_size", "1024"),
-        *(_end_with_pictures() if plan.sounds else ()),
+        *(_end_with_pictures(plan.frame_rate) if plan.sounds else ()),
         *_cut(plan.encoding, _stream_map(plan)),
     ]
     return [*argv, *_scrub_output(plan), *_subtitles(plan)]
@@ -116,6 +118,8 @@ TS_DELAY_S = 1.4
 #: How the names of the initialization sections begin that only a trial has made.
 TRIAL_STEM = "trial"
 #: Nothing of the source's titles and chapters.
+#: Pictures of each rung that may wait in memory for a late sound, between 1 and 10 s of them.
+_WAITING_PICTURES = 60
 _NOTHING_OF_THE_SOURCE = ("-map_metadata", "-1", "-map_chapters", "-1")
 
 
@@ -206,13 +210,15 @@ def _scrub_output(plan: EncodePlan) -> list[str]:
     ]
 
 
-def _end_with_pictures() -> list[str]:
+def _end_with_pictures(frame_rate: Fraction) -> list[str]:
     """End the sounds with the pictures: they have no end of their own (see `filter_graphs`).
 
-    Every frame of the second that may wait for a late sound lies in memory unpacked: 190 MB in
-    1080p at 60 fps. FFmpeg's own ten seconds would be ten times that.
+    Every frame that may wait for a late sound lies in memory unpacked: 190 MB for sixty in 1080p.
+    FFmpeg's own ten seconds would be ten times that at 60 fps; at a picture a second they are
+    needed, since pictures may come in bursts with seconds between them.
     """
-    return ["-shortest", "-shortest_buf_duration", "1"]
+    seconds = max(1, min(10, int(_WAITING_PICTURES / frame_rate)))
+    return ["-shortest", "-shortest_buf_duration", str(seconds)]
 
 
 def whole_subtitles(track: Subtitles) -> str:

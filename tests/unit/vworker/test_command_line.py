@@ -37,7 +37,7 @@ def test_the_whole_command_line() -> None:
         " -maxrate:v:0 1400000 -bufsize:v:0 2100000 -maxrate:v:1 800000 -bufsize:v:1 1200000"
         " -force_key_frames expr:gte(t,n_forced*2) -sc_threshold 0"
         " -c:a aac -b:a 128000 -ac 2 -ar 48000 -max_muxing_queue_size 1024"
-        " -shortest -shortest_buf_duration 1"
+        " -shortest -shortest_buf_duration 2"
         " -f hls -hls_time 6 -hls_playlist_type vod -hls_list_size 0"
         " -hls_flags independent_segments+temp_file -var_stream_map MAP"
         " -hls_segment_filename hls/%v/seg_%05d.ts hls/%v/index.m3u8"

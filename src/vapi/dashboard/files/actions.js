@@ -15,12 +15,16 @@ const JOB_ACTIONS = {
 export function confirmed(question) {
   const dialog = byId("confirm");
   byId("question").textContent = question;
-  dialog.returnValue = "no";
   dialog.showModal();
-  byId("yes").onclick = () => dialog.close("yes");
-  byId("no").onclick = () => dialog.close("no");
+  // Not by the event "close": it comes later, and would answer a question asked meanwhile.
   return new Promise((resolve) => {
-    dialog.onclose = () => resolve(dialog.returnValue === "yes");
+    const answer = (isYes) => {
+      dialog.close();
+      resolve(isYes);
+    };
+    byId("yes").onclick = () => answer(true);
+    byId("no").onclick = () => answer(false);
+    dialog.oncancel = () => resolve(false);
   });
 }
 
