@@ -6,6 +6,7 @@ where the locator says then; that is the whole of failing over, for every topolo
 
 from __future__ import annotations
 
+from abc import ABC, abstractmethod
 from collections import deque
 from collections.abc import Sequence
 from typing import Any
@@ -52,7 +53,7 @@ class Locator:
         return "one server"
 
 
-class _AskingLocator(Locator):
+class _AskingLocator(Locator, ABC):
     """Asks servers that know, one after the other; who knew last is asked first."""
 
     def __init__(self, dialler: Dialler, known: Sequence[Address], *, what: str) -> None:
@@ -87,9 +88,9 @@ class _AskingLocator(Locator):
             raise reply
         return reply
 
+    @abstractmethod
     def _understand(self, reply: Any, asked: Address) -> Address:
         """Return the address that a reply of `asked` names. Raises ConnectionError if none."""
-        raise NotImplementedError
 
     def _distrust(self, asked: Address) -> None:
         self._known.remove(asked)
