@@ -40,29 +40,33 @@ class Fetcher:
     async def run(self) -> None:
         """Take jobs until `stop`. Outages of Redis are waited out."""
         pause = 0.05
-        sleep: Sleep | None = None
+        due_ms: int | None = None  # what the last take said of an empty line: sleep first
+        woken = False  # it has a wake-up that another worker could use
         while not self._stopping:
             try:
-                if self.is_paused:
-                    # the sleep that was ended may have got jobs, or a wake-up that another
-                    # worker could use
-                    await self._holdings.find_lost_jobs()
+                await self._holdings.find_lost_jobs()
+                if self.is_paused or (woken and self._holdings.free_slots <= 0):
+                    # the sleep that was ended may have got a wake-up, too
                     await self._holdings.release(())
+                    woken = False
                     await self._resumed.wait()
-                    sleep = None
-                    continue
-                if self._holdings.free_slots <= 0:
+                elif self._holdings.free_slots <= 0:
                     self._holdings.changed.clear()
                     await self._holdings.changed.wait()
-                    continue
-                taken = await self._holdings.take(sleep)
-                is_empty, due_ms = taken or (False, -1)
-                sleep = (
-                    partial(self._wake_key.sleep, due_ms, longest=self._block) if is_empty else None
-                )
+                elif due_ms is not None and self._holdings.running:
+                    # No take behind this sleep: while a handler keeps the event loop from
+                    # turning, jobs would be handed to a worker that cannot start them.
+                    woken = await self._wake_key.sleep(due_ms)
+                    due_ms = None
+                else:
+                    taken = await self._holdings.take(self._sleep_before(due_ms))
+                    # the call has passed a wake-up on, if there was more to take
+                    woken = False
+                    is_empty, due_ms = taken or (False, None)
+                    due_ms = due_ms if is_empty else None
                 pause = 0.05
             except (QueueUnavailable, RedisError, OSError) as error:
-                sleep = None
+                due_ms = None
                 if isinstance(error, RedisError) and not is_transient(error):
                     raise
                 logger.warning("worker %s waits for Redis: %s", self._consumer, error)
@@ -70,6 +74,12 @@ class Fetcher:
                 pause = min(pause * 2, 1.0)
         # a finish that is under way may still start jobs, later ones take none
         await self._holdings.quiesce()
+        await self._holdings.release_lost()
+
+    def _sleep_before(self, due_ms: int | None) -> Sleep | None:
+        if due_ms is None:
+            return None
+        return partial(self._wake_key.sleep_before, due_ms=due_ms, longest=self._block)
 
     def pause(self) -> None:
         """Take no more jobs; a call that is under way may still start some. Safe to repeat."""

@@ -16,7 +16,7 @@ from typing import Any, Protocol, TypedDict
 from vqueue.activation import Activation, Take
 from vqueue.errors import QueueUnavailable
 from vqueue.handouts import HandOuts
-from vqueue.lease import LeaseKeeper
+from vqueue.lease import SELF_CANCEL_SHARE, LeaseKeeper
 from vqueue.record import Settlement
 from vqueue.reports import Reports
 from vqueue.scripts import MAX_BATCH, Scripts, Taken
@@ -91,8 +91,9 @@ class Holdings:
         """Fill the free slots; return whether the line is empty, and ms until it is not; or
         None when nothing is known of it: there was no slot to ask for, or the sleep was ended.
 
-        With `sleep` Redis takes when that is over. Raises QueueUnavailable when Redis gives no
-        answer; the next take looks for the jobs that the lost reply held.
+        With `sleep` Redis takes when that is over; to be used only while nothing runs, see
+        fetching.py. Raises QueueUnavailable when Redis gives no answer; the next take looks for
+        the jobs that the lost reply held.
         """
         await self.find_lost_jobs()
         await self._hand_outs.begin()
@@ -112,7 +113,9 @@ class Holdings:
                 taken = await self._scripts.take(**how)
             elif want and sleep is not None:
                 reply = await sleep(self._scripts.take_command(**how))
-                if reply is None:
+                slept = time.monotonic() - sent_at
+                if reply is None or slept > SELF_CANCEL_SHARE * self._lease_ms / 1000:
+                    # ended; or this process stood still, and others may have the jobs by now
                     return None
                 taken = self._scripts.taken(reply)
                 asked_at = time.monotonic()
@@ -182,16 +185,35 @@ class Holdings:
         worker. Jobs that Redis does not take back stay until their leases run out."""
         try:
             held = [(a.job_id, a.token) for a in self.running.values() if not a.lost]
-            if self._hand_outs.any_unanswered:
-                known = list(self.running)
-                while found := (await self._adopt(known)).jobs:
-                    held += [(job.id.decode(), job.token) for job in found]
-                    known += [job.token for job in found]
-            await self.release(held)
+            await self.release([*held, *await self._lost_jobs()])
         except QueueUnavailable as error:
             logger.warning("jobs not handed back, their leases will run out: %s", error)
         finally:
+            self._hand_outs.reply_lost = False
             self.running.clear()
+            self.changed.set()
+
+    async def release_lost(self) -> None:
+        """Hand back the jobs that a lost reply held, at once: others may run for hours yet.
+
+        Nothing must be taken meanwhile. When Redis is away, `release_all` tries again.
+        """
+        try:
+            if lost := await self._lost_jobs():
+                await self.release(lost)
+            self._hand_outs.reply_lost = False
+        except QueueUnavailable as error:
+            logger.warning("jobs of a lost reply are not handed back yet: %s", error)
+
+    async def _lost_jobs(self) -> list[tuple[str, bytes]]:
+        """Return id and token of the jobs that are held and not known."""
+        lost: list[tuple[str, bytes]] = []
+        if self._hand_outs.any_unanswered:
+            known = list(self.running)
+            while found := (await self._adopt(known)).jobs:
+                lost += [(job.id.decode(), job.token) for job in found]
+                known += [job.token for job in found]
+        return lost
 
     async def until_idle(self) -> None:
         """Wait until nothing is held. Something must keep jobs from being taken meanwhile."""
@@ -223,7 +245,7 @@ class Holdings:
         if not self._hand_outs.reply_lost:
             return
         async with self._hand_outs.alone():
-            while True:
+            while self._hand_outs.reply_lost:
                 sent_at = time.monotonic()
                 taken = await self._adopt(list(self.running))
                 if not taken.jobs:

@@ -10,7 +10,7 @@ from functools import cache
 from importlib.metadata import PackageNotFoundError, version
 from typing import Any, NamedTuple
 
-from redis.exceptions import NoScriptError
+from redis.exceptions import AskError, NoScriptError
 
 from vqueue.clean_scripts import CleanScripts
 from vqueue.edit_scripts import EditScripts
@@ -137,9 +137,9 @@ class Scripts(
 
     @staticmethod
     def taken(reply: Any) -> Taken | None:
-        """Read the reply to `take_command`: None when Redis did not know the script, and did
-        nothing. Raises other error replies."""
-        if isinstance(reply, NoScriptError):
+        """Read the reply to `take_command`: None when Redis did nothing, since it did not know
+        the script, or the queue has moved to another node. Raises other error replies."""
+        if isinstance(reply, (NoScriptError, AskError)):  # MOVED is a kind of AskError
             return None
         if isinstance(reply, Exception):
             raise reply

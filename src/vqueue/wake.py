@@ -32,40 +32,51 @@ class WakeKey:
         """Whether somebody sleeps at this moment."""
         return self._block is not None
 
-    async def sleep(
-        self, due_ms: int, then: tuple[Argument, ...] = (), *, longest: float = IDLE_BLOCK
-    ) -> Any:
+    async def sleep(self, due_ms: int, *, longest: float = IDLE_BLOCK) -> bool:
         """Sleep until something may be takeable, at most `longest` seconds (up to 1.5).
 
-        Returns the reply to the command `then`, an error reply as an exception: it waits in
-        Redis behind the sleep, which spares a way there and back for a job that comes. None
-        without one, and when the sleep was ended by `rouse`; the command may have been carried
-        out all the same. `due_ms` is what a take has answered. Raises QueueUnavailable when
-        Redis does not answer in time, and the error with which it has refused the sleep.
+        Returns whether it was woken through the key: no other worker was, then. `due_ms` is
+        what a take has answered. Raises QueueUnavailable when Redis does not answer in time,
+        and the error with which it has refused the sleep.
         """
+        replies = await self._sleep(due_ms, longest)
+        return bool(replies and replies[0])
+
+    async def sleep_before(
+        self, command: tuple[Argument, ...], due_ms: int, *, longest: float
+    ) -> Any:
+        """Sleep as `sleep` does, and return the reply to a command that waits in Redis behind
+        the sleep, an error reply as an exception: it spares a way there and back.
+
+        None when the sleep was ended by `rouse`; the command may have been carried out all the
+        same.
+        """
+        replies = await self._sleep(due_ms, longest, command)
+        return replies[1] if replies else None
+
+    async def _sleep(self, due_ms: int, longest: float, *then: tuple[Argument, ...]) -> list[Any]:
         block = longest if due_ms < 0 else min(longest, max(due_ms, 1) / 1000)
         self._is_roused = False
         try:
             async with asyncio.timeout(block + BLOCK_MARGIN) as self._block:
-                woken, *replies = await self._client.execute_together(
-                    ("BZPOPMIN", self._key, block), *([then] if then else [])
-                )
+                replies = await self._client.execute_together(("BZPOPMIN", self._key, block), *then)
         except TimeoutError:
             if not self._is_roused:
                 raise QueueUnavailable(
                     f"no reply to BZPOPMIN {self._key} after {block + BLOCK_MARGIN:.1f} s"
                 ) from None
-            return None
+            return []
         finally:
             self._block = None
-        if isinstance(woken, Exception):
-            raise woken
-        return replies[0] if replies else None
+        if isinstance(replies[0], Exception):
+            raise replies[0]
+        return replies
 
     def rouse(self) -> None:
-        """End the sleep, if there is one, and nothing but that."""
+        """End the sleep, if there is one, and nothing but that. Safe to repeat."""
         self._is_roused = True
-        if self._block is not None:
+        # one that is about to end is no longer to be hurried
+        if self._block is not None and not self._block.expired():
             self._block.reschedule(asyncio.get_running_loop().time())
 
     async def close(self) -> None:

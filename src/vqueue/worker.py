@@ -206,8 +206,10 @@ class Worker:
         """
         self._fetcher.pause()
         if wait_for_active:
-            # a call that is under way may still start jobs
+            # a call that is under way may still start jobs, and so may one whose reply was lost
             await self._holdings.quiesce()
+            with suppress(QueueUnavailable):
+                await self._holdings.find_lost_jobs()
             await self._holdings.until_idle()
 
     def resume(self) -> None:

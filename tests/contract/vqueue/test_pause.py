@@ -2,10 +2,13 @@
 
 import asyncio
 
+import pytest
+
 from tests.support.driver import Driver, ids, settle
 from tests.support.waiting import until
 from tests.support.workers import HeldHandler, ended
 from vqueue import Job, Queue, Worker
+from vqueue.wake import WakeKey
 
 
 async def names_of_the_queue(driver: Driver) -> list[str]:
@@ -158,3 +161,64 @@ async def test_more_concurrency_takes_effect_at_once_and_less_when_jobs_end(
         let_go.set()
         await ended(queue, *(job.id for job in jobs))
     assert most == 1
+
+
+async def test_a_wake_up_that_finds_no_free_slot_goes_on_to_another_worker(
+    queue: Queue, redis_url: str, queue_name: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    # nobody looks by himself
+    monkeypatch.setattr("vqueue.wake.IDLE_BLOCK", 60.0)
+    monkeypatch.setattr("vqueue.fetching.IDLE_BLOCK", 60.0)
+    monkeypatch.setitem(WakeKey.sleep.__kwdefaults__, "longest", 60.0)
+    busy, other = HeldHandler(), HeldHandler()
+    async with Worker(queue_name, busy, redis_url, concurrency=2) as first:
+        await queue.add("task")
+        await busy.running(1)
+        await until(lambda: first._wake_key.is_slept_on, what="the first worker to sleep")
+        async with Worker(queue_name, other, redis_url) as second:
+            await until(lambda: second._wake_key.is_slept_on, what="the second worker to sleep")
+            # as if a finish had filled the free slot while the fetcher slept
+            first._holdings.concurrency = 1
+            await queue.add("task")
+            await other.running(1)
+            busy.let_go.set()
+            other.let_go.set()
+
+
+async def test_a_sleeping_worker_that_runs_a_job_has_no_take_on_its_way(
+    queue: Queue, redis_url: str, queue_name: str
+) -> None:
+    # its event loop may stand still: jobs would be handed to it that others could run
+    handler = HeldHandler()
+    await queue.add("task")
+    async with Worker(queue_name, handler, redis_url, concurrency=2) as worker:
+        await handler.running(1)
+        await until(lambda: worker._wake_key.is_slept_on, what="the worker to sleep")
+        assert worker._holdings.free_slots == 1
+        handler.let_go.set()
+
+
+async def test_a_sleep_can_be_ended_twice(queue: Queue, redis_url: str, queue_name: str) -> None:
+    del queue
+    async with Worker(queue_name, HeldHandler(), redis_url) as worker:
+        await until(lambda: worker._wake_key.is_slept_on, what="the worker to sleep")
+        for concurrency in range(2, 8):
+            worker.concurrency = concurrency
+            await asyncio.sleep(0)
+
+
+async def test_a_pause_ends_when_the_worker_is_cancelled(
+    queue: Queue, redis_url: str, queue_name: str
+) -> None:
+    handler = HeldHandler()
+    await queue.add("task")
+    worker = Worker(queue_name, handler, redis_url)
+    running = asyncio.create_task(worker.run())
+    await handler.running(1)
+    pausing = asyncio.create_task(worker.pause())
+    await until(lambda: worker.is_paused, what="the pause to begin")
+    running.cancel()
+    async with asyncio.timeout(15):
+        await pausing
+    with pytest.raises(asyncio.CancelledError):
+        await running

@@ -285,3 +285,72 @@ async def test_a_sleeping_worker_needs_no_further_call_to_take_a_job(
         added = await queue.add("task")
         await ended(queue, added.id)
     assert needed_a_call == [False]
+
+
+async def test_a_lost_job_is_run_though_the_concurrency_was_lowered(
+    queue: Queue, driver: Driver, redis_url: str, queue_name: str
+) -> None:
+    handler = HeldHandler()
+    await driver.redis("SCRIPT", "LOAD", load_script("take").text)
+    names = await add_jobs(queue, 1)
+    async with (
+        lossy_redis(redis_url) as relay,
+        Worker(queue_name, handler, relay.url, concurrency=2) as worker,
+    ):
+        await handler.running(1)
+        await until(lambda: worker._wake_key.is_slept_on, what="the worker to sleep")
+        relay.lose_reply_to(load_script("take").sha)
+        names += await add_jobs(queue, 1)
+        async with asyncio.timeout(20):
+            await relay.reply_lost.wait()
+        worker.concurrency = 1
+        await handler.running(2)
+        handler.let_go.set()
+        jobs = await ended(queue, *names)
+    assert [job.stalled_count for job in jobs] == [0, 0]
+
+
+async def test_a_closing_worker_hands_a_lost_job_back_while_others_run(
+    queue: Queue, driver: Driver, redis_url: str, queue_name: str
+) -> None:
+    handler = HeldHandler()
+    await driver.redis("SCRIPT", "LOAD", load_script("take").text)
+    await add_jobs(queue, 1)
+    async with (
+        lossy_redis(redis_url) as relay,
+        Worker(queue_name, handler, relay.url, concurrency=2) as worker,
+    ):
+        await handler.running(1)
+        await until(lambda: worker._wake_key.is_slept_on, what="the worker to sleep")
+        relay.lose_reply_to(load_script("take").sha)
+        lost = await queue.add("lost")
+        async with asyncio.timeout(20):
+            await relay.reply_lost.wait()
+        closing = asyncio.create_task(worker.close())
+
+        async def is_back() -> bool:
+            return await driver.state(lost.id) == "waiting"
+
+        await until(is_back, what="the lost job to wait again")
+        assert len(handler.started) == 1
+        handler.let_go.set()
+        await closing
+
+
+async def test_a_pause_waits_for_a_job_whose_reply_was_lost(
+    queue: Queue, driver: Driver, redis_url: str, queue_name: str
+) -> None:
+    handler = HeldHandler()
+    await driver.redis("SCRIPT", "LOAD", load_script("take").text)
+    async with lossy_redis(redis_url) as relay:
+        relay.lose_reply_to(load_script("take").sha)
+        added = await queue.add("task")
+        async with Worker(queue_name, handler, relay.url) as worker:
+            async with asyncio.timeout(20):
+                await relay.reply_lost.wait()
+            pausing = asyncio.create_task(worker.pause())
+            await handler.running(1)
+            assert not pausing.done()
+            handler.let_go.set()
+            await pausing
+            await ended(queue, added.id)
