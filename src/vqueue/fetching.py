@@ -4,14 +4,13 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from functools import partial
 
 from redis.exceptions import RedisError
 
 from vqueue.connection import is_transient
 from vqueue.errors import QueueUnavailable
-from vqueue.holdings import Holdings, Sleep
-from vqueue.wake import IDLE_BLOCK, WakeKey
+from vqueue.holdings import Holdings
+from vqueue.wake import WakeKey
 
 logger = logging.getLogger(__name__)
 
@@ -19,12 +18,8 @@ logger = logging.getLogger(__name__)
 class Fetcher:
     """Takes jobs while slots are free, and sleeps on the wake key while there are none."""
 
-    def __init__(
-        self, holdings: Holdings, wake_key: WakeKey, *, consumer: str, lease: float
-    ) -> None:
+    def __init__(self, holdings: Holdings, wake_key: WakeKey, *, consumer: str) -> None:
         self._holdings = holdings
-        #: A job may be handed out at any moment of a sleep: its lease counts from the beginning.
-        self._block = min(IDLE_BLOCK, lease / 4)
         self._wake_key = wake_key
         self._consumer = consumer
         self._stopping = False
@@ -40,7 +35,6 @@ class Fetcher:
     async def run(self) -> None:
         """Take jobs until `stop`. Outages of Redis are waited out."""
         pause = 0.05
-        due_ms: int | None = None  # what the last take said of an empty line: sleep first
         woken = False  # it has a wake-up that another worker could use
         while not self._stopping:
             try:
@@ -53,20 +47,13 @@ class Fetcher:
                 elif self._holdings.free_slots <= 0:
                     self._holdings.changed.clear()
                     await self._holdings.changed.wait()
-                elif due_ms is not None and self._holdings.running:
-                    # No take behind this sleep: while a handler keeps the event loop from
-                    # turning, jobs would be handed to a worker that cannot start them.
-                    woken = await self._wake_key.sleep(due_ms)
-                    due_ms = None
-                else:
-                    taken = await self._holdings.take(self._sleep_before(due_ms))
+                elif taken := await self._holdings.take():
                     # the call has passed a wake-up on, if there was more to take
-                    woken = False
-                    is_empty, due_ms = taken or (False, None)
-                    due_ms = due_ms if is_empty else None
+                    is_empty, due_ms = taken
+                    sleeps = is_empty and self._holdings.is_taking
+                    woken = sleeps and await self._wake_key.sleep(due_ms)
                 pause = 0.05
             except (QueueUnavailable, RedisError, OSError) as error:
-                due_ms = None
                 if isinstance(error, RedisError) and not is_transient(error):
                     raise
                 logger.warning("worker %s waits for Redis: %s", self._consumer, error)
@@ -75,11 +62,6 @@ class Fetcher:
         # a finish that is under way may still start jobs, later ones take none
         await self._holdings.quiesce()
         await self._holdings.release_lost()
-
-    def _sleep_before(self, due_ms: int | None) -> Sleep | None:
-        if due_ms is None:
-            return None
-        return partial(self._wake_key.sleep_before, due_ms=due_ms, longest=self._block)
 
     def pause(self) -> None:
         """Take no more jobs; a call that is under way may still start some. Safe to repeat."""

@@ -10,30 +10,18 @@ from __future__ import annotations
 import asyncio
 import logging
 import time
-from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
-from typing import Any, Protocol, TypedDict
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Protocol
 
 from vqueue.activation import Activation, Take
 from vqueue.errors import QueueUnavailable
 from vqueue.handouts import HandOuts
-from vqueue.lease import SELF_CANCEL_SHARE, LeaseKeeper
+from vqueue.lease import LeaseKeeper
 from vqueue.record import Settlement
 from vqueue.reports import Reports
 from vqueue.scripts import MAX_BATCH, Scripts, Taken
-from vqueue.wire import Argument
 
 logger = logging.getLogger(__name__)
-
-
-#: Sleeps, and returns the reply to the command behind the sleep; None when it was ended.
-Sleep = Callable[[tuple[Argument, ...]], Awaitable[Any]]
-
-
-class _TakeArguments(TypedDict):
-    consumer: str
-    want: int
-    lease_ms: int
-    limiter: tuple[int, int] | None
 
 
 class Starter(Protocol):
@@ -87,44 +75,34 @@ class Holdings:
         """Jobs that may be taken now; negative after the concurrency was lowered."""
         return self.concurrency - len(self.running) - self._hand_outs.reserved
 
-    async def take(self, sleep: Sleep | None = None) -> tuple[bool, int] | None:
+    async def take(self) -> tuple[bool, int] | None:
         """Fill the free slots; return whether the line is empty, and ms until it is not; or
-        None when nothing is known of it: there was no slot to ask for, or the sleep was ended.
+        None when there was no slot left to ask for.
 
-        With `sleep` Redis takes when that is over; to be used only while nothing runs, see
-        fetching.py. Raises QueueUnavailable when Redis gives no answer; the next take looks for
-        the jobs that the lost reply held.
+        Raises QueueUnavailable when Redis gives no answer; the next take looks for the jobs
+        that the lost reply held.
         """
         await self.find_lost_jobs()
         await self._hand_outs.begin()
         want = max(0, min(self.free_slots, MAX_BATCH)) if self.is_taking else 0
         self._hand_outs.reserved += want
-        taken = None
+        taken = Taken(0, [], -1)
         answered = False
-        sent_at = asked_at = time.monotonic()
-        how: _TakeArguments = {
-            "consumer": self._consumer,
-            "want": want,
-            "lease_ms": self._lease_ms,
-            "limiter": self._limiter,
-        }
+        sent_at = time.monotonic()
         try:
-            if want and sleep is None:
-                taken = await self._scripts.take(**how)
-            elif want and sleep is not None:
-                reply = await sleep(self._scripts.take_command(**how))
-                slept = time.monotonic() - sent_at
-                if reply is None or slept > SELF_CANCEL_SHARE * self._lease_ms / 1000:
-                    # ended; or this process stood still, and others may have the jobs by now
-                    return None
-                taken = self._scripts.taken(reply)
-                asked_at = time.monotonic()
+            if want:
+                taken = await self._scripts.take(
+                    consumer=self._consumer,
+                    want=want,
+                    lease_ms=self._lease_ms,
+                    limiter=self._limiter,
+                )
             answered = True
         finally:
             self._hand_outs.end(reserved=want, answered=answered)
-        if taken is None:
+        if not want:
             return None
-        self._start(taken, since=asked_at, held_since=sent_at)
+        self._start(taken, since=sent_at)
         return len(taken.jobs) < want, taken.due_ms
 
     async def finish(self, settled: Sequence[tuple[Activation, Settlement]]) -> None:
@@ -152,7 +130,7 @@ class Holdings:
             for activation, _ in settled:
                 self._lease.drop(activation.token)
                 self.running.pop(activation.token, None)
-            self._start(taken, since=sent_at, held_since=sent_at)
+            self._start(taken, since=sent_at)
             for (activation, settlement), status in zip(settled, statuses, strict=True):
                 if status == 0:
                     activation.lost = True
@@ -250,7 +228,7 @@ class Holdings:
                 taken = await self._adopt(list(self.running))
                 if not taken.jobs:
                     break
-                self._start(taken, since=sent_at, held_since=sent_at)
+                self._start(taken, since=sent_at)
             self._hand_outs.reply_lost = False
 
     async def _adopt(self, known: Sequence[bytes]) -> Taken:
@@ -259,13 +237,12 @@ class Holdings:
             consumer=self._consumer, lease_ms=self._lease_ms, known=known
         )
 
-    def _start(self, taken: Taken, *, since: float, held_since: float) -> None:
-        """Run jobs that were asked for at `since`, and handed out no earlier than `held_since`."""
+    def _start(self, taken: Taken, *, since: float) -> None:
         take = Take(self._queue_name, self._consumer, taken.now_ms, since, self._reports)
         activations = [Activation(job, take) for job in taken.jobs]
         by_token = {activation.token: activation for activation in activations}
         self.running.update(by_token)
-        self._lease.hold(by_token, held_since)
+        self._lease.hold(by_token, since)
         for activation in activations:
             if activation.job._options and (own_ms := activation.job._options.get("lock_duration")):
                 self._lease.hold_for(activation.token, own_ms / 1000)

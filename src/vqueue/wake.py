@@ -3,13 +3,11 @@
 from __future__ import annotations
 
 import asyncio
-from typing import Any
 
 from vqueue.connection import BLOCK_MARGIN, open_client
 from vqueue.errors import QueueUnavailable
 from vqueue.keys import QueueKeys
 from vqueue.sources import RedisSource
-from vqueue.wire import Argument
 
 #: Longest sleep on the wake key in seconds: what a wake-up costs that died with the
 #: worker that got it. With the take after it, an idle worker sends 1.4 commands a second.
@@ -36,41 +34,21 @@ class WakeKey:
         """Sleep until something may be takeable, at most `longest` seconds (up to 1.5).
 
         Returns whether it was woken through the key: no other worker was, then. `due_ms` is
-        what a take has answered. Raises QueueUnavailable when Redis does not answer in time,
-        and the error with which it has refused the sleep.
+        what a take has answered. Raises QueueUnavailable when Redis does not answer in time.
         """
-        replies = await self._sleep(due_ms, longest)
-        return bool(replies and replies[0])
-
-    async def sleep_before(
-        self, command: tuple[Argument, ...], due_ms: int, *, longest: float
-    ) -> Any:
-        """Sleep as `sleep` does, and return the reply to a command that waits in Redis behind
-        the sleep, an error reply as an exception: it spares a way there and back.
-
-        None when the sleep was ended by `rouse`; the command may have been carried out all the
-        same.
-        """
-        replies = await self._sleep(due_ms, longest, command)
-        return replies[1] if replies else None
-
-    async def _sleep(self, due_ms: int, longest: float, *then: tuple[Argument, ...]) -> list[Any]:
         block = longest if due_ms < 0 else min(longest, max(due_ms, 1) / 1000)
         self._is_roused = False
         try:
             async with asyncio.timeout(block + BLOCK_MARGIN) as self._block:
-                replies = await self._client.execute_together(("BZPOPMIN", self._key, block), *then)
+                return await self._client.execute("BZPOPMIN", self._key, block) is not None
         except TimeoutError:
             if not self._is_roused:
                 raise QueueUnavailable(
                     f"no reply to BZPOPMIN {self._key} after {block + BLOCK_MARGIN:.1f} s"
                 ) from None
-            return []
+            return False
         finally:
             self._block = None
-        if isinstance(replies[0], Exception):
-            raise replies[0]
-        return replies
 
     def rouse(self) -> None:
         """End the sleep, if there is one, and nothing but that. Safe to repeat."""

@@ -22,15 +22,12 @@ class LossyRedis:
         self.commands: list[bytes] = []
         #: Connections that were made.
         self.connections = 0
-        #: Set once the command was sent whose reply is to be lost.
-        self.is_sent = asyncio.Event()
         #: Set once a reply was lost.
         self.reply_lost = asyncio.Event()
 
     def lose_reply_to(self, marker: str) -> None:
         """Break the connection once the server has answered the next command with `marker`."""
         self._marker = marker.encode()
-        self.is_sent.clear()
         self.reply_lost.clear()
 
     def refuse(self, marker: str) -> None:
@@ -63,7 +60,6 @@ class LossyRedis:
                     break
                 if self._marker is not None and self._marker in data:
                     self._marker = None
-                    self.is_sent.set()
                     losing.set()
                 requests.write(data)
         requests.close()

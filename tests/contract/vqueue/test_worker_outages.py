@@ -123,8 +123,6 @@ async def test_a_lost_take_reply_is_found_among_many_running_jobs(
     ):
         await handler.running(600)
         relay.lose_reply_to(load_script("take").sha)
-        async with asyncio.timeout(20):
-            await relay.is_sent.wait()  # it waits behind the worker's sleep
         names += await add_jobs(queue, 10)
         await handler.running(610)
         assert relay.reply_lost.is_set()
@@ -261,30 +259,6 @@ async def test_a_close_with_a_timeout_does_not_wait_for_a_redis_that_is_away(
             job = await queue.get_job(name)
             assert job is not None
             assert (job.state, job.attempts_made) == ("waiting", 0)
-
-
-async def test_a_sleeping_worker_needs_no_further_call_to_take_a_job(
-    queue: Queue, redis_url: str, queue_name: str
-) -> None:
-    needed_a_call: list[bool] = []
-
-    async def handler(job: Job) -> None:
-        needed_a_call.append(relay.reply_lost.is_set())
-
-    async with (
-        lossy_redis(redis_url) as relay,
-        Worker(queue_name, handler, relay.url, concurrency=2),
-    ):
-
-        def sleeps() -> bool:
-            _, slept, behind = b" ".join(relay.commands).partition(b"BZPOPMIN")
-            return bool(slept) and b"EVALSHA" in behind
-
-        await until(sleeps, what="the worker to sleep with a take behind")
-        relay.refuse(load_script("take").sha)
-        added = await queue.add("task")
-        await ended(queue, added.id)
-    assert needed_a_call == [False]
 
 
 async def test_a_lost_job_is_run_though_the_concurrency_was_lowered(
