@@ -7,6 +7,7 @@ each script is made to be repeated.
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Callable
 from typing import Any
 
 from redis.exceptions import (
@@ -51,6 +52,8 @@ class Client:
         self._blocking = blocking
         #: Connections that a call may use: at most one unless `blocking`.
         self._idle: list[Wire] = []
+        #: The connection on which a single command was sent last that has it for itself.
+        self._occupied: Wire | None = None
         self._connecting = asyncio.Lock()
         self._closed = False
 
@@ -69,17 +72,33 @@ class Client:
         """The kind of place that the server is, and where it was found last."""
         return self._locator.describe()
 
-    async def execute(self, *args: Argument) -> Any:
-        """Send one command and return its raw reply.
+    async def execute(self, *args: Argument, on_sent: Callable[[], None] | None = None) -> Any:
+        """Send one command and return its raw reply; `on_sent` is called when it is on its way,
+        again when it is redirected, and only of a client that is `blocking`.
 
         Raises the driver's errors: ResponseError and its kinds for an error reply,
         ConnectionError, and TimeoutError when no reply comes in time; then the command may
         have been carried out. Safe to cancel: a blocking command ends with its connection, the
         reply to another one is dropped.
         """
-        reply = await self._send(args)
+        reply = await self._send(args, on_sent)
         if isinstance(reply, Exception):
-            return await self._redirect(reply, args)
+            return await self._redirect(reply, args, on_sent)
+        return reply
+
+    def execute_behind(self, *args: Argument) -> asyncio.Future[Any] | None:
+        """Send one command behind that for which `on_sent` was called last: Redis carries it out
+        as soon as that one ends. Once for each.
+
+        Its raw reply may be an error, as an exception. The future raises ConnectionError when the
+        other command was cancelled; then this one may have been carried out. None when there is
+        no such connection any more.
+        """
+        wire, self._occupied = self._occupied, None
+        if wire is None or wire.is_closed:
+            return None
+        reply = wire.send(args)
+        reply.add_done_callback(_look_at)  # nobody may come for it
         return reply
 
     async def execute_together(self, *commands: tuple[Argument, ...]) -> list[Any]:
@@ -90,15 +109,24 @@ class Client:
         the first command names a key of the slot.
         """
         for _ in range(_MOST_REDIRECTIONS):
-            replies = await self._call_alone(*commands)
+            wire, is_answered = await self._wire_alone(), False
+            try:
+                replies = await asyncio.gather(*(wire.call(args) for args in commands))
+                is_answered = True
+            finally:
+                await self._give_back(wire, is_answered=is_answered)
+            for reply in replies:
+                if isinstance(reply, Exception):
+                    self._heed(reply, wire)
             if not (self.is_cluster and isinstance(replies[0], MovedError)):
                 break
         return replies
 
-    async def _send(self, args: tuple[Argument, ...]) -> Any:
+    async def _send(
+        self, args: tuple[Argument, ...], on_sent: Callable[[], None] | None = None
+    ) -> Any:
         if self._blocking:
-            (reply,) = await self._call_alone(args)
-            return reply
+            return await self._call_alone(args, on_sent)
         wire = self._idle[-1] if self._idle else None
         if wire is None or wire.is_closed:
             wire = await self._shared_wire()
@@ -107,7 +135,12 @@ class Client:
             self._heed(reply, wire)
         return reply
 
-    async def _redirect(self, error: Exception, args: tuple[Argument, ...]) -> Any:
+    async def _redirect(
+        self,
+        error: Exception,
+        args: tuple[Argument, ...],
+        on_sent: Callable[[], None] | None,
+    ) -> Any:
         """Send a command where a Cluster says that it belongs; MOVED and ASK did nothing.
 
         Raises the error when it is none of these, and the last one after too many of them.
@@ -116,7 +149,7 @@ class Client:
             if not (self.is_cluster and isinstance(error, AskError)):
                 break
             if isinstance(error, MovedError):
-                reply = await self._send(args)
+                reply = await self._send(args, on_sent)
             else:
                 reply = await self._ask(error, args)
             if not isinstance(reply, Exception):
@@ -145,23 +178,34 @@ class Client:
                 self._idle = [await self._connect()]
             return self._idle[-1]
 
-    async def _call_alone(self, *commands: tuple[Argument, ...]) -> list[Any]:
+    async def _call_alone(
+        self, args: tuple[Argument, ...], on_sent: Callable[[], None] | None
+    ) -> Any:
+        wire, is_answered = await self._wire_alone(), False
+        try:
+            call = wire.send(args)
+            self._occupied = wire
+            if on_sent is not None:
+                on_sent()
+            reply = await call
+            is_answered = True
+        finally:
+            await self._give_back(wire, is_answered=is_answered)
+        if isinstance(reply, Exception):
+            self._heed(reply, wire)
+        return reply
+
+    async def _wire_alone(self) -> Wire:
+        """Return a connection that no other call uses until it is given back."""
         while self._idle and self._idle[-1].is_closed:
             self._idle.pop()
-        wire = self._idle.pop() if self._idle else await self._connect()
-        answered = False
-        try:
-            replies = await asyncio.gather(*(wire.call(args) for args in commands))
-            answered = True
-        finally:
-            if answered and not self._closed:
-                self._idle.append(wire)
-            else:
-                await wire.abort()
-        for reply in replies:
-            if isinstance(reply, Exception):
-                self._heed(reply, wire)
-        return replies
+        return self._idle.pop() if self._idle else await self._connect()
+
+    async def _give_back(self, wire: Wire, *, is_answered: bool) -> None:
+        if is_answered and not self._closed:
+            self._idle.append(wire)
+        else:
+            await wire.abort()
 
     async def _connect(self) -> Wire:
         if self._closed:
@@ -180,6 +224,11 @@ class Client:
         self._closed = True
         while self._idle:
             await self._idle.pop().close()
+
+
+def _look_at(reply: asyncio.Future[Any]) -> None:
+    if not reply.cancelled():
+        reply.exception()
 
 
 def open_client(

@@ -40,8 +40,17 @@ class HandOuts:
     async def begin(self) -> None:
         """Wait until a call may start, and count it; `end` follows in every case."""
         async with self._gate:
-            self._under_way += 1
-            self._none_under_way.clear()
+            self.begin_at_once()
+
+    @property
+    def may_begin(self) -> bool:
+        """Whether a call may start now."""
+        return not (self._gate.locked() or self.reply_lost)
+
+    def begin_at_once(self) -> None:
+        """Count a call that starts now; `end` follows in every case."""
+        self._under_way += 1
+        self._none_under_way.clear()
 
     def end(self, *, reserved: int, answered: bool) -> None:
         """Count a call off and give the slots back that it had reserved."""

@@ -10,18 +10,39 @@ from __future__ import annotations
 import asyncio
 import logging
 import time
-from collections.abc import Iterable, Mapping, Sequence
-from typing import Protocol
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from typing import Any, NamedTuple, Protocol, TypedDict
 
 from vqueue.activation import Activation, Take
+from vqueue.connection import is_transient
 from vqueue.errors import QueueUnavailable
 from vqueue.handouts import HandOuts
-from vqueue.lease import LeaseKeeper
+from vqueue.lease import SELF_CANCEL_SHARE, LeaseKeeper
 from vqueue.record import Settlement
 from vqueue.reports import Reports
 from vqueue.scripts import MAX_BATCH, Scripts, Taken
+from vqueue.wire import Argument
 
 logger = logging.getLogger(__name__)
+
+
+#: Has Redis carry a command out later; its raw reply, or None when that cannot be.
+Follow = Callable[[tuple[Argument, ...]], asyncio.Future[Any] | None]
+
+
+class _TakeAhead(NamedTuple):
+    """A take that waits in Redis behind the worker's sleep."""
+
+    reply: asyncio.Future[Any]
+    want: int
+    sent_at: float
+
+
+class _TakeArguments(TypedDict):
+    consumer: str
+    want: int
+    lease_ms: int
+    limiter: tuple[int, int] | None
 
 
 class Starter(Protocol):
@@ -65,7 +86,10 @@ class Holdings:
         #: Set when a slot has become free, when nothing is held any more, and when somebody is
         #: to look whether to take.
         self.changed = asyncio.Event()
+        #: Called when nothing is held any more.
+        self.on_idle: Callable[[], None] = lambda: None
         self._hand_outs = HandOuts()
+        self._ahead: _TakeAhead | None = None
         #: Replies of finish calls are handled one after the other. Jobs that end at once are
         #: then on their way to Redis, which works on them, before those of the next reply start.
         self._starting = asyncio.Lock()
@@ -91,19 +115,61 @@ class Holdings:
         sent_at = time.monotonic()
         try:
             if want:
-                taken = await self._scripts.take(
-                    consumer=self._consumer,
-                    want=want,
-                    lease_ms=self._lease_ms,
-                    limiter=self._limiter,
-                )
+                taken = await self._scripts.take(**self._take_arguments(want))
             answered = True
         finally:
             self._hand_outs.end(reserved=want, answered=answered)
         if not want:
             return None
-        self._start(taken, since=sent_at)
+        self._start(taken, since=sent_at, held_since=sent_at)
         return len(taken.jobs) < want, taken.due_ms
+
+    def _take_arguments(self, want: int) -> _TakeArguments:
+        return {
+            "consumer": self._consumer,
+            "want": want,
+            "lease_ms": self._lease_ms,
+            "limiter": self._limiter,
+        }
+
+    def take_ahead(self, follow: Follow) -> None:
+        """Send the next take, for Redis to carry it out when the worker's sleep ends; `taken_ahead`
+        has to follow. Safe to repeat.
+
+        Only while nothing is held: a handler may keep the event loop from turning, and jobs would
+        be handed to a worker that cannot start them.
+        """
+        if self.running or self._ahead or not (self.is_taking and self._hand_outs.may_begin):
+            return
+        want = min(self.free_slots, MAX_BATCH)
+        reply = follow(self._scripts.take_command(**self._take_arguments(want)))
+        if reply is not None:
+            self._hand_outs.begin_at_once()
+            self._hand_outs.reserved += want
+            self._ahead = _TakeAhead(reply, want, time.monotonic())
+
+    async def taken_ahead(self) -> tuple[bool, int] | None:
+        """Start what `take_ahead` has got, when the sleep is over, and return what `take` does;
+        None when there is no answer, or none that still holds."""
+        if self._ahead is None:
+            return None
+        ahead, self._ahead = self._ahead, None
+        taken, is_answered = None, False
+        try:
+            reply = await ahead.reply
+            # after a longer time this process stood still, and others may have the jobs
+            if time.monotonic() - ahead.sent_at < SELF_CANCEL_SHARE * self._lease_ms / 1000:
+                taken = self._scripts.taken(reply)
+                is_answered = True
+        except Exception as error:
+            if not is_transient(error):
+                raise
+        finally:
+            self._hand_outs.end(reserved=ahead.want, answered=is_answered)
+        if taken is None:
+            return None
+        self._start(taken, since=time.monotonic(), held_since=ahead.sent_at)
+        return len(taken.jobs) < ahead.want, taken.due_ms
 
     async def finish(self, settled: Sequence[tuple[Activation, Settlement]]) -> None:
         """Settle jobs and take the next ones in the same call. Raises as `take`."""
@@ -117,11 +183,7 @@ class Holdings:
         try:
             sent_at = time.monotonic()
             statuses, taken = await self._scripts.finish(
-                consumer=self._consumer,
-                want=want,
-                lease_ms=self._lease_ms,
-                jobs=[settlement for _, settlement in settled],
-                limiter=self._limiter,
+                jobs=[settlement for _, settlement in settled], **self._take_arguments(want)
             )
             has_turn = await self._starting.acquire()
         finally:
@@ -130,7 +192,7 @@ class Holdings:
             for activation, _ in settled:
                 self._lease.drop(activation.token)
                 self.running.pop(activation.token, None)
-            self._start(taken, since=sent_at)
+            self._start(taken, since=sent_at, held_since=sent_at)
             for (activation, settlement), status in zip(settled, statuses, strict=True):
                 if status == 0:
                     activation.lost = True
@@ -148,6 +210,8 @@ class Holdings:
             self.running.pop(activation.token, None)
         if self.free_slots > 0 or not self.running:
             self.changed.set()
+        if not self.running:
+            self.on_idle()
 
     async def release(self, jobs: Sequence[tuple[str, bytes]]) -> None:
         """Hand jobs of (id, token) back, the last ones first; wakes another worker in any
@@ -228,7 +292,7 @@ class Holdings:
                 taken = await self._adopt(list(self.running))
                 if not taken.jobs:
                     break
-                self._start(taken, since=sent_at)
+                self._start(taken, since=sent_at, held_since=sent_at)
             self._hand_outs.reply_lost = False
 
     async def _adopt(self, known: Sequence[bytes]) -> Taken:
@@ -237,12 +301,13 @@ class Holdings:
             consumer=self._consumer, lease_ms=self._lease_ms, known=known
         )
 
-    def _start(self, taken: Taken, *, since: float) -> None:
+    def _start(self, taken: Taken, *, since: float, held_since: float) -> None:
+        """Run jobs that were asked for at `since`, and handed out no earlier than `held_since`."""
         take = Take(self._queue_name, self._consumer, taken.now_ms, since, self._reports)
         activations = [Activation(job, take) for job in taken.jobs]
         by_token = {activation.token: activation for activation in activations}
         self.running.update(by_token)
-        self._lease.hold(by_token, since)
+        self._lease.hold(by_token, held_since)
         for activation in activations:
             if activation.job._options and (own_ms := activation.job._options.get("lock_duration")):
                 self._lease.hold_for(activation.token, own_ms / 1000)

@@ -22,6 +22,7 @@ from vqueue.connection import Client, is_transient
 from vqueue.errors import InvalidOption, QueueFull, QueueUnavailable
 from vqueue.keys import QueueKeys
 from vqueue.lua_source import script_text
+from vqueue.wire import Argument
 
 
 @dataclass(frozen=True, slots=True)
@@ -107,6 +108,10 @@ class ScriptCalls:
                 if not is_transient(error):
                     raise
                 return
+
+    def _command(self, name: str, *args: Any) -> tuple[Argument, ...]:
+        """Return the command that runs a script which Redis knows already."""
+        return "EVALSHA", load_script(name).sha, len(self._named), *self._named, *args
 
     async def _evaluate(self, script: Script, args: tuple[Any, ...]) -> Any:
         named = self._named

@@ -10,6 +10,8 @@ from functools import cache
 from importlib.metadata import PackageNotFoundError, version
 from typing import Any, NamedTuple
 
+from redis.exceptions import AskError, NoScriptError
+
 from vqueue.clean_scripts import CleanScripts
 from vqueue.edit_scripts import EditScripts
 from vqueue.explain_scripts import ExplainScripts
@@ -18,6 +20,7 @@ from vqueue.group_scripts import GroupScripts
 from vqueue.limit_scripts import LimitScripts
 from vqueue.record import NewRecord, Settlement, Snapshot, TakenJob
 from vqueue.schedule_scripts import ScheduleScripts
+from vqueue.wire import Argument
 
 #: Jobs in one script call: keeps each call well below 5 ms of Redis time.
 MAX_BATCH = 250
@@ -125,6 +128,22 @@ class Scripts(
         """
         own = limiter or ()
         return _taken(*await self._call("take", consumer, want, lease_ms, *own, repeat=False))
+
+    def take_command(
+        self, *, consumer: str, want: int, lease_ms: int, limiter: tuple[int, int] | None = None
+    ) -> tuple[Argument, ...]:
+        """Return `take` as a command, for somebody who sends it himself."""
+        return self._command("take", consumer, want, lease_ms, *(limiter or ()))
+
+    @staticmethod
+    def taken(reply: Any) -> Taken | None:
+        """Read the reply to `take_command`: None when Redis did nothing, since it did not know
+        the script, or the queue has moved to another node. Raises other error replies."""
+        if isinstance(reply, (NoScriptError, AskError)):  # MOVED is a kind of AskError
+            return None
+        if isinstance(reply, Exception):
+            raise reply
+        return _taken(*reply)
 
     async def adopt(self, *, consumer: str, lease_ms: int, known: Sequence[bytes]) -> Taken:
         """Return active jobs of this consumer whose tokens are not in `known`."""

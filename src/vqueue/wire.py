@@ -59,12 +59,16 @@ class Wire(asyncio.Protocol):
         """Send a command and return its reply; an error reply is returned, too."""
         while self._may_write is not None:
             await asyncio.shield(self._may_write)
+        return await self.send(args)
+
+    def send(self, args: tuple[Argument, ...]) -> asyncio.Future[Any]:
+        """Send a command at once, also when the socket takes no more: for one that is small."""
         call: asyncio.Future[Any] = self._loop.create_future()
         self._calls.append((call, self._loop.time() + self._reply_timeout))
         self._transport.write(hiredis.pack_command(args))  # type: ignore[arg-type]
         if self._watch is None:
             self._watch = self._loop.call_later(self._reply_timeout, self._look_for_late_replies)
-        return await call
+        return call
 
     def data_received(self, data: bytes) -> None:
         """Hand replies to the calls that wait for them."""

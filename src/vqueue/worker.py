@@ -172,7 +172,9 @@ class Worker:
             limiter=(limiter.max, limiter.duration_ms) if limiter else None,
         )
         self._settler = Settler(self._holdings, self._latencies)
-        self._fetcher = Fetcher(self._holdings, self._wake_key, consumer=self.consumer)
+        self._fetcher = Fetcher(
+            self._holdings, self._wake_key, consumer=self.consumer, lease=self._lease_ms / 1000
+        )
         self._started = False
         self._background: asyncio.Task[None] | None = None
         self._closed = asyncio.Event()

@@ -18,16 +18,24 @@ class LossyRedis:
         self._refused: bytes | None = None
         #: URL of the relay.
         self.url = ""
-        #: Names of the commands that clients have sent, in their order.
-        self.commands: list[bytes] = []
+        #: What clients have sent, in the order in which it came.
+        self.received = bytearray()
         #: Connections that were made.
         self.connections = 0
+        #: Set once the command was sent whose reply is to be lost.
+        self.is_sent = asyncio.Event()
         #: Set once a reply was lost.
         self.reply_lost = asyncio.Event()
+
+    @property
+    def commands(self) -> list[bytes]:
+        """Names of the commands that clients have sent, in their order."""
+        return [bytes(name) for name in _COMMAND.findall(self.received)]
 
     def lose_reply_to(self, marker: str) -> None:
         """Break the connection once the server has answered the next command with `marker`."""
         self._marker = marker.encode()
+        self.is_sent.clear()
         self.reply_lost.clear()
 
     def refuse(self, marker: str) -> None:
@@ -53,13 +61,14 @@ class LossyRedis:
     ) -> None:
         with suppress(ConnectionError):
             while data := await reader.read(1 << 20):
-                self.commands += _COMMAND.findall(data)
+                self.received += data
                 if self._refused is not None and self._refused in data:
                     self._refused = None
                     self.reply_lost.set()
                     break
                 if self._marker is not None and self._marker in data:
                     self._marker = None
+                    self.is_sent.set()
                     losing.set()
                 requests.write(data)
         requests.close()

@@ -73,7 +73,7 @@ async def test_commands_of_one_client_share_a_connection_and_do_not_wait_for_eac
     async with lossy_redis(redis_url) as relay:
         client = open_client(relay.url)
         await client.execute("PING")
-        relay.commands.clear()
+        relay.received.clear()
         names = [f"n{number}" for number in range(50)]
         assert await asyncio.gather(*(client.execute("ECHO", name) for name in names)) == [
             name.encode() for name in names

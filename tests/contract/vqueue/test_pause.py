@@ -168,6 +168,7 @@ async def test_a_wake_up_that_finds_no_free_slot_goes_on_to_another_worker(
 ) -> None:
     # nobody looks by himself
     monkeypatch.setattr("vqueue.wake.IDLE_BLOCK", 60.0)
+    monkeypatch.setattr("vqueue.fetching.IDLE_BLOCK", 60.0)
     monkeypatch.setitem(WakeKey.sleep.__kwdefaults__, "longest", 60.0)
     busy, other = HeldHandler(), HeldHandler()
     async with Worker(queue_name, busy, redis_url, concurrency=2) as first:
@@ -182,6 +183,19 @@ async def test_a_wake_up_that_finds_no_free_slot_goes_on_to_another_worker(
             await other.running(1)
             busy.let_go.set()
             other.let_go.set()
+
+
+async def test_a_sleeping_worker_that_runs_a_job_has_no_take_on_its_way(
+    queue: Queue, redis_url: str, queue_name: str
+) -> None:
+    # its event loop may stand still: jobs would be handed to it that others could run
+    handler = HeldHandler()
+    await queue.add("task")
+    async with Worker(queue_name, handler, redis_url, concurrency=2) as worker:
+        await handler.running(1)
+        await until(lambda: worker._wake_key.is_slept_on, what="the worker to sleep")
+        assert worker._holdings.free_slots == 1
+        handler.let_go.set()
 
 
 async def test_a_sleep_can_be_ended_twice(queue: Queue, redis_url: str, queue_name: str) -> None:

@@ -4,6 +4,7 @@ import asyncio
 import logging
 import threading
 import time
+from collections.abc import Sequence
 from pathlib import Path
 
 import pytest
@@ -13,6 +14,7 @@ from tests.support.driver import Driver, settle
 from tests.support.waiting import until
 from tests.support.workers import HeldHandler, ended, jobs_in
 from vqueue import Job, JobState, LeaseLost, Queue, Worker
+from vqueue.scripts import Taken
 
 #: Seconds; heartbeats go out three times as often.
 LEASE = 0.3
@@ -236,3 +238,26 @@ async def test_an_idle_worker_takes_jobs_that_are_added_after_a_wipe(
         second = await queue.add("task")
         (job,) = await ended(queue, second.id)
     assert job.state == "completed"
+
+
+async def test_jobs_told_to_a_worker_that_stood_still_are_asked_for_again(
+    queue: Queue, redis_url: str, queue_name: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("vqueue.holdings.SELF_CANCEL_SHARE", 0.0)  # any sleep is too long
+    asked = 0
+    handler = HeldHandler()
+    handler.let_go.set()
+    async with Worker(queue_name, handler, redis_url) as worker:
+        adopt = worker._holdings._adopt
+
+        async def counted(known: Sequence[bytes]) -> Taken:
+            nonlocal asked
+            asked += 1
+            return await adopt(known)
+
+        monkeypatch.setattr(worker._holdings, "_adopt", counted)
+        await until(lambda: worker._wake_key.is_slept_on, what="the worker to sleep")
+        added = await queue.add("task")
+        (job,) = await ended(queue, added.id)
+    assert asked > 0
+    assert (len(handler.started), job.stalled_count) == (1, 0)

@@ -123,6 +123,8 @@ async def test_a_lost_take_reply_is_found_among_many_running_jobs(
     ):
         await handler.running(600)
         relay.lose_reply_to(load_script("take").sha)
+        async with asyncio.timeout(20):
+            await relay.is_sent.wait()  # it waits behind the worker's sleep
         names += await add_jobs(queue, 10)
         await handler.running(610)
         assert relay.reply_lost.is_set()
@@ -259,6 +261,46 @@ async def test_a_close_with_a_timeout_does_not_wait_for_a_redis_that_is_away(
             job = await queue.get_job(name)
             assert job is not None
             assert (job.state, job.attempts_made) == ("waiting", 0)
+
+
+@pytest.mark.parametrize("is_busy", [False, True], ids=["idle", "job ends in its sleep"])
+async def test_a_sleeping_worker_needs_no_further_call_to_take_a_job(
+    queue: Queue,
+    redis_url: str,
+    queue_name: str,
+    monkeypatch: pytest.MonkeyPatch,
+    *,
+    is_busy: bool,
+) -> None:
+    held = HeldHandler()
+    needed_a_call: list[bool] = []
+
+    async def handler(job: Job) -> None:
+        needed_a_call.append(relay.reply_lost.is_set())
+        await held(job)
+
+    def is_followed() -> bool:
+        _, slept, behind = relay.received.rpartition(b"BZPOPMIN")
+        return bool(slept) and take in behind
+
+    # no sleep ends by itself meanwhile, nor after a quarter of the lease
+    monkeypatch.setattr("vqueue.wake.IDLE_BLOCK", 60.0)
+    monkeypatch.setattr("vqueue.fetching.IDLE_BLOCK", 60.0)
+    take = load_script("take").sha.encode()
+    async with (
+        lossy_redis(redis_url) as relay,
+        Worker(queue_name, handler, relay.url, concurrency=2, lock_duration=600) as worker,
+    ):
+        if is_busy:
+            await queue.add("task")
+            await held.running(1)
+            await until(lambda: worker._wake_key.is_slept_on, what="the worker to sleep")
+        held.let_go.set()
+        await until(is_followed, what="a take to wait in Redis behind the sleep")
+        relay.refuse(take.decode())
+        added = await queue.add("task")
+        await ended(queue, added.id)
+    assert needed_a_call == [False] * (1 + is_busy)
 
 
 async def test_a_lost_job_is_run_though_the_concurrency_was_lowered(

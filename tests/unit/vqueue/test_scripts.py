@@ -5,6 +5,7 @@ import re
 from importlib.resources import files
 
 import pytest
+from redis.exceptions import AskError, MovedError, NoScriptError, ResponseError
 
 from vqueue.keys import QueueKeys
 from vqueue.script_calls import load_script
@@ -177,3 +178,13 @@ def test_the_keys_of_the_scripts_are_those_of_the_layout() -> None:
     keys = QueueKeys("q")
     assert tuple(getattr(keys, name) for name in names) == keys.fixed
     assert {key[: len("vq:{q}:")] for key in keys.fixed} == {"vq:{q}:"}
+
+
+@pytest.mark.parametrize("kind", [MovedError, AskError, NoScriptError])
+def test_a_take_that_redis_did_not_begin_is_no_error(kind: type[ResponseError]) -> None:
+    assert Scripts.taken(kind("1 127.0.0.1:7000")) is None
+
+
+def test_another_error_of_a_take_is_raised() -> None:
+    with pytest.raises(ResponseError, match="WRONGTYPE"):
+        Scripts.taken(ResponseError("WRONGTYPE of a key"))
