@@ -6,6 +6,7 @@ from importlib.metadata import version
 
 from redis import Redis
 from rq import Queue, SimpleWorker
+from rq.exceptions import StopRequested
 from rq.timeouts import TimerDeathPenalty
 
 from benchmarks.peers.adapter import Payload
@@ -23,6 +24,14 @@ class ThreadWorker(SimpleWorker):  # type: ignore[misc]
 
     def _install_signal_handlers(self) -> None:
         pass
+
+    @property
+    def should_run_maintenance_tasks(self) -> bool:
+        # Asked before each blocking read. Between those of an empty queue nothing looks whether
+        # to stop: a signal handler would raise this there.
+        if self._stop_requested:
+            raise StopRequested
+        return bool(super().should_run_maintenance_tasks)
 
 
 class RqAdapter(ThreadedAdapter):
