@@ -59,6 +59,7 @@ class Fetcher:
                 if taken is not None:
                     # the call has passed a wake-up on, if there was more to take
                     is_empty, due_ms = taken
+                    await asyncio.sleep(0)  # handlers start before it goes to sleep
                     sleeps = is_empty and self._holdings.is_taking
                     woken = sleeps and await self._sleep(due_ms)
                 pause = 0.05

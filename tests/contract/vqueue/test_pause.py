@@ -198,6 +198,21 @@ async def test_a_sleeping_worker_that_runs_a_job_has_no_take_on_its_way(
         handler.let_go.set()
 
 
+async def test_a_job_starts_before_its_worker_goes_back_to_sleep(
+    queue: Queue, redis_url: str, queue_name: str
+) -> None:
+    slept: list[bool] = []
+
+    async def handler(job: Job) -> None:
+        slept.append(worker._wake_key.is_slept_on)
+
+    async with Worker(queue_name, handler, redis_url, concurrency=2) as worker:
+        await until(lambda: worker._wake_key.is_slept_on, what="the worker to sleep")
+        added = await queue.add("task")
+        await ended(queue, added.id)
+    assert slept == [False]
+
+
 async def test_a_sleep_can_be_ended_twice(queue: Queue, redis_url: str, queue_name: str) -> None:
     del queue
     async with Worker(queue_name, HeldHandler(), redis_url) as worker:
