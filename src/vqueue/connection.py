@@ -190,6 +190,8 @@ class Client:
             reply = await call
             is_answered = True
         finally:
+            if self._occupied is wire:
+                self._occupied = None
             await self._give_back(wire, is_answered=is_answered)
         if isinstance(reply, Exception):
             self._heed(reply, wire)

@@ -44,8 +44,8 @@ class Fetcher:
         while not self._stopping:
             try:
                 taken = await self._holdings.taken_ahead()
+                await self._holdings.find_lost_jobs()
                 if taken is None:
-                    await self._holdings.find_lost_jobs()
                     if self.is_paused or (woken and self._holdings.free_slots <= 0):
                         # the sleep that was ended may have got a wake-up, too
                         await self._holdings.release(())

@@ -17,10 +17,11 @@ from vqueue.activation import Activation, Take
 from vqueue.connection import is_transient
 from vqueue.errors import QueueUnavailable
 from vqueue.handouts import HandOuts
-from vqueue.lease import SELF_CANCEL_SHARE, LeaseKeeper
+from vqueue.lease import LeaseKeeper
 from vqueue.record import Settlement
 from vqueue.reports import Reports
 from vqueue.scripts import MAX_BATCH, Scripts, Taken
+from vqueue.wake import IDLE_BLOCK
 from vqueue.wire import Argument
 
 logger = logging.getLogger(__name__)
@@ -28,6 +29,17 @@ logger = logging.getLogger(__name__)
 
 #: Has Redis carry a command out later; its raw reply, or None when that cannot be.
 Follow = Callable[[tuple[Argument, ...]], asyncio.Future[Any] | None]
+
+
+#: Jobs that a take behind a sleep asks for: a second one shows whether there are more. A worker
+#: that stands still, or has vanished, is handed no more than these.
+_MOST_AHEAD = 2
+#: Share of the lease after which a reply to such a take is not relied on: this process has stood
+#: still, and others may have the jobs.
+_STALE_SHARE = 0.5
+#: Seconds after which a sleep has ended in Redis whose connection broke off, and the take behind
+#: it has been carried out.
+_AFTERMATH = 2 * IDLE_BLOCK
 
 
 class _TakeAhead(NamedTuple):
@@ -90,6 +102,11 @@ class Holdings:
         self.on_idle: Callable[[], None] = lambda: None
         self._hand_outs = HandOuts()
         self._ahead: _TakeAhead | None = None
+        #: Set when the time for closing is over: what is held, and what still comes, goes back.
+        self._handing_back = False
+        #: When to look for jobs that a take may have got whose connection broke off: Redis may
+        #: have learned of that later than of the first look.
+        self._look_again_at: float | None = None
         #: Replies of finish calls are handled one after the other. Jobs that end at once are
         #: then on their way to Redis, which works on them, before those of the next reply start.
         self._starting = asyncio.Lock()
@@ -141,7 +158,7 @@ class Holdings:
         """
         if self.running or self._ahead or not (self.is_taking and self._hand_outs.may_begin):
             return
-        want = min(self.free_slots, MAX_BATCH)
+        want = min(self.free_slots, _MOST_AHEAD)
         reply = follow(self._scripts.take_command(**self._take_arguments(want)))
         if reply is not None:
             self._hand_outs.begin_at_once()
@@ -151,19 +168,21 @@ class Holdings:
     async def taken_ahead(self) -> tuple[bool, int] | None:
         """Start what `take_ahead` has got, when the sleep is over, and return what `take` does;
         None when there is no answer, or none that still holds."""
-        if self._ahead is None:
+        ahead, taken, is_answered = self._ahead, None, False
+        if ahead is None:
             return None
-        ahead, self._ahead = self._ahead, None
-        taken, is_answered = None, False
+        if not ahead.reply.done():
+            await asyncio.wait([ahead.reply])
+        self._ahead = None
         try:
-            reply = await ahead.reply
-            # after a longer time this process stood still, and others may have the jobs
-            if time.monotonic() - ahead.sent_at < SELF_CANCEL_SHARE * self._lease_ms / 1000:
+            reply = ahead.reply.result()
+            if time.monotonic() - ahead.sent_at < _STALE_SHARE * self._lease_ms / 1000:
                 taken = self._scripts.taken(reply)
                 is_answered = True
         except Exception as error:
             if not is_transient(error):
                 raise
+            self._look_again_at = time.monotonic() + _AFTERMATH
         finally:
             self._hand_outs.end(reserved=ahead.want, answered=is_answered)
         if taken is None:
@@ -213,6 +232,13 @@ class Holdings:
         if not self.running:
             self.on_idle()
 
+    def hand_back(self) -> None:
+        """Cancel the handlers; their jobs, and those that a call under way brings, go back to the
+        line. Nothing must be taken any more. Safe to repeat."""
+        self._handing_back = True
+        for activation in list(self.running.values()):
+            activation.hand_back()
+
     async def release(self, jobs: Sequence[tuple[str, bytes]]) -> None:
         """Hand jobs of (id, token) back, the last ones first; wakes another worker in any
         case. Raises QueueUnavailable."""
@@ -225,6 +251,10 @@ class Holdings:
     async def release_all(self) -> None:
         """Hand back what is still held, replies that were lost included, and wake another
         worker. Jobs that Redis does not take back stay until their leases run out."""
+        if self._ahead is not None:
+            await asyncio.wait([self._ahead.reply])
+            self._hand_outs.end(reserved=self._ahead.want, answered=False)
+            self._ahead = None
         try:
             held = [(a.job_id, a.token) for a in self.running.values() if not a.lost]
             await self.release([*held, *await self._lost_jobs()])
@@ -250,7 +280,7 @@ class Holdings:
     async def _lost_jobs(self) -> list[tuple[str, bytes]]:
         """Return id and token of the jobs that are held and not known."""
         lost: list[tuple[str, bytes]] = []
-        if self._hand_outs.any_unanswered:
+        if self._hand_outs.any_unanswered or self._look_again_at is not None:
             known = list(self.running)
             while found := (await self._adopt(known)).jobs:
                 lost += [(job.id.decode(), job.token) for job in found]
@@ -284,6 +314,9 @@ class Holdings:
 
     async def find_lost_jobs(self) -> None:
         """Adopt and run jobs that a lost reply held, if there is one."""
+        if self._look_again_at is not None and time.monotonic() >= self._look_again_at:
+            self._look_again_at = None
+            self._hand_outs.reply_lost = True
         if not self._hand_outs.reply_lost:
             return
         async with self._hand_outs.alone():
@@ -311,4 +344,6 @@ class Holdings:
         for activation in activations:
             if activation.job._options and (own_ms := activation.job._options.get("lock_duration")):
                 self._lease.hold_for(activation.token, own_ms / 1000)
+        if self._handing_back:
+            self.hand_back()
         self.slots.start(activations)

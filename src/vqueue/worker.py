@@ -299,8 +299,7 @@ class Worker:
                 await self._closed.wait()
         except TimeoutError:
             self._settler.giving_up = True
-            for activation in list(self._holdings.running.values()):
-                activation.hand_back()
+            self._holdings.hand_back()
             await self._closed.wait()
 
     async def __aenter__(self) -> Self:

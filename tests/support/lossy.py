@@ -26,6 +26,9 @@ class LossyRedis:
         self.is_sent = asyncio.Event()
         #: Set once a reply was lost.
         self.reply_lost = asyncio.Event()
+        #: While it is cleared the server does not learn that a client has gone.
+        self.tells_of_ends = asyncio.Event()
+        self.tells_of_ends.set()
 
     @property
     def commands(self) -> list[bytes]:
@@ -71,6 +74,7 @@ class LossyRedis:
                     self.is_sent.set()
                     losing.set()
                 requests.write(data)
+        await self.tells_of_ends.wait()
         requests.close()
 
     async def _pass_replies(

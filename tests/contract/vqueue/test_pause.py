@@ -222,6 +222,20 @@ async def test_a_sleep_can_be_ended_twice(queue: Queue, redis_url: str, queue_na
             await asyncio.sleep(0)
 
 
+async def test_a_pause_after_an_idle_worker_was_cancelled_returns(
+    queue: Queue, redis_url: str, queue_name: str
+) -> None:
+    del queue
+    worker = Worker(queue_name, HeldHandler(), redis_url)
+    running = asyncio.create_task(worker.run())
+    await until(lambda: worker._holdings._ahead is not None, what="a take behind its sleep")
+    running.cancel()
+    with pytest.raises(asyncio.CancelledError):
+        await running
+    async with asyncio.timeout(15):
+        await worker.pause()
+
+
 async def test_a_pause_ends_when_the_worker_is_cancelled(
     queue: Queue, redis_url: str, queue_name: str
 ) -> None:

@@ -1,6 +1,7 @@
 """Worker.close: running jobs are waited for, or handed back unspent."""
 
 import asyncio
+from typing import Any
 
 import pytest
 
@@ -8,6 +9,7 @@ from tests.support.driver import Driver
 from tests.support.waiting import until
 from tests.support.workers import HeldHandler, ended, jobs_in
 from vqueue import Job, JobOptions, JobState, NewJob, Queue, Worker
+from vqueue.scripts import Taken
 
 
 def start(worker: Worker) -> asyncio.Task[None]:
@@ -116,6 +118,34 @@ async def test_a_handler_that_ends_in_spite_of_the_cancellation_has_its_result_k
     job = await queue.get_job(added.id)
     assert job is not None
     assert (job.state, job.returnvalue) == ("completed", "just in time")
+
+
+async def test_a_job_that_comes_after_the_time_for_closing_goes_back(
+    queue: Queue, redis_url: str, queue_name: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    arrived, let_through = asyncio.Event(), asyncio.Event()
+    handler = HeldHandler()
+    added = await queue.add("task")
+    worker = Worker(queue_name, handler, redis_url)
+    take = worker._scripts.take
+
+    async def late(**how: Any) -> Taken:
+        taken = await take(**how)
+        arrived.set()
+        await let_through.wait()
+        return taken
+
+    monkeypatch.setattr(worker._scripts, "take", late)
+    running = start(worker)
+    await arrived.wait()
+    closing = asyncio.create_task(worker.close(0))
+    await until(lambda: worker._settler.giving_up, what="the time for closing to be over")
+    let_through.set()
+    async with asyncio.timeout(15):
+        await closing
+        await running
+    await jobs_in(queue, added.id, states={JobState.WAITING})
+    assert handler.started == []
 
 
 async def test_a_shorter_close_overtakes_one_that_waits(

@@ -303,6 +303,42 @@ async def test_a_sleeping_worker_needs_no_further_call_to_take_a_job(
     assert needed_a_call == [False] * (1 + is_busy)
 
 
+async def test_a_job_is_found_that_redis_handed_to_a_sleep_whose_end_it_had_not_heard_of(
+    queue: Queue, redis_url: str, queue_name: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("vqueue.holdings._AFTERMATH", 1.0)
+    handler = HeldHandler()
+    async with (
+        lossy_redis(redis_url) as relay,
+        Worker(queue_name, handler, relay.url) as worker,
+    ):
+        await until(lambda: worker._holdings._ahead is not None, what="a take behind the sleep")
+        relay.tells_of_ends.clear()
+        worker._fetcher.rouse()
+        await until(lambda: worker._holdings._look_again_at is not None, what="the sleep to end")
+        added = await queue.add("task")  # wakes the first one that fell asleep
+        await handler.running(1)
+        relay.tells_of_ends.set()
+        handler.let_go.set()
+        (job,) = await ended(queue, added.id)
+    assert (job.state, job.stalled_count, len(handler.started)) == ("completed", 0, 1)
+
+
+async def test_the_take_behind_a_sleep_brings_two_jobs_at_most(
+    queue: Queue, driver: Driver, redis_url: str, queue_name: str
+) -> None:
+    # a worker that stands still, or has vanished, would be handed no more
+    handler = HeldHandler()
+    async with Worker(queue_name, handler, redis_url, concurrency=50) as worker:
+        await until(lambda: worker._holdings._ahead is not None, what="a take behind the sleep")
+        await add_jobs(queue, 10)
+        await handler.running(10)
+        handler.let_go.set()
+    events = await driver.redis("XRANGE", queue.keys.ev, "-", "+")
+    handed = [len(fields[4:]) // 2 for _, fields in events if fields[1] == b"active"]
+    assert (handed[0] <= 2, sum(handed)) == (True, 10)
+
+
 async def test_a_lost_job_is_run_though_the_concurrency_was_lowered(
     queue: Queue, driver: Driver, redis_url: str, queue_name: str
 ) -> None:
