@@ -65,8 +65,8 @@ def run_all(
 ) -> Results:
     """Do the runs on servers of our own; `report` hears of each with its number.
 
-    A run that fails is a run with a failure in the results, not the end. Raises ServerError,
-    ProgramMissing, TooFewCores.
+    A run that fails is a run with a failure in the results, not the end. When it is interrupted
+    from the keyboard, it ends with what it has. Raises ServerError, ProgramMissing, TooFewCores.
     """
     placement = Placement.of_this_machine()
     with ExitStack() as stack:
@@ -92,7 +92,11 @@ def run_all(
                 queue_name=f"bench-{number}",
                 mongo_uri=mongo_uri,
             )
-            run = asyncio.run(_run(item, bench))
+            try:
+                run = asyncio.run(_run(item, bench))
+            except KeyboardInterrupt:
+                logger.warning("interrupted: %d of %d runs are kept", number, len(planned))
+                break
             results.runs.append(run)
             if bench.versions:
                 results.versions[item.contender.label] = bench.versions

@@ -15,8 +15,8 @@ NODE_PEER = Path("benchmarks/peers/bullmq-node")
 class Pace(IntEnum):
     """How many jobs a run may take, in percent, so that runs of slow queues end too."""
 
-    SLOW = 5
-    MEDIUM = 20
+    SLOW = 3
+    MEDIUM = 10
     FAST = 100
 
 

@@ -35,7 +35,7 @@ def share(processes: int, slots: int = 100) -> Callable[[Bench], Awaitable[Figur
     """Several processes on one queue, on all cores that are not Redis's."""
 
     async def measure(bench: Bench) -> Figures:
-        count = bench.jobs(100_000, least=4 * slots * processes)
+        count = bench.jobs(60_000, least=4 * slots * processes)
         await bench.fill(count)
         async with AsyncExitStack() as stack:
             workers = [
