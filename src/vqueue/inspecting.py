@@ -6,11 +6,11 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from vqueue.errors import InvalidOption
-from vqueue.job import Job, JobState, job_from_snapshot
+from vqueue.job import Job, JobState
 from vqueue.keys import check_name
 from vqueue.options import MAX_PRIORITY, check_count
 from vqueue.presence import SILENT, WorkerInfo, worker_info
-from vqueue.queue_base import QueueBase
+from vqueue.results import Results
 from vqueue.scripts import MAX_BATCH
 
 #: Order of counts.lua.
@@ -34,7 +34,7 @@ class JobPage:
     cursor: str | None
 
 
-class Inspecting(QueueBase):
+class Inspecting(Results):
     """Looks at jobs. Every call raises QueueUnavailable while Redis is away."""
 
     async def get_job(self, job_id: str) -> Job | None:
@@ -48,7 +48,7 @@ class Inspecting(QueueBase):
             ids = [check_name(i, what="job id") for i in job_ids[start : start + MAX_BATCH]]
             snapshots = await self._scripts.snapshot(ids=ids)
             jobs += [
-                snapshot and job_from_snapshot(job_id, snapshot, queue_name=self.name)
+                snapshot and self._job_from(job_id, snapshot)
                 for job_id, snapshot in zip(ids, snapshots.jobs, strict=True)
             ]
         return jobs
@@ -88,7 +88,7 @@ class Inspecting(QueueBase):
             next_at, found = await self._scripts.page(
                 state=state, cursor=at, limit=limit - len(jobs), is_rising=asc
             )
-            jobs += [job_from_snapshot(i, told, queue_name=self.name) for i, told in found]
+            jobs += [self._job_from(i, told) for i, told in found]
             if next_at:
                 return JobPage(jobs=jobs, cursor=f"{state}|{next_at}")
             at = ""

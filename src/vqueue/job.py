@@ -133,6 +133,13 @@ class Reporter(Protocol):
         """Return the job's children of a kind: ref → JSON."""
 
 
+class ResultSource(Protocol):
+    """What a job needs of the Queue that it came from; see results.py."""
+
+    async def result(self, job_id: str, *, timeout: float | None = None) -> Any:
+        """See Queue.result."""
+
+
 class Job:
     """One job: what was added, and what has become of it when this object was made.
 
@@ -173,6 +180,7 @@ class Job:
     #: Why it counted as stalled the last time, if it did.
     last_stall: Stall | None = None
     _options: Mapping[str, Any] = MappingProxyType({})
+    _queue: ResultSource | None = None
     _reporter: Reporter | None = None
     _token: bytes | None = None
     #: Set while an attempt is traced, see trace_context.
@@ -309,6 +317,18 @@ class Job:
         found = await self._reporter.children(Dependency.PROCESSED)
         return {ref: decode_payload(value) for ref, value in found.items()}
 
+    async def result(self, *, timeout: float | None = None) -> Any:
+        """Wait until this job has ended and return what its handler returned: `Queue.result`.
+
+        Raises as that does, and RuntimeError for a job that was not added by a Queue, nor got
+        from one: of another one `Queue.result` takes the id.
+        """
+        if self._queue is None:
+            raise RuntimeError(
+                f"job {self.id} did not come from a Queue: call `await queue.result({self.id!r})`"
+            )
+        return await self._queue.result(self.id, timeout=timeout)
+
     async def wait_until_finished(self, queue: Queue, *, timeout: float | None = None) -> Any:
         """Return the result once the job has ended: `queue.result` of its id."""
         return await queue.result(self.id, timeout=timeout)
@@ -372,12 +392,15 @@ def _decode_name(raw: bytes) -> str:
     return name
 
 
-def job_from_snapshot(job_id: str, snapshot: Snapshot, *, queue_name: str) -> Job:
-    """Build a job from what snapshot.lua answered."""
+def job_from_snapshot(
+    job_id: str, snapshot: Snapshot, *, queue_name: str, queue: ResultSource | None = None
+) -> Job:
+    """Build a job from what snapshot.lua answered; `queue` is where its result can be had."""
     record = Record.parse(snapshot.record)
     data = decode_payload(snapshot.data or record.data)
     job = Job(id=job_id, name=_decode_name(record.name), data=data, queue_name=queue_name)
     job.state = JobState(snapshot.state)
+    job._queue = queue
     job._options = _decoded(record.options) or {}
     if snapshot.stall:
         job.last_stall = read_stall(snapshot.stall)

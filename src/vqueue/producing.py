@@ -15,8 +15,8 @@ from vqueue.errors import GroupFull, InvalidOption
 from vqueue.job import Job, JobState, new_job_id
 from vqueue.keys import check_name
 from vqueue.options import DEFAULT_OPTIONS, JobOptions
-from vqueue.queue_base import QueueBase
 from vqueue.record import NewRecord
+from vqueue.results import Results
 from vqueue.scripts import MAX_BATCH
 from vqueue.serializing import Serializer
 from vqueue.sources import RedisSource
@@ -35,7 +35,7 @@ class NewJob:
     options: JobOptions = DEFAULT_OPTIONS
 
 
-class Producing(QueueBase):
+class Producing(Results):
     """Adds jobs; see Queue for the arguments."""
 
     def __init__(
@@ -178,6 +178,7 @@ class Producing(QueueBase):
         """Make the object that stands for a job that was sent."""
         delay_ms, _, name = record.settings
         job = Job(id=record.job_id, name=name, data=data, queue_name=self.name)
+        job._queue = self
         if options is DEFAULT_OPTIONS:
             options = self._defaults
         if options is not DEFAULT_OPTIONS:

@@ -18,6 +18,7 @@ from vqueue.events import GAP, JobEvent, QueueEvents, expand
 from vqueue.job import Job, JobState, job_from_snapshot
 from vqueue.keys import check_name
 from vqueue.queue_base import QueueBase
+from vqueue.record import Snapshot
 from vqueue.scripts import MAX_BATCH, Scripts
 
 logger = logging.getLogger(__name__)
@@ -147,6 +148,9 @@ class Results(QueueBase):
     """The part of Queue that waits for results."""
 
     _ends: _Ends | None = None
+
+    def _job_from(self, job_id: str, snapshot: Snapshot) -> Job:
+        return job_from_snapshot(job_id, snapshot, queue_name=self.name, queue=self)
 
     async def result(self, job_id: str, *, timeout: float | None = None) -> Any:
         """Wait until a job has ended and return what its handler returned.

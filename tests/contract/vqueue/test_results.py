@@ -20,12 +20,20 @@ async def test_a_result_comes_when_the_job_ends(queue: Queue, redis_url: str) ->
 
     async with Worker(queue.name, handler, redis_url, concurrency=10):
         jobs = [await queue.add("double", n) for n in range(20)]
-        results = await asyncio.gather(*(job.wait_until_finished(queue) for job in jobs))
+        results = await asyncio.gather(*(job.result(timeout=15) for job in jobs))
         assert results == [2 * n for n in range(20)]
+        found = await queue.get_job(jobs[3].id)
+        assert found is not None
+        assert await found.result() == await jobs[3].wait_until_finished(queue) == 6
         bad = await queue.add("double", -1)
         with pytest.raises(JobFailed, match="negative") as failed:
             await queue.result(bad.id, timeout=10)
         assert (failed.value.job_id, failed.value.reason) == (bad.id, "negative")
+
+
+async def test_a_job_of_no_queue_says_whom_to_ask_for_its_result() -> None:
+    with pytest.raises(RuntimeError, match=r"await queue\.result\('a'\)"):
+        await Job(id="a", name="task", data=None, queue_name="q").result()
 
 
 async def test_a_job_that_has_ended_before_is_answered_at_once(
