@@ -8,7 +8,7 @@ from collections.abc import Mapping
 from enum import StrEnum
 from functools import lru_cache
 from types import MappingProxyType
-from typing import TYPE_CHECKING, Any, NoReturn, Protocol
+from typing import TYPE_CHECKING, Any, Generic, NoReturn, Protocol
 
 from vqueue.codec import decode
 from vqueue.errors import (
@@ -26,7 +26,16 @@ from vqueue.serializing import decode_payload
 from vqueue.stall import Stall, read_stall
 
 if TYPE_CHECKING:
+    from typing_extensions import TypeVar
+
     from vqueue.queue import Queue
+
+    #: What a job's data are: Any where nothing is said.
+    DataT = TypeVar("DataT", default=Any)
+else:
+    from typing import TypeVar
+
+    DataT = TypeVar("DataT")  # Python 3.11 knows no default, and needs none
 
 
 class JobState(StrEnum):
@@ -140,8 +149,11 @@ class ResultSource(Protocol):
         """See Queue.result."""
 
 
-class Job:
+class Job(Generic[DataT]):
     """One job: what was added, and what has become of it when this object was made.
+
+    `Job[Clip]` is a job whose data are a Clip (a TypedDict, say) for a type checker; nothing
+    checks them when they come.
 
     Times are seconds since the epoch by the Redis server's clock. Handlers get an active
     job, whose `update_progress` and `log` work; `Queue.get_job` gives a snapshot.
@@ -187,7 +199,7 @@ class Job:
     _trace_context: Mapping[str, str] | None = None
 
     # Defaults are the class's: an object sets what differs, which is little, and quick.
-    def __init__(self, *, id: str, name: str, data: Any, queue_name: str) -> None:
+    def __init__(self, *, id: str, name: str, data: DataT, queue_name: str) -> None:
         self.id = id
         self.name = name
         #: The payload, decoded from JSON.

@@ -12,7 +12,7 @@ from vqueue.batching import Batcher
 from vqueue.codec import encode
 from vqueue.durability import Durability, add_durably, open_waiting_client
 from vqueue.errors import GroupFull, InvalidOption
-from vqueue.job import Job, JobState, new_job_id
+from vqueue.job import DataT, Job, JobState, new_job_id
 from vqueue.keys import check_name
 from vqueue.options import DEFAULT_OPTIONS, JobOptions
 from vqueue.record import NewRecord
@@ -67,11 +67,11 @@ class Producing(Results):
     async def add(
         self,
         name: str,
-        data: Any = None,
+        data: DataT = None,  # type: ignore[assignment]
         *,
         durability: Durability | None = None,
         **options: Any,
-    ) -> Job:
+    ) -> Job[DataT]:
         """Add a job; the keywords are those of JobOptions, and change the queue's defaults.
 
         Returns the job as added. With a `job_id` that exists nothing changes and the
