@@ -10,7 +10,7 @@ from collections.abc import Sequence
 
 from redis.exceptions import RedisError
 
-from vqueue.cli import jobs, looking, switching, watching
+from vqueue.cli import jobs, looking, switching, watching, working
 from vqueue.cli.command import Command, ExitCode, Report, print_report
 from vqueue.errors import InvalidOption, QueueUnavailable, VQueueError
 from vqueue.queue import Queue
@@ -20,6 +20,7 @@ COMMANDS: tuple[Command, ...] = (
     *jobs.COMMANDS,
     *switching.COMMANDS,
     *watching.COMMANDS,
+    *working.COMMANDS,
 )
 
 _EXIT_CODES = """\

@@ -3,9 +3,10 @@
 import asyncio
 import json
 import os
+import signal
 import subprocess
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -13,13 +14,14 @@ import pytest
 
 from tests.support.driver import Driver, settle
 from tests.support.waiting import until
-from tests.support.workers import HeldHandler, ended
-from vqueue import Job, Queue, Worker
+from tests.support.workers import HeldHandler, ended, jobs_in
+from vqueue import Job, JobState, Queue, Worker
 
 SOURCES = Path(__file__).parents[3] / "src"
 
 Done = subprocess.CompletedProcess[str]
 Run = Callable[..., Done]
+Program = subprocess.Popen[str]
 
 
 def _environment(redis_url: str) -> dict[str, str]:
@@ -246,3 +248,102 @@ def test_an_unreachable_redis_ends_with_3(run: Run) -> None:
     done = run("stats", "--timeout", "0.2", redis="redis://127.0.0.1:1/0")
     assert done.returncode == 3
     assert "127.0.0.1:1" in done.stderr
+
+
+HANDLERS = """
+import asyncio
+
+async def double(job):
+    return job.data * 2
+
+async def wait(job):
+    await asyncio.Event().wait()
+"""
+
+
+@pytest.fixture
+def work(redis_url: str, queue_name: str, tmp_path: Path) -> Iterator[Callable[..., Program]]:
+    """Start `run` on this test's queue, in a folder with a module `jobs`."""
+    (tmp_path / "jobs.py").write_text(HANDLERS)
+    started: list[Program] = []
+
+    def start(handler: str, *arguments: str) -> Program:
+        command = [sys.executable, "-m", "vqueue", "run", queue_name, handler, *arguments]
+        program = subprocess.Popen(
+            command,
+            cwd=tmp_path,
+            env=_environment(redis_url),
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            text=True,
+        )
+        started.append(program)
+        return program
+
+    yield start
+    for program in started:
+        program.kill()
+        program.communicate()
+
+
+async def test_run_works_until_it_is_told_to_end(
+    work: Callable[..., Program], queue: Queue
+) -> None:
+    program = work("jobs:double", "--concurrency", "3", "--json")
+    job = await queue.add("task", 21)
+    assert await job.result(timeout=30) == 42
+    program.send_signal(signal.SIGTERM)
+    said, _ = await asyncio.to_thread(program.communicate, timeout=30)
+    begun, ended_ = map(json.loads, said.splitlines())
+    assert (begun["concurrency"], ended_["closed"]) == (3, begun["consumer"])
+    assert program.returncode == 0
+
+
+@pytest.mark.parametrize(
+    ("arguments", "signals"),
+    [(["--grace", "0"], [signal.SIGTERM]), ([], [signal.SIGTERM, signal.SIGINT])],
+    ids=["after its grace", "at a second signal"],
+)
+async def test_run_hands_back_what_does_not_end(
+    work: Callable[..., Program], queue: Queue, arguments: list[str], signals: list[signal.Signals]
+) -> None:
+    job = await queue.add("task")
+    program = work("jobs:wait", *arguments)
+    await jobs_in(queue, job.id, states={JobState.ACTIVE})
+    for number in signals:
+        program.send_signal(number)
+    await asyncio.to_thread(program.communicate, timeout=30)
+    (found,) = await jobs_in(queue, job.id, states={JobState.WAITING})
+    assert (program.returncode, found.attempts_made) == (0, 0)
+
+
+@pytest.mark.parametrize(
+    ("handler", "told"),
+    [
+        ("jobs", "module:function"),
+        ("nowhere.at_all:double", "no module 'nowhere'"),
+        ("jobs:triple", "no function 'triple'"),
+    ],
+)
+async def test_run_says_which_handler_is_missing(
+    work: Callable[..., Program], handler: str, told: str
+) -> None:
+    program = work(handler)
+    _, complaint = await asyncio.to_thread(program.communicate, timeout=30)
+    assert (program.returncode, told in complaint) == (2, True)
+
+
+async def test_health_is_that_of_a_worker_that_lives(
+    run: Run, queue: Queue, redis_url: str, queue_name: str
+) -> None:
+    assert run("health").returncode == 1
+    async with Worker(queue_name, HeldHandler(), redis_url):
+
+        async def is_known() -> bool:
+            return bool(await queue.get_workers())
+
+        await until(is_known, what="the worker to say that it lives")
+        told = answer(await asyncio.to_thread(run, "health", "--here", "--json"))
+        assert (told["healthy"], len(told["workers"])) == (True, 1)
+        silent = await asyncio.to_thread(run, "health", "--max-silence", "-1")
+        assert (silent.returncode, "0 healthy" in silent.stdout) == (1, True)
