@@ -1,7 +1,11 @@
 """take: waiting or prioritized → active, in the order of the line."""
 
+import pytest
+
 from tests.support.driver import LONG_MS, Driver, ids, settle
 from tests.support.waiting import until
+from tests.support.workers import HeldHandler, ended
+from vqueue import Queue, Worker
 from vqueue.record import Record, TakenJob
 
 
@@ -208,3 +212,18 @@ async def test_fences_grow_over_both_lanes(driver: Driver) -> None:
         tokens.append(await driver.take_one())
     fences = [tuple(map(int, job.token.removeprefix(b"x").split(b"-"))) for job in tokens]
     assert fences == sorted(set(fences))
+
+
+async def test_entries_whose_jobs_were_deleted_by_hand_do_not_put_a_worker_to_sleep(
+    driver: Driver, queue: Queue, redis_url: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("vqueue.wake.IDLE_BLOCK", 60.0)  # nobody looks by himself
+    monkeypatch.setattr("vqueue.fetching.IDLE_BLOCK", 60.0)
+    await driver.add("a", "b", "c", "d")
+    for job_id in ("a", "b", "c"):
+        await driver.redis("DEL", driver.keys.job(job_id))
+    handler = HeldHandler()
+    handler.let_go.set()
+    async with Worker(queue.name, handler, redis_url, lock_duration=600):
+        await ended(queue, "d")
+    await driver.wipe()

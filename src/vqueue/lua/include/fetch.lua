@@ -37,7 +37,9 @@ local function deliver(stream, mark, consumer, count, jobs)
       gone[#gone + 1] = token -- its job was removed by hand, or stands elsewhere
     end
   end
-  if #gone > 0 then drop(gone) end
+  if #gone == 0 then return end
+  drop(gone)
+  arm() -- the taker was handed fewer than it asked for, and goes to sleep
 end
 
 -- whether a worker that filled its slots has left jobs in the line
