@@ -101,6 +101,7 @@ TARGETS = (
     ),
     _at_most("mirror's lag at 1,000 jobs/s, p95", "mirror-lag", "p95_s", 1.0, "s"),
     _at_most("idle worker", "idle", "commands_per_s", 2.0, "commands/s"),
+    _at_most("growth of a worker over 1 M jobs", "worker-memory", "growth_mb", 5, "MB"),
 )
 
 

@@ -85,3 +85,12 @@ def test_best_slots_are_each_contenders_own() -> None:
 
 def test_every_target_names_a_scenario_that_exists() -> None:
     assert {target.scenario for target in TARGETS} - {BEST_SLOTS} <= SCENARIOS.keys()
+
+
+@pytest.mark.parametrize(
+    ("growth_mb", "verdict"), [(0.4, Verdict.MET), (-1.0, Verdict.MET), (5.1, Verdict.MISSED)]
+)
+def test_a_worker_that_grows_misses_its_target(growth_mb: float, verdict: Verdict) -> None:
+    results = results_of({("worker-memory", OURS): [growth_mb]}, figure="growth_mb")
+    rows = {row.target.scenario: row.verdict for row in judge(results)}
+    assert rows["worker-memory"] is verdict
