@@ -11,6 +11,9 @@ from typing import Any
 from benchmarks.peers.catalogue import ROOT
 from benchmarks.placement import Placement
 
+#: Paths that decide about figures; results lie there too, and are the outcome.
+_MEASURED = ("src", "benchmarks", ":(exclude)benchmarks/results")
+
 
 def fingerprint(placement: Placement, *, redis_version: str) -> dict[str, Any]:
     """What `host` tells, with the server's version and the placement."""
@@ -31,8 +34,8 @@ def host(module: str) -> dict[str, Any]:
         "date": datetime.now(UTC).isoformat(timespec="seconds"),
         "command": ["python", "-m", module, *sys.argv[1:]],
         "commit": _git("rev-parse", "HEAD"),
-        # whether what was measured is what the commit holds
-        "uncommitted": bool(_git("status", "--porcelain", "--", "src")),
+        # whether what was measured, and what measured it, is what the commit holds
+        "uncommitted": bool(_git("status", "--porcelain", "--", *_MEASURED)),
         "cpu": _cpu_model(),
         "cores": os.cpu_count(),
         "memory_gb": round(os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE") / 1e9, 1),

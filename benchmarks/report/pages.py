@@ -90,8 +90,10 @@ def _page(results: Results, source: Path, charts: list[str]) -> str:
 def _origin(results: Results, source: Path) -> str:
     machine = results.machine
     placement = machine["placement"]
+    changed = " and changes that are not in it" if machine.get("uncommitted") else ""
     return (
-        f"Measured {machine['date'][:10]} at commit {machine['commit'][:10]} on {machine['cpu']}, "
+        f"Measured {machine['date'][:10]} at commit {machine['commit'][:10]}{changed} "
+        f"on {machine['cpu']}, "
         f"{machine['cores']} cores, {machine['system']}, {machine['redis']}; Redis on core "
         f"{placement['redis_core']}, clients on core {placement['client_core']}. Medians of the "
         f"repeats (lowest–highest). Raw data: benchmarks/results/{source.name}, made by "  # noqa: RUF001

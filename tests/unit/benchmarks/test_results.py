@@ -1,7 +1,9 @@
+import subprocess
 from pathlib import Path
 
 import pytest
 
+from benchmarks import machine
 from benchmarks.results import NotAResult, Results, Run, newest
 from tests.unit.benchmarks.results_of import results_of
 
@@ -40,3 +42,23 @@ def test_an_unsupported_scenario_is_no_failure() -> None:
     missing = Run(scenario="s", contender="b", repeat=0, failure="no bulk add", unsupported=True)
     results.runs += [broken, missing]
     assert results.failures() == [broken]
+
+
+@pytest.mark.parametrize(
+    ("changed", "uncommitted"),
+    [
+        ("src/vqueue/worker.py", True),
+        ("benchmarks/runner.py", True),
+        ("benchmarks/results/20261126T090000Z.json", False),
+        ("README.md", False),
+    ],
+)
+def test_what_measures_counts_as_uncommitted_and_what_came_of_it_does_not(
+    changed: str, uncommitted: bool, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    subprocess.run(["git", "init", "--quiet", str(tmp_path)], check=True)
+    file = tmp_path / changed
+    file.parent.mkdir(parents=True, exist_ok=True)
+    file.touch()
+    monkeypatch.setattr(machine, "ROOT", tmp_path)
+    assert machine.host("benchmarks")["uncommitted"] is uncommitted
