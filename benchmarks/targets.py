@@ -6,12 +6,14 @@ from enum import StrEnum
 
 from benchmarks.peers.catalogue import REFERENCE
 from benchmarks.results import Results
+from benchmarks.scenarios.consuming import SLOTS
 from benchmarks.spread import Spread
 
 OURS = "vqueue"
 
 #: Stands for the number of slots that is a contender's fastest.
 BEST_SLOTS = "consume-best"
+_CONSUMING = {f"consume-{slots}" for slots in SLOTS}
 
 
 class Verdict(StrEnum):
@@ -140,19 +142,27 @@ def _found(results: Results, target: Target) -> Spread | None:
 def _values(results: Results, target: Target, contender: str) -> dict[int, float]:
     scenario = target.scenario
     if scenario == BEST_SLOTS:
-        scenario = best_slots(results, contender) or scenario
+        best = best_slots(results, contender)
+        if best is None or _consumed(results, contender).keys() != _CONSUMING:
+            return {}  # the best of some slots says nothing about the best of all
+        scenario = best
     return results.by_repeat(scenario, contender, target.figure)
 
 
 def best_slots(results: Results, contender: str) -> str | None:
     """The consume scenario in which a contender's median is highest; None without any."""
-    medians = {
+    medians = _consumed(results, contender)
+    return max(medians, key=medians.__getitem__) if medians else None
+
+
+def _consumed(results: Results, contender: str) -> dict[str, float]:
+    """Consume scenario → a contender's median; those that gave none are absent."""
+    return {
         scenario: spread.median
         for scenario in results.scenarios
-        if scenario.startswith("consume-") and scenario.removeprefix("consume-").isdigit()
+        if scenario in _CONSUMING
         if (spread := results.spread(scenario, contender, "jobs_per_s")) is not None
     }
-    return max(medians, key=medians.__getitem__) if medians else None
 
 
 def _verdict(target: Target, found: Spread | None) -> Verdict:

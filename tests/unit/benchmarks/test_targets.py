@@ -21,6 +21,7 @@ AT_MOST_400 = Target(
     at_least=False,
     is_ratio=False,
 )
+BEST = tuple(target for target in TARGETS if target.scenario == BEST_SLOTS)
 
 
 @pytest.mark.parametrize(
@@ -69,18 +70,30 @@ def test_a_failed_run_of_the_reference_leaves_its_repeat_out() -> None:
 def test_best_slots_are_each_contenders_own() -> None:
     results = results_of(
         {
-            ("consume-10", OURS): [10.0],
+            **{(f"consume-{slots}", OURS): [10.0] for slots in (1, 10, 100)},
             ("consume-500", OURS): [90.0],
             ("consume-100-aof", OURS): [1000.0],
+            **{(f"consume-{slots}", REFERENCE): [20.0] for slots in (1, 100, 500)},
             ("consume-10", REFERENCE): [30.0],
-            ("consume-500", REFERENCE): [20.0],
         }
     )
     assert best_slots(results, OURS) == "consume-500"
-    row = judge(results, tuple(target for target in TARGETS if target.scenario == BEST_SLOTS))[0]
+    row = judge(results, BEST)[0]
     assert row.found is not None
     assert row.found.median == 3.0
     assert row.verdict is Verdict.MET
+
+
+@pytest.mark.parametrize("lacks_one", [OURS, REFERENCE])
+def test_best_slots_are_not_judged_unless_all_were_measured(lacks_one: str) -> None:
+    figures = {
+        (f"consume-{slots}", label): [10.0]
+        for slots in (1, 10, 100, 500)
+        for label in (OURS, REFERENCE)
+        if (slots, label) != (500, lacks_one)
+    }
+    row = judge(results_of(figures), BEST)[0]
+    assert (row.verdict, row.found) == (Verdict.NOT_MEASURED, None)
 
 
 def test_every_target_names_a_scenario_that_exists() -> None:
