@@ -10,7 +10,7 @@ from pathlib import Path
 from benchmarks import environments, results
 from benchmarks.peers.catalogue import LIMIT, PEERS, REFERENCE, Contender, contender
 from benchmarks.placement import TooFewCores
-from benchmarks.report import pages
+from benchmarks.report import choice, pages
 from benchmarks.report.tables import headline_table, limit_table, target_table
 from benchmarks.results import NotAResult, Results, Run
 from benchmarks.runner import plan, run_all
@@ -73,7 +73,7 @@ def _parser() -> argparse.ArgumentParser:
     )
     run.add_argument("--no-setup", action="store_true", help="fail rather than install anything")
     report = commands.add_parser("report", help="write docs/benchmarks.md and its plots")
-    report.add_argument("result", nargs="?", type=Path, help="default: the newest one kept")
+    report.add_argument("result", nargs="?", type=Path, help="default: the newest complete one")
     report.add_argument("--readme", action="store_true", help="rewrite the README's block, too")
     return parser
 
@@ -156,8 +156,11 @@ def _verdict(found: Results) -> int:
 
 
 def _report(options: argparse.Namespace) -> int:
-    source: Path = options.result or results.newest()
+    source: Path = options.result or choice.newest_complete()
     found = results.load(source)
+    print(f"from {source}")
+    if lacks := choice.lacking(found):
+        print(f"benchmarks: {lacks}", file=sys.stderr)
     for path in pages.write_page(found, source):
         print(path)
     if options.readme:

@@ -46,6 +46,9 @@ class Results:
 
     machine: dict[str, Any]
     quick: bool
+    #: How many runs were to be done: more than `runs` when it was interrupted, 0 in files that do
+    #: not say.
+    planned: int = 0
     runs: list[Run] = field(default_factory=list)
     #: Contender → package → version.
     versions: dict[str, dict[str, str]] = field(default_factory=dict)
@@ -105,14 +108,6 @@ class Results:
             raise NotAResult(
                 f"{name} is no result of `python -m benchmarks run`: {error}"
             ) from None
-
-
-def newest(folder: Path = FOLDER) -> Path:
-    """The last result of a folder; raises NotAResult when there is none."""
-    found = sorted(folder.glob("*.json"))
-    if not found:
-        raise NotAResult(f"no result in {folder}: run `python -m benchmarks run` first")
-    return found[-1]
 
 
 def load(path: Path) -> Results:

@@ -81,7 +81,11 @@ def run_all(
         if any(item.scenario.mongo for item in planned):
             mongo_uri = stack.enter_context(Mongod(folder / "mongo")).settings()["MONGODB_URI"]
         version = next(iter(probes.values())).version()
-        results = Results(machine=fingerprint(placement, redis_version=version), quick=quick)
+        results = Results(
+            machine=fingerprint(placement, redis_version=version),
+            quick=quick,
+            planned=len(planned),
+        )
         for number, item in enumerate(planned):
             bench = Bench(
                 contender=item.contender,

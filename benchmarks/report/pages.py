@@ -3,6 +3,7 @@
 from pathlib import Path
 
 from benchmarks.peers.catalogue import ROOT
+from benchmarks.report.choice import lacking
 from benchmarks.report.plots import scenario_chart
 from benchmarks.report.tables import (
     COSTS,
@@ -97,8 +98,8 @@ def _origin(results: Results, source: Path) -> str:
         f"{machine['cores']} cores, {machine['system']}, {machine['redis']}; Redis on core "
         f"{placement['redis_core']}, clients on core {placement['client_core']}. Medians of the "
         f"repeats (lowest–highest). Raw data: benchmarks/results/{source.name}, made by "  # noqa: RUF001
-        f"`{' '.join(machine['command'])}`."
-    )
+        f"`{' '.join(machine['command'])}`. {lacking(results)}"
+    ).rstrip()
 
 
 def _footnotes(results: Results) -> str:

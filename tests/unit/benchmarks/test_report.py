@@ -3,6 +3,9 @@ from pathlib import Path
 
 import pytest
 
+from benchmarks.__main__ import main
+from benchmarks.report import pages
+from benchmarks.report.choice import lacking, newest_complete
 from benchmarks.report.pages import BEGIN, END, NoMarkers, replace_block
 from benchmarks.report.plots import scenario_chart
 from benchmarks.report.tables import (
@@ -13,7 +16,8 @@ from benchmarks.report.tables import (
     spread_text,
     target_table,
 )
-from benchmarks.results import Run
+from benchmarks.results import NotAResult, Results, Run
+from benchmarks.scenarios import SCENARIOS
 from benchmarks.spread import Spread
 from benchmarks.targets import judge
 from tests.unit.benchmarks.results_of import results_of
@@ -120,3 +124,100 @@ def test_a_file_without_the_markers_is_left_alone(tmp_path: Path, text: str) -> 
     with pytest.raises(NoMarkers, match=r"README\.md"):
         replace_block(page, "new")
     assert page.read_text() == text
+
+
+def whole(*, quick: bool = False) -> Results:
+    """Every scenario once, with vqueue and BullMQ."""
+    results = results_of(
+        {
+            (scenario.name, label): [value]
+            for scenario in SCENARIOS.values()
+            for label, value in (("vqueue", 500.0), ("bullmq-node", 100.0))
+            if scenario.is_for(label, quick=quick)
+        }
+    )
+    results.quick = quick
+    results.planned = len(results.runs)
+    return results
+
+
+@pytest.mark.parametrize("quick", [False, True])
+def test_a_result_with_all_runs_of_all_scenarios_lacks_nothing(quick: bool) -> None:
+    assert lacking(whole(quick=quick)) == ""
+
+
+def test_an_interrupted_result_says_how_far_it_came() -> None:
+    results = whole()
+    results.planned += 3
+    done = len(results.runs)
+    assert lacking(results) == f"Incomplete: {done} of {done + 3} planned runs were done."
+
+
+def test_a_result_from_before_runs_were_planned_is_not_known_to_be_complete() -> None:
+    results = whole()
+    results.planned = 0
+    assert lacking(results).startswith("Not known to be complete")
+
+
+def test_a_result_of_some_scenarios_or_queues_names_the_others() -> None:
+    results = whole()
+    results.runs = [
+        run for run in results.runs if run.scenario != "add-one" and run.contender != "bullmq-node"
+    ]
+    results.planned = len(results.runs)
+    assert lacking(results) == (
+        "Incomplete: scenarios left out: add-one; queues left out: bullmq-node."
+    )
+
+
+def test_a_quick_result_with_the_quick_scenarios_is_not_a_full_one() -> None:
+    results = whole(quick=True)
+    results.quick = False
+    assert "worker-memory" in lacking(results)
+
+
+def test_the_newest_complete_result_is_chosen(tmp_path: Path) -> None:
+    interrupted = whole()
+    interrupted.planned += 1
+    unmarked = whole()
+    unmarked.planned = 0
+    for day, text in enumerate(
+        [whole().to_json(), whole().to_json(), interrupted.to_json(), unmarked.to_json(), "{}"]
+    ):
+        (tmp_path / f"2026112{day}T100000Z.json").write_text(text)
+    assert newest_complete(tmp_path).name == "20261121T100000Z.json"
+
+
+def test_without_a_complete_result_each_is_named_with_what_it_lacks(tmp_path: Path) -> None:
+    (tmp_path / "20261125T100000Z.json").write_text(results_of({}).to_json())
+    with pytest.raises(NotAResult, match=r"benchmarks run.*\n  20261125T100000Z\.json: Incomplete"):
+        newest_complete(tmp_path)
+
+
+@pytest.fixture
+def published(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """A folder with an empty page and README, where the report is written."""
+    for name, file in (("PAGE", "docs/benchmarks.md"), ("README", "README.md")):
+        path = tmp_path / file
+        path.parent.mkdir(exist_ok=True)
+        path.write_text(f"{BEGIN}\n{END}\n")
+        monkeypatch.setattr(pages, name, path)
+    monkeypatch.setattr(pages, "PLOTS", tmp_path / "docs" / "benchmarks")
+    return tmp_path
+
+
+def test_a_named_incomplete_file_is_reported_and_says_so(
+    published: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    results = whole()
+    results.planned = 1000
+    results.machine["uncommitted"] = True
+    source = published / "part.json"
+    source.write_text(results.to_json())
+    assert main(["report", str(source), "--readme"]) == 0
+    sentence = f"Incomplete: {len(results.runs)} of 1000 planned runs were done."
+    assert sentence in capsys.readouterr().err
+    for file in ("README.md", "docs/benchmarks.md"):
+        text = (published / file).read_text()
+        assert sentence in text
+        assert "commit 0123456789 and changes that are not in it" in text

@@ -4,7 +4,7 @@ from pathlib import Path
 import pytest
 
 from benchmarks import machine
-from benchmarks.results import NotAResult, Results, Run, newest
+from benchmarks.results import NotAResult, Results, Run
 from tests.unit.benchmarks.results_of import results_of
 
 
@@ -25,15 +25,10 @@ def test_a_result_of_another_format_is_refused() -> None:
         Results.from_json(text, name="later.json")
 
 
-def test_the_newest_result_is_the_one_with_the_last_name(tmp_path: Path) -> None:
-    for name in ("20261125T100000Z.json", "20261126T090000Z.json"):
-        (tmp_path / name).touch()
-    assert newest(tmp_path).name == "20261126T090000Z.json"
-
-
-def test_without_results_the_command_is_named(tmp_path: Path) -> None:
-    with pytest.raises(NotAResult, match="benchmarks run"):
-        newest(tmp_path)
+def test_a_file_from_before_runs_were_planned_is_read() -> None:
+    text = results_of({("add-bulk", "vqueue"): [1.0]}).to_json().replace(' "planned": 0,\n', "")
+    assert "planned" not in text
+    assert Results.from_json(text, name="old.json").planned == 0
 
 
 def test_an_unsupported_scenario_is_no_failure() -> None:
