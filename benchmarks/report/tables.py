@@ -26,6 +26,9 @@ MEMORY = {
 }
 LATENCY = {"p50_ms": "p50, ms", "p99_ms": "p99, ms"}
 
+#: How many times as many commands a job may cost where a share of the limit is still one.
+_ALIKE = 1.2
+
 
 def number(value: float) -> str:
     """Three significant digits, thousands apart."""
@@ -103,28 +106,30 @@ def figure_table(results: Results, scenario: str, columns: Mapping[str, str]) ->
 def limit_table(results: Results) -> str:
     """Our share of what one Redis core does with the same commands pipelined; may be empty.
 
-    The commands of a job stand beside both: where they differ by more than a few hundredths, the
-    scripts have changed and limit_peer.py has not, and the share says nothing.
+    The commands of a job stand beside both: where they differ by more than a fifth, the batches are
+    of other sizes, or the scripts have changed and limit_peer.py has not, and there is no share.
     """
     rows = []
-    for scenario, ours in (
-        ("add-bulk", "add-bulk"),
-        ("consume-500", best_slots(results, OURS) or "consume-500"),
-    ):
+    pairs = [("add-bulk", "add-bulk"), ("consume-500", "consume-500")]
+    if (best := best_slots(results, OURS)) not in (None, "consume-500"):
+        pairs.append(("consume-500", best))
+    for scenario, ours in pairs:
         limit = results.spread(scenario, LIMIT.name, "jobs_per_s")
         reached = results.spread(ours, OURS, "jobs_per_s")
         if limit is None or reached is None:
             continue
+        commands = [
+            results.spread(name, label, "redis_commands_per_job")
+            for name, label in ((scenario, LIMIT.name), (ours, OURS))
+        ]
+        share = f"{reached.median / limit.median:.0%}" if _alike(*commands) else "-"
         rows.append(
             (
                 ours,
                 spread_text(limit),
                 spread_text(reached),
-                f"{reached.median / limit.median:.0%}",
-                *(
-                    spread_text(results.spread(name, label, "redis_commands_per_job"))
-                    for name, label in ((scenario, LIMIT.name), (ours, OURS))
-                ),
+                share,
+                *(spread_text(spread) for spread in commands),
                 spread_text(results.spread(ours, OURS, "redis_busy")),
                 spread_text(results.spread(ours, OURS, "client_busy")),
             )
@@ -134,6 +139,14 @@ def limit_table(results: Results) -> str:
     head = ["", "limit, jobs/s", "vqueue, jobs/s", "share"]
     head += ["its commands a job", "ours", "Redis busy", "client busy"]
     return table(head, rows)
+
+
+def _alike(one: Spread | None, other: Spread | None) -> bool:
+    """Whether the medians differ by a fifth of the lower one at most."""
+    if one is None or other is None:
+        return False
+    low, high = sorted((one.median, other.median))
+    return high <= _ALIKE * low
 
 
 def guarantee_table(results: Results) -> str:

@@ -67,9 +67,46 @@ def test_the_target_table_has_ratio_bound_and_verdict() -> None:
     assert "| bulk add | ≥ 4 × BullMQ Node | 5.00 | met |" in target_table(judge(results))  # noqa: RUF001
 
 
-def test_the_share_of_the_limit_is_ours_over_the_limits() -> None:
+def with_commands(figures: dict[tuple[str, str], tuple[float, float]]) -> Results:
+    """(scenario, contender) → jobs a second, commands a job."""
+    results = results_of({})
+    results.runs = [
+        Run(
+            scenario=scenario,
+            contender=contender,
+            repeat=0,
+            figures={"jobs_per_s": jobs, "redis_commands_per_job": commands},
+        )
+        for (scenario, contender), (jobs, commands) in figures.items()
+    ]
+    return results
+
+
+@pytest.mark.parametrize(
+    ("commands", "share"), [(1.0, "25%"), (1.19, "25%"), (0.84, "25%"), (1.21, "-"), (0.82, "-")]
+)
+def test_the_share_of_the_limit_is_given_for_the_same_commands(commands: float, share: str) -> None:
+    results = with_commands(
+        {("add-bulk", "vqueue"): (50.0, commands), ("add-bulk", "redis-limit"): (200.0, 1.0)}
+    )
+    assert f"| 50.0 | {share} |" in limit_table(results)
+
+
+def test_the_best_slots_stand_beside_those_that_the_limit_is_of() -> None:
+    results = with_commands(
+        {
+            ("consume-100", "vqueue"): (60.0, 0.364),
+            ("consume-500", "vqueue"): (50.0, 0.076),
+            ("consume-500", "redis-limit"): (200.0, 0.072),
+        }
+    )
+    rows = [row.split(" | ") for row in limit_table(results).splitlines()[2:]]
+    assert [(row[0], row[3]) for row in rows] == [("| consume-500", "25%"), ("| consume-100", "-")]
+
+
+def test_without_the_commands_of_both_there_is_no_share_of_the_limit() -> None:
     results = results_of({("add-bulk", "vqueue"): [50.0], ("add-bulk", "redis-limit"): [200.0]})
-    assert "| 25% |" in limit_table(results)
+    assert "%" not in limit_table(results)
 
 
 def test_a_figure_table_leaves_out_who_was_not_measured() -> None:
