@@ -11,7 +11,7 @@ from benchmarks import environments, results
 from benchmarks.peers.catalogue import LIMIT, PEERS, REFERENCE, Contender, contender
 from benchmarks.placement import TooFewCores
 from benchmarks.report import choice, pages
-from benchmarks.report.tables import headline_table, limit_table, target_table
+from benchmarks.report.tables import EMPTY_SHARES, limit_table, target_table
 from benchmarks.results import NotAResult, Results, Run
 from benchmarks.runner import plan, run_all
 from benchmarks.scenarios import SCENARIOS, Scenario
@@ -131,7 +131,10 @@ def _run(options: argparse.Namespace) -> int:
     path = results.FOLDER / f"{datetime.now(UTC):%Y%m%dT%H%M%SZ}.json"
     path.parent.mkdir(exist_ok=True)
     path.write_text(found.to_json())
-    print(f"\n{headline_table(found)}\n\n{limit_table(found)}\n\nkept as {path}\n")
+    print(f"\n{pages.headlines(found)}\n")
+    if share := limit_table(found):
+        print(f"{share}\n\n{EMPTY_SHARES}\n")
+    print(f"kept as {path}\n")
     return _verdict(found)
 
 

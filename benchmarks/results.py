@@ -29,11 +29,11 @@ class Run:
     contender: str
     #: From 0; runs of one repeat are neighbours in time, so ratios are taken within it.
     repeat: int
-    #: Empty when the run failed or the queue has no such feature.
+    #: Empty when the run failed or the adapter does not measure it.
     figures: dict[str, float] = field(default_factory=dict)
     #: Why there are no figures.
     failure: str | None = None
-    #: Whether the peer said that it has no such feature.
+    #: Whether the adapter has no such call: the queue has none, or none that fits.
     unsupported: bool = False
     #: What was wrong with "every job exactly once"; None when it was not asked, or all was well.
     not_exactly_once: str | None = None

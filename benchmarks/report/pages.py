@@ -7,6 +7,8 @@ from benchmarks.report.choice import lacking
 from benchmarks.report.plots import scenario_chart
 from benchmarks.report.tables import (
     COSTS,
+    EMPTY_CELLS,
+    EMPTY_SHARES,
     LATENCY,
     MEMORY,
     figure_table,
@@ -51,8 +53,8 @@ def write_page(results: Results, source: Path) -> list[Path]:
 
 def write_readme(results: Results, source: Path) -> None:
     """Rewrite the README's block. Safe to repeat; raises NoMarkers without one."""
-    block = f"{_origin(results, source)}\n\n{headline_table(_short(results))}"
-    replace_block(README, block)
+    short = _short(results)
+    replace_block(README, f"{_origin(results, source)}\n\n{headlines(short)}")
 
 
 def replace_block(path: Path, text: str) -> None:
@@ -68,7 +70,7 @@ def _page(results: Results, source: Path, charts: list[str]) -> str:
     sections = [
         _origin(results, source),
         "## Targets\n\n" + target_table(judge(results)),
-        "## All scenarios\n\n" + headline_table(results) + _footnotes(results),
+        "## All scenarios\n\n" + headlines(results),
         "## What each promises at its speed\n\n" + guarantee_table(results),
     ]
     details = (
@@ -84,7 +86,7 @@ def _page(results: Results, source: Path, charts: list[str]) -> str:
         if scenario in results.scenarios
     ]
     if share := limit_table(results):
-        sections.append("## Share of the physical limit\n\n" + share)
+        sections.append(f"## Share of the physical limit\n\n{share}\n\n{EMPTY_SHARES}")
     return "\n\n".join([*sections, *charts])
 
 
@@ -102,13 +104,15 @@ def _origin(results: Results, source: Path) -> str:
     ).rstrip()
 
 
-def _footnotes(results: Results) -> str:
-    lines = [
+def headlines(results: Results) -> str:
+    """The headline table, and under it what its signs stand for."""
+    notes = [EMPTY_CELLS]
+    notes += [
         f"† {label}: {run.scenario}, repeat {run.repeat}: {run.not_exactly_once}"
         for label, runs in results.inexact().items()
         for run in runs
     ]
-    return "\n\n" + "  \n".join(lines) if lines else ""
+    return f"{headline_table(results)}\n\n" + "  \n".join(notes)
 
 
 def _short(results: Results) -> Results:

@@ -26,6 +26,14 @@ MEMORY = {
 }
 LATENCY = {"p50_ms": "p50, ms", "p99_ms": "p99, ms"}
 
+#: Under tables with contenders in their columns.
+EMPTY_CELLS = (
+    "`-`: not measured. The scenario leaves this queue out, or its adapter makes no such call: "
+    "the queue has none, or none that fits the scenario."
+)
+#: Under the table of the limit.
+EMPTY_SHARES = "`-`: no share, the commands of a job differ by more than 20 %."
+
 #: How many times as many commands a job may cost where a share of the limit is still one.
 _ALIKE = 1.2
 

@@ -6,9 +6,10 @@ import pytest
 from benchmarks.__main__ import main
 from benchmarks.report import pages
 from benchmarks.report.choice import lacking, newest_complete
-from benchmarks.report.pages import BEGIN, END, NoMarkers, replace_block
+from benchmarks.report.pages import BEGIN, END, NoMarkers, headlines, replace_block
 from benchmarks.report.plots import scenario_chart
 from benchmarks.report.tables import (
+    EMPTY_CELLS,
     figure_table,
     headline_table,
     limit_table,
@@ -60,6 +61,19 @@ def test_cells_tell_missing_features_failures_and_jobs_done_twice_apart() -> Non
     ]
     row = headline_table(results).splitlines()[-1]
     assert row.split(" | ")[1:] == ["100", "-", "failed", "5.00 † |"]
+
+
+def test_signs_are_explained_under_the_table() -> None:
+    results = results_of({("add-bulk", "vqueue"): [100.0]})
+    results.runs.append(
+        Run(scenario="add-bulk", contender="arq", repeat=2, not_exactly_once="of 9 jobs: 1 lost")
+    )
+    table, _, notes = headlines(results).partition("\n\n")
+    assert table == headline_table(results)
+    assert notes.splitlines() == [
+        f"{EMPTY_CELLS}  ",
+        "† arq: add-bulk, repeat 2: of 9 jobs: 1 lost",
+    ]
 
 
 def test_the_target_table_has_ratio_bound_and_verdict() -> None:
