@@ -11,7 +11,7 @@ from benchmarks import environments, results
 from benchmarks.peers.catalogue import LIMIT, PEERS, REFERENCE, Contender, contender
 from benchmarks.placement import TooFewCores
 from benchmarks.report import choice, pages
-from benchmarks.report.tables import EMPTY_SHARES, limit_table, target_table
+from benchmarks.report.tables import EMPTY_SHARES, guarantee_table, limit_table, target_table
 from benchmarks.results import NotAResult, Results, Run
 from benchmarks.runner import plan, run_all
 from benchmarks.scenarios import SCENARIOS, Scenario
@@ -134,7 +134,7 @@ def _run(options: argparse.Namespace) -> int:
     print(f"\n{pages.headlines(found)}\n")
     if share := limit_table(found):
         print(f"{share}\n\n{EMPTY_SHARES}\n")
-    print(f"kept as {path}\n")
+    print(f"{guarantee_table(found)}\n\nkept as {path}\n")
     return _verdict(found)
 
 

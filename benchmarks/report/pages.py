@@ -15,6 +15,7 @@ from benchmarks.report.tables import (
     guarantee_table,
     headline_table,
     limit_table,
+    short_guarantee_table,
     target_table,
 )
 from benchmarks.results import Results
@@ -52,9 +53,18 @@ def write_page(results: Results, source: Path) -> list[Path]:
 
 
 def write_readme(results: Results, source: Path) -> None:
-    """Rewrite the README's block. Safe to repeat; raises NoMarkers without one."""
+    """Rewrite the README's block; its plots are those of `write_page`.
+
+    Safe to repeat; raises NoMarkers without a block.
+    """
     short = _short(results)
-    replace_block(README, f"{_origin(results, source)}\n\n{headlines(short)}")
+    sections = [_origin(results, source), headlines(short), short_guarantee_table(short)]
+    sections += [
+        f"![{SCENARIOS[scenario].title}](docs/benchmarks/{scenario}.svg)"
+        for scenario in (best_slots(results, OURS), "latency-idle")
+        if scenario in results.scenarios and scenario_chart(results, scenario) is not None
+    ]
+    replace_block(README, "\n\n".join(sections))
 
 
 def replace_block(path: Path, text: str) -> None:
@@ -122,5 +132,6 @@ def _short(results: Results) -> Results:
     return Results(
         machine=results.machine,
         quick=results.quick,
+        guarantees=results.guarantees,
         runs=[run for run in results.runs if run.scenario in wanted],
     )

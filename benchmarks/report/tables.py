@@ -157,6 +157,18 @@ def _alike(one: Spread | None, other: Spread | None) -> bool:
     return high <= _ALIKE * low
 
 
+def short_guarantee_table(results: Results) -> str:
+    """What each queue promises at its speed."""
+    return table(
+        ["queue", "guarantees at that speed"],
+        (
+            (label, results.guarantees.get(label, "-"))
+            for label in results.contenders
+            if label != LIMIT.name
+        ),
+    )
+
+
 def guarantee_table(results: Results) -> str:
     """What each contender promises at its speed, and the versions measured."""
     return table(

@@ -1,3 +1,4 @@
+import re
 import xml.etree.ElementTree as ElementTree
 from pathlib import Path
 
@@ -179,14 +180,13 @@ def test_a_file_without_the_markers_is_left_alone(tmp_path: Path, text: str) -> 
 
 def whole(*, quick: bool = False) -> Results:
     """Every scenario once, with vqueue and BullMQ."""
-    results = results_of(
-        {
-            (scenario.name, label): [value]
-            for scenario in SCENARIOS.values()
-            for label, value in (("vqueue", 500.0), ("bullmq-node", 100.0))
-            if scenario.is_for(label, quick=quick)
-        }
-    )
+    results = results_of({})
+    results.runs = [
+        Run(scenario=scenario.name, contender=label, repeat=0, figures={scenario.headline: value})
+        for scenario in SCENARIOS.values()
+        for label, value in (("vqueue", 500.0), ("bullmq-node", 100.0))
+        if scenario.is_for(label, quick=quick)
+    ]
     results.quick = quick
     results.planned = len(results.runs)
     return results
@@ -255,6 +255,42 @@ def published(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
         monkeypatch.setattr(pages, name, path)
     monkeypatch.setattr(pages, "PLOTS", tmp_path / "docs" / "benchmarks")
     return tmp_path
+
+
+def test_the_readme_has_guarantees_and_plots_beside_its_table(published: Path) -> None:
+    results = whole()
+    results.runs.append(
+        Run(scenario="add-bulk", contender="redis-limit", repeat=0, figures={"jobs_per_s": 9.0})
+    )
+    results.guarantees = {"vqueue": "lease and fence", "redis-limit": "none"}
+    source = published / "whole.json"
+    source.write_text(results.to_json())
+    assert main(["report", str(source), "--readme"]) == 0
+    text = (published / "README.md").read_text()
+    assert "| vqueue | lease and fence |\n| bullmq-node | - |\n" in text
+    assert "redis-limit" not in text
+    plots = re.findall(r"^!\[[^]]+\]\((.+)\)$", text, re.MULTILINE)
+    assert plots == ["docs/benchmarks/consume-1.svg", "docs/benchmarks/latency-idle.svg"]
+    assert all((published / plot).exists() for plot in plots)
+
+
+def test_the_readme_has_no_plot_of_what_was_not_measured(published: Path) -> None:
+    source = published / "part.json"
+    source.write_text(results_of({("add-bulk", "vqueue"): [5.0]}).to_json())
+    assert main(["report", str(source), "--readme"]) == 0
+    assert "![" not in (published / "README.md").read_text()
+
+
+def test_a_run_ends_with_what_each_queue_promises(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    found = results_of({("add-bulk", "vqueue"): [5.0]})
+    found.guarantees["vqueue"] = "lease and fence"
+    monkeypatch.setattr("benchmarks.__main__.run_all", lambda *_, **__: found)
+    monkeypatch.setattr("benchmarks.environments.require", lambda _: None)
+    monkeypatch.setattr("benchmarks.results.FOLDER", tmp_path)
+    assert main(["run", "--no-setup", "--peers", "vqueue", "--scenarios", "add-bulk"]) == 0
+    assert "| vqueue | lease and fence |" in capsys.readouterr().out
 
 
 def test_a_named_incomplete_file_is_reported_and_says_so(
