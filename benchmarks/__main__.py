@@ -2,13 +2,15 @@
 
 import argparse
 import logging
+import shlex
 import sys
 from collections.abc import Sequence
 from datetime import UTC, datetime
 from pathlib import Path
+from subprocess import CalledProcessError
 
 from benchmarks import environments, results
-from benchmarks.peers.catalogue import LIMIT, PEERS, REFERENCE, Contender, contender
+from benchmarks.peers.catalogue import LIMIT, PEERS, REFERENCE, Contender, Peer, contender
 from benchmarks.placement import TooFewCores
 from benchmarks.report import choice, pages
 from benchmarks.report.tables import EMPTY_SHARES, guarantee_table, limit_table, target_table
@@ -24,9 +26,13 @@ QUICK_PEERS = (OURS, REFERENCE, "saq", "taskiq-redis")
 REPEATS, QUICK_REPEATS = 5, 3
 
 
+class InstallFailed(Exception):
+    """A peer's environment could not be made: pip or npm failed."""
+
+
 def main(argv: Sequence[str] | None = None) -> int:
-    """Do one command; 0 when all is well, 1 when a target is missed or runs failed, 2 when
-    nothing could be done."""
+    """Do one command; 0 when all is well, 1 when a target is missed, or runs or an installer
+    failed, 2 when nothing could be done."""
     options = _parser().parse_args(argv)
     logging.basicConfig(level=logging.WARNING, format="%(message)s")
     try:
@@ -35,6 +41,9 @@ def main(argv: Sequence[str] | None = None) -> int:
         if options.command == "run":
             return _run(options)
         return _report(options)
+    except InstallFailed as error:
+        print(f"benchmarks: {error}", file=sys.stderr)
+        return 1
     except (
         NotAResult,
         ProgramMissing,
@@ -93,9 +102,24 @@ def _repeats(text: str) -> int:
 
 def _setup(peers: list[Contender] | None) -> int:
     for chosen in peers or [contender(name) for name in PEERS]:
-        print(f"setting up {chosen.peer.name}", flush=True)
-        environments.make(chosen.peer)
+        _make(chosen.peer)
+        print(f"{chosen.peer.name} is set up", flush=True)
     return 0
+
+
+def _make(peer: Peer) -> None:
+    """Make its environment unless it is current; raises InstallFailed, NotSetUp."""
+    if environments.is_current(peer):
+        return
+    print(f"setting up {peer.name}", flush=True)
+    try:
+        environments.make(peer)
+    except CalledProcessError as error:
+        raise InstallFailed(
+            f"{peer.name} is not set up: `{shlex.join(error.cmd)}` ended with {error.returncode}. "
+            "When the index of packages can be reached, repeat it with "
+            f"`python -m benchmarks setup --peers {peer.name}`, or choose others with --peers"
+        ) from error
 
 
 def _run(options: argparse.Namespace) -> int:
@@ -106,7 +130,7 @@ def _run(options: argparse.Namespace) -> int:
         contenders = [*contenders, contender(LIMIT.name)]
     for chosen in contenders:
         if not options.no_setup:
-            environments.make(chosen.peer)
+            _make(chosen.peer)
         environments.require(chosen.peer)
     scenarios: list[Scenario] = [SCENARIOS[name] for name in options.scenarios or SCENARIOS]
     planned = list(

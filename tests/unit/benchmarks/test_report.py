@@ -1,10 +1,13 @@
 import re
 import xml.etree.ElementTree as ElementTree
+from collections.abc import Callable
 from pathlib import Path
+from subprocess import CalledProcessError
 
 import pytest
 
 from benchmarks.__main__ import main
+from benchmarks.peers.catalogue import Peer
 from benchmarks.report import pages
 from benchmarks.report.choice import lacking, newest_complete
 from benchmarks.report.pages import BEGIN, END, NoMarkers, headlines, replace_block
@@ -308,3 +311,37 @@ def test_a_named_incomplete_file_is_reported_and_says_so(
         text = (published / file).read_text()
         assert sentence in text
         assert "commit 0123456789 and changes that are not in it" in text
+
+
+def _unmade(monkeypatch: pytest.MonkeyPatch, make: Callable[[Peer], None]) -> None:
+    monkeypatch.setattr("benchmarks.environments.is_current", lambda peer: peer.name != "saq")
+    monkeypatch.setattr("benchmarks.environments.make", make)
+
+
+def test_only_a_peer_that_is_being_set_up_is_announced(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    made: list[str] = []
+
+    def make(peer: Peer) -> None:
+        assert capsys.readouterr().out.endswith(f"setting up {peer.name}\n")
+        made.append(peer.name)
+
+    _unmade(monkeypatch, make)
+    assert main(["setup", "--peers", "vqueue", "saq"]) == 0
+    assert made == ["saq"]
+
+
+@pytest.mark.parametrize("command", [["setup"], ["run", "--scenarios", "add-one"]])
+def test_an_installer_that_fails_is_named_with_the_next_step(
+    command: list[str], monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    def make(_: Peer) -> None:
+        raise CalledProcessError(7, ["pip", "install", "a b"])
+
+    _unmade(monkeypatch, make)
+    assert main([*command, "--peers", "saq"]) == 1
+    told = capsys.readouterr()
+    assert told.out == "setting up saq\n"
+    assert "`pip install 'a b'` ended with 7" in told.err
+    assert "python -m benchmarks setup --peers saq" in told.err
