@@ -86,26 +86,25 @@ def run_all(
             quick=quick,
             planned=len(planned),
         )
-        for number, item in enumerate(planned):
-            bench = Bench(
-                contender=item.contender,
-                placement=placement,
-                redis=probes[item.scenario.aof],
-                quick=quick,
-                log=folder / f"{item.contender.peer.name}.log",
-                queue_name=f"bench-{number}",
-                mongo_uri=mongo_uri,
-            )
-            try:
+        try:
+            for number, item in enumerate(planned):
+                bench = Bench(
+                    contender=item.contender,
+                    placement=placement,
+                    redis=probes[item.scenario.aof],
+                    quick=quick,
+                    log=folder / f"{item.contender.peer.name}.log",
+                    queue_name=f"bench-{number}",
+                    mongo_uri=mongo_uri,
+                )
                 run = asyncio.run(_run(item, bench))
-            except KeyboardInterrupt:
-                logger.warning("interrupted: %d of %d runs are kept", number, len(planned))
-                break
-            results.runs.append(run)
-            if bench.versions:
-                results.versions[item.contender.label] = bench.versions
-                results.guarantees[item.contender.label] = bench.guarantees
-            report(number, run)
+                results.runs.append(run)
+                if bench.versions:
+                    results.versions[item.contender.label] = bench.versions
+                    results.guarantees[item.contender.label] = bench.guarantees
+                report(number, run)
+        except KeyboardInterrupt:
+            logger.warning("interrupted: %d of %d runs are kept", len(results.runs), len(planned))
     return results
 
 

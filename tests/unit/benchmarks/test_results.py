@@ -1,10 +1,15 @@
 import subprocess
 from pathlib import Path
+from unittest.mock import MagicMock
 
 import pytest
 
-from benchmarks import machine
+from benchmarks import machine, runner
+from benchmarks.bench import Bench
+from benchmarks.peers.catalogue import contender
 from benchmarks.results import NotAResult, Results, Run
+from benchmarks.runner import Planned, plan, run_all
+from benchmarks.scenarios import SCENARIOS
 from tests.unit.benchmarks.results_of import results_of
 
 
@@ -37,6 +42,26 @@ def test_an_unsupported_scenario_is_no_failure() -> None:
     missing = Run(scenario="s", contender="b", repeat=0, failure="no bulk add", unsupported=True)
     results.runs += [broken, missing]
     assert results.failures() == [broken]
+
+
+def test_an_interrupted_run_keeps_what_was_done_and_how_much_was_planned(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    for servers in ("BenchValkey", "RedisProbe", "Placement", "fingerprint"):
+        monkeypatch.setattr(runner, servers, MagicMock())
+
+    async def measured(item: Planned, _: Bench) -> Run:
+        return Run(scenario=item.scenario.name, contender="vqueue", repeat=item.repeat)
+
+    def report(number: int, _: Run) -> None:
+        if number == 1:
+            raise KeyboardInterrupt
+
+    monkeypatch.setattr(runner, "_run", measured)
+    planned = plan([SCENARIOS["add-one"]], [contender("vqueue")], repeats=3, quick=True)
+    found = run_all(list(planned), quick=True, report=report)
+    assert [run.repeat for run in found.runs] == [0, 1]
+    assert found.planned == 3
 
 
 @pytest.mark.parametrize(
