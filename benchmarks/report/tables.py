@@ -57,9 +57,9 @@ def spread_text(spread: Spread | None) -> str:
     return f"{number(spread.median)} ({number(spread.low)}–{number(spread.high)})"  # noqa: RUF001
 
 
-def table(head: Sequence[str], rows: Iterable[Sequence[str]]) -> str:
-    """A Markdown table; the first column is text, the others are numbers."""
-    rule = ["---", *("---:" for _ in head[1:])]
+def table(head: Sequence[str], rows: Iterable[Sequence[str]], *, numbers: bool = True) -> str:
+    """A Markdown table; the first column is text, the others are numbers or text, too."""
+    rule = ["---", *("---:" if numbers else "---" for _ in head[1:])]
     return "\n".join(f"| {' | '.join(row)} |" for row in [head, rule, *rows])
 
 
@@ -166,6 +166,7 @@ def short_guarantee_table(results: Results) -> str:
             for label in results.contenders
             if label != LIMIT.name
         ),
+        numbers=False,
     )
 
 
@@ -181,4 +182,5 @@ def guarantee_table(results: Results) -> str:
             )
             for label in results.contenders
         ),
+        numbers=False,
     )

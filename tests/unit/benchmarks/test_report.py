@@ -270,7 +270,7 @@ def test_the_readme_has_guarantees_and_plots_beside_its_table(published: Path) -
     source.write_text(results.to_json())
     assert main(["report", str(source), "--readme"]) == 0
     text = (published / "README.md").read_text()
-    assert "| vqueue | lease and fence |\n| bullmq-node | - |\n" in text
+    assert "\n| --- | --- |\n| vqueue | lease and fence |\n| bullmq-node | - |\n" in text
     assert "redis-limit" not in text
     plots = re.findall(r"^!\[[^]]+\]\((.+)\)$", text, re.MULTILINE)
     assert plots == ["docs/benchmarks/consume-1.svg", "docs/benchmarks/latency-idle.svg"]
