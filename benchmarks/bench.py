@@ -4,7 +4,7 @@ import asyncio
 import contextlib
 import os
 import time
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -17,6 +17,10 @@ from benchmarks.server import RedisProbe, RedisUsage
 
 #: Figures of a run by name; units are in the names.
 Figures = dict[str, float]
+
+#: Jobs that are done off the clock before those that count. Node compiles again what has run ten
+#: thousand times, and is a third faster then; Python is as fast after a hundred.
+_WARM = 10_000
 
 _TICKS_PER_S = os.sysconf("SC_CLK_TCK")
 _PAGE_BYTES = os.sysconf("SC_PAGE_SIZE")
@@ -76,6 +80,10 @@ class Bench:
             scaled //= 2 if pace is Pace.FAST else 8
         return max(scaled, least)
 
+    def warm(self, full: int = _WARM) -> int:
+        """How many jobs to do first, off the clock: as many in a quick run."""
+        return max(full * self.contender.peer.pace // 100, 30)
+
     @contextlib.asynccontextmanager
     async def program(self, *, spread: bool = False) -> AsyncIterator[Program]:
         """A program with the queue open; on all client cores with `spread`."""
@@ -103,12 +111,21 @@ class Bench:
             for start in range(0, count, 50_000):
                 await producer.ask("fill", timeout_s=120, count=min(50_000, count - start))
 
-    async def finish(self, worker: Program, *, within_s: float = 60.0) -> dict[str, Any]:
+    async def finish(
+        self,
+        worker: Program,
+        *,
+        within_s: float = 60.0,
+        on_seen: Callable[[], object] | None = None,
+    ) -> dict[str, Any]:
         """Wait until the worker has seen all jobs asked for, stop it, give its ledger.
 
-        Raises NotCarriedOut when it has not within `within_s` seconds.
+        `on_seen` is called before it is stopped. Raises NotCarriedOut when it has not seen them
+        within `within_s` seconds.
         """
         waited = await worker.ask("work_wait", timeout_s=within_s + 10, limit_s=within_s)
+        if on_seen is not None:
+            on_seen()
         ledger = await worker.ask("work_stop")
         if not waited["in_time"]:
             raise NotCarriedOut(
@@ -135,6 +152,12 @@ class Bench:
             )
 
 
+async def seen(worker: Program, count: int) -> None:
+    """Return when a worker has run so many jobs; the run's own limit bounds it."""
+    while (await worker.ask("work_progress"))["seen"] < count:  # noqa: ASYNC110 - another process
+        await asyncio.sleep(0.02)
+
+
 class Meter:
     """Measures what happens between its making and `read`."""
 
@@ -144,10 +167,15 @@ class Meter:
         self._redis = bench.redis.usage()
         self._cpu_s = cpu_seconds(self._pid)
         self._started = time.perf_counter()
+        self._spent: Spent | None = None
+
+    def stop(self) -> None:
+        """Measure up to here, and no further."""
+        self._spent = self.read()
 
     def read(self) -> Spent:
-        """What was used so far. The program must still run."""
-        return Spent(
+        """What was used until `stop`, or so far; the program must still run then."""
+        return self._spent or Spent(
             seconds=time.perf_counter() - self._started,
             client_cpu_s=cpu_seconds(self._pid) - self._cpu_s,
             redis=self._probe.usage() - self._redis,

@@ -11,19 +11,20 @@ from pathlib import Path
 
 from benchmarks.bench import Bench, NotCarriedOut
 from benchmarks.machine import fingerprint
-from benchmarks.peers.catalogue import LIMIT, Contender
+from benchmarks.peers.catalogue import LIMIT, REFERENCE, Contender
 from benchmarks.peers.protocol import UNSUPPORTED, PeerFailed, ProtocolError
 from benchmarks.placement import Placement
 from benchmarks.program import ProgramGone
 from benchmarks.results import Results, Run
 from benchmarks.scenarios import Scenario
 from benchmarks.server import BenchValkey, RedisProbe
+from benchmarks.targets import OURS
 from devstack import Mongod
 
 logger = logging.getLogger(__name__)
 
 #: Scenarios that the physical limit is measured with.
-LIMIT_SCENARIOS = frozenset({"add-bulk", "consume-500"})
+LIMIT_SCENARIOS = frozenset({"add-one", "add-bulk", "consume-500"})
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -41,13 +42,21 @@ def plan(
     """Give the runs in their order: repeat by repeat, scenario by scenario.
 
     The contenders of one scenario and repeat follow each other, and each repeat begins with
-    another one, so that none always runs first.
+    another one, so that none always runs first. vqueue and the one that it is compared to are
+    neighbours, now this one first, now that one.
     """
+    names = (OURS, REFERENCE)
+    pair = [chosen for chosen in contenders if chosen.label in names]
+    others = [chosen for chosen in contenders if chosen.label not in names]
     for repeat in range(repeats):
-        first = repeat % max(len(contenders), 1)
-        turn = [*contenders[first:], *contenders[:first]]
+        first = repeat % (len(others) + 1)
+        turn = [
+            *others[len(others) - first :],
+            *pair[:: (-1) ** repeat],
+            *others[: len(others) - first],
+        ]
         for scenario in scenarios:
-            if scenario.most_repeats is not None and repeat >= scenario.most_repeats:
+            if quick and scenario.quick_repeats is not None and repeat >= scenario.quick_repeats:
                 continue
             for contender in turn:
                 if _takes_part(contender, scenario, quick=quick):

@@ -2,7 +2,8 @@
 
 What one Redis core does with them is the physical limit of the layout. Every byte is made before
 the clock runs, entry ids are chosen here, and nobody decides anything: no library can be faster
-with the same commands.
+with the same commands. Of adds one at a time it is the script itself, each call sent when the one
+before has been answered: what a round trip and the script take, and no library's code.
 """
 
 import asyncio
@@ -21,6 +22,7 @@ from benchmarks.peers.ledger import now_us
 from benchmarks.peers.serving import serve
 from vqueue.codec import encode
 from vqueue.keys import GROUP, QueueKeys
+from vqueue.script_calls import load_script
 from vqueue.scripts import MAX_BATCH
 
 Command = tuple[Any, ...]
@@ -62,6 +64,31 @@ class LimitAdapter(Adapter):
 
     async def add(self, data: Payload) -> None:
         await self.add_many([data])
+
+    async def add_one_by_one(self, *, count: int, warm: int) -> dict[str, Any]:
+        script = load_script("add")
+        with Redis.from_url(self.redis_url) as redis:
+            redis.script_load(script.text)
+            address = redis.connection_pool.connection_kwargs
+        jobs = [
+            pack((*self._script_call(script.sha), self._job_id(job["i"]), _record(job)))
+            for job in self._take(warm + count)
+        ]
+        loop = asyncio.get_running_loop()
+        transport, caller = await loop.create_connection(
+            lambda: _Caller(loop), address["host"], address["port"]
+        )
+        for job in jobs[:warm]:
+            await caller.call(job)
+        started = time.perf_counter()
+        for job in jobs[warm:]:
+            await caller.call(job)
+        took = time.perf_counter() - started
+        transport.close()
+        return {"seconds": took}
+
+    def _script_call(self, sha: str) -> Command:
+        return ("EVALSHA", sha, len(self._keys.fixed), *self._keys.fixed, 0, "0", "noop", 1)
 
     async def add_bulk(self, *, count: int, warm: int, chunk: int) -> dict[str, Any]:
         await self._in_bulk(self._take(warm), chunk)
@@ -123,7 +150,7 @@ class LimitAdapter(Adapter):
         records: list[str | bytes] = []
         for job, job_id in zip(jobs, ids, strict=True):
             entry = self._entry(job["i"])
-            rest = b'"noop"\n\n' + encode(job, "payload")
+            rest = _record(job)
             yield ("XADD", keys.ready, entry, "j", job_id)
             records += (keys.job(job_id), b"%b\n\n%b" % (entry.encode(), rest))
         yield ("MSET", *records)
@@ -168,7 +195,7 @@ class LimitAdapter(Adapter):
 
     def _event(self, kind: str, pairs: list[str]) -> Iterator[Command]:
         yield ("HINCRBY", self._keys.meta, "n", len(pairs) // 2)
-        event = ("XADD", self._keys.ev, "MAXLEN", "~", 200, "*", "e", kind, "n", 0)
+        event = ("XADD", self._keys.ev, "*", "e", kind, "n", 0)
         yield (*event, *pairs)
 
     async def _send(self, packed: list[bytes], replies: int) -> None:
@@ -187,6 +214,31 @@ class LimitAdapter(Adapter):
                 if isinstance(reply, RuntimeError):
                     raise reply
                 replies -= 1
+
+
+class _Caller(asyncio.Protocol):
+    """One call after the other; each reply comes in one piece."""
+
+    def __init__(self, loop: asyncio.AbstractEventLoop) -> None:
+        self._loop = loop
+
+    def connection_made(self, transport: Any) -> None:
+        self._transport = transport
+
+    def call(self, command: bytes) -> asyncio.Future[bytes]:
+        self._reply: asyncio.Future[bytes] = self._loop.create_future()
+        self._transport.write(command)
+        return self._reply
+
+    def data_received(self, data: bytes) -> None:
+        if data.startswith(b"-"):
+            self._reply.set_exception(RuntimeError(data.decode()))
+        else:
+            self._reply.set_result(data)
+
+
+def _record(job: Payload) -> bytes:
+    return b'"noop"\n\n' + encode(job, "payload")
 
 
 def _packed(pipelines: Iterable[Iterable[Command]]) -> tuple[list[bytes], int]:

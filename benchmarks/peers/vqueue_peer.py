@@ -3,13 +3,12 @@
 import asyncio
 import sys
 from importlib.metadata import version
-from typing import Any
 
 import uvloop
 
 from benchmarks.peers.adapter import Adapter, Payload
 from benchmarks.peers.serving import serve
-from vqueue import Job, JobState, NewJob, Queue, QueueEvents, Worker
+from vqueue import Job, JobState, NewJob, Queue, Worker
 
 
 class VqueueAdapter(Adapter):
@@ -28,13 +27,8 @@ class VqueueAdapter(Adapter):
 
     async def connect(self) -> None:
         self._queue = Queue(self.queue_name, self.redis_url)
-        self._results: dict[str, asyncio.Future[Any]] = {}
-        self._listener: asyncio.Task[None] | None = None
-        self._listening = asyncio.Event()
 
     async def disconnect(self) -> None:
-        if self._listener is not None:
-            self._listener.cancel()
         await self._queue.close()
 
     async def add(self, data: Payload) -> None:
@@ -47,20 +41,8 @@ class VqueueAdapter(Adapter):
         await self._queue.add("noop", data, delay=delay_s)
 
     async def add_and_await(self, data: Payload) -> None:
-        if self._listener is None:
-            self._listener = asyncio.create_task(self._listen())
-        await self._listening.wait()
-        job_id = f"e2e-{data['i']}"
-        result = self._results[job_id] = asyncio.get_running_loop().create_future()
-        await self._queue.add("noop", data, job_id=job_id)
-        await result
-
-    async def _listen(self) -> None:
-        async with QueueEvents(self.queue_name, self.redis_url) as events:
-            self._listening.set()
-            async for event in events:
-                if event.name == JobState.COMPLETED:
-                    self._results.pop(event.job_id).set_result(event.data["returnvalue"])
+        job = await self._queue.add("noop", data)
+        await job.result()
 
     async def start_worker(self, slots: int) -> None:
         async def noop(job: Job) -> None:

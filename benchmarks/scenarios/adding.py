@@ -21,17 +21,17 @@ async def _adds(bench: Bench, operation: str, count: int, warm: int, **how: Any)
 
 async def one_at_a_time(bench: Bench) -> Figures:
     count = bench.jobs(4000, least=500)
-    return await _adds(bench, "add_one_by_one", count, count // 4)
+    return await _adds(bench, "add_one_by_one", count, bench.warm())
 
 
 async def concurrently(bench: Bench) -> Figures:
     count = bench.jobs(40_000)
-    return await _adds(bench, "add_concurrently", count, count // 4, in_flight=IN_FLIGHT)
+    return await _adds(bench, "add_concurrently", count, bench.warm(), in_flight=IN_FLIGHT)
 
 
 async def in_bulk(bench: Bench) -> Figures:
     count = bench.jobs(60_000)
-    return await _adds(bench, "add_bulk", count, count // 4, chunk=CHUNK)
+    return await _adds(bench, "add_bulk", count, bench.warm(), chunk=CHUNK)
 
 
 SCENARIOS = (

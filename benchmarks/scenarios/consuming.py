@@ -14,15 +14,17 @@ _POLL_S = 0.05
 
 
 def consume(slots: int) -> Callable[[Bench], Awaitable[Figures]]:
-    """One process with `slots` slots; the rate counts from the first fifth on."""
+    """One process with `slots` slots."""
 
     async def measure(bench: Bench) -> Figures:
-        count = bench.jobs({1: 5000, 10: 20_000}.get(slots, 50_000), least=max(500, 4 * slots))
+        warm = bench.warm()
+        jobs = {1: 5000, 10: 20_000}.get(slots, 50_000)
+        count = warm + bench.jobs(jobs, least=max(500, 4 * slots))
         await bench.fill(count)
         async with bench.program() as worker:
             meter = Meter(bench, worker)
-            await worker.ask("work_start", slots=slots, expected=count, warm=count // 5)
-            ledger = await bench.finish(worker)
+            await worker.ask("work_start", slots=slots, expected=count, warm=warm)
+            ledger = await bench.finish(worker, on_seen=meter.stop)
             spent = meter.read()
             await bench.check(worker, ledger)
         rate = ledger["window_jobs"] / ledger["window_s"]
@@ -67,8 +69,7 @@ async def _all_seen(workers: list[Program], count: int) -> float:
 
 async def end_to_end(bench: Bench) -> Figures:
     """50 callers add a job and await its result, one worker with 100 slots."""
-    count = bench.jobs(10_000, least=200)
-    warm = count // 5
+    count, warm = bench.jobs(10_000, least=200), bench.warm()
     async with bench.program() as worker, bench.program() as caller:
         await worker.ask("work_start", slots=100, expected=count + warm)
         took = await caller.ask("end_to_end", count=count, warm=warm, in_flight=50)

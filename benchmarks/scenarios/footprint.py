@@ -83,7 +83,7 @@ async def idle(bench: Bench) -> Figures:
     async with bench.program() as worker:
         await worker.ask("work_start", slots=10, expected=0)
         await settle(2.0)
-        meter, seconds = Meter(bench, worker), 10.0 if bench.quick else 30.0
+        meter, seconds = Meter(bench, worker), 10.0
         sent = await bench.redis.sent_commands(seconds)
         spent = meter.read()
         await worker.ask("work_stop")
@@ -101,6 +101,7 @@ SCENARIOS = (
         headline="waiting_bytes",
         more_is_better=False,
         measure=memory,
+        quick_only=frozenset({"vqueue", "bullmq-node"}),
     ),
     Scenario(
         name="backlog-1m",
@@ -110,7 +111,7 @@ SCENARIOS = (
         measure=backlog,
         only=frozenset({"vqueue", "bullmq-node"}),
         quick_only=frozenset({"vqueue"}),
-        most_repeats=1,
+        quick_repeats=1,
         limit_s=400,
     ),
     Scenario(
@@ -120,6 +121,6 @@ SCENARIOS = (
         more_is_better=False,
         measure=idle,
         quick_only=frozenset({"vqueue", "bullmq-node"}),
-        most_repeats=1,
+        quick_repeats=1,
     ),
 )

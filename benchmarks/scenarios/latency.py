@@ -3,7 +3,7 @@
 from collections.abc import Awaitable, Callable
 from typing import Any
 
-from benchmarks.bench import Bench, Figures
+from benchmarks.bench import Bench, Figures, seen
 from benchmarks.scenarios.scenario import Scenario
 from benchmarks.spread import percentile
 
@@ -11,12 +11,12 @@ from benchmarks.spread import percentile
 _EARLY_US = -2000
 
 
-#: Jobs before those that count: connections, scripts and compiled code are there then.
-_WARM = 100
+#: Jobs before those that count, and the ms between two of them.
+_WARM, _WARM_GAP_MS = 3000, 1.0
 
 
-def _waits(ledger: dict[str, Any]) -> Figures:
-    waits = ledger["waits_us"][_WARM:]
+def _waits(ledger: dict[str, Any], warm: int) -> Figures:
+    waits = ledger["waits_us"][warm:]
     return {"p50_ms": percentile(waits, 50) / 1000, "p99_ms": percentile(waits, 99) / 1000}
 
 
@@ -24,13 +24,15 @@ def add_to_start(gap_ms: float, full: int) -> Callable[[Bench], Awaitable[Figure
     """Jobs at random gaps of `gap_ms` on average, one worker with 10 slots."""
 
     async def measure(bench: Bench) -> Figures:
-        count = _WARM + (full // 2 if bench.quick else full)
+        warm, count = bench.warm(_WARM), full // 2 if bench.quick else full
         async with bench.program() as worker, bench.program() as producer:
-            await worker.ask("work_start", slots=10, expected=count)
+            await worker.ask("work_start", slots=10, expected=warm + count)
+            await producer.ask("add_paced", count=warm, interval_ms=_WARM_GAP_MS)
+            await seen(worker, warm)
             took = await producer.ask("add_paced", count=count, interval_ms=gap_ms)
             ledger = await bench.finish(worker)
             await bench.check(worker, ledger)
-        return {**_waits(ledger), "jobs_per_s": count / took["seconds"]}
+        return {**_waits(ledger, warm), "jobs_per_s": count / took["seconds"]}
 
     return measure
 

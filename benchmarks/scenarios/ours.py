@@ -1,20 +1,17 @@
 """What only vqueue has, or promises: its mirror, a flat worker, a light import."""
 
-import asyncio
 import statistics
 import subprocess
 import time
 
-from benchmarks.bench import Bench, Figures, NotCarriedOut, resident_bytes
+from benchmarks.bench import Bench, Figures, NotCarriedOut, resident_bytes, seen
 from benchmarks.peers.catalogue import MIRROR
-from benchmarks.program import Program
 from benchmarks.scenarios.scenario import Scenario
 from benchmarks.spread import percentile
 
 _ONLY = frozenset({"vqueue"})
 #: Jobs of the memory scenario that wait at a time.
 _SLICE = 10_000
-_POLL_S = 0.02
 
 
 async def mirror_drain(bench: Bench) -> Figures:
@@ -64,7 +61,7 @@ async def worker_memory(bench: Bench) -> Figures:
         early = 0
         for done in range(_SLICE, count + 1, _SLICE):
             await producer.ask("fill", count=_SLICE)
-            await _seen(worker, done)
+            await seen(worker, done)
             if not early and done >= count // 10:
                 early = resident_bytes(worker.pid)
         late = resident_bytes(worker.pid)
@@ -74,11 +71,6 @@ async def worker_memory(bench: Bench) -> Figures:
         "early_mb": early / 1e6,
         "late_mb": late / 1e6,
     }
-
-
-async def _seen(worker: Program, count: int) -> None:
-    while (await worker.ask("work_progress"))["seen"] < count:  # noqa: ASYNC110 - another process
-        await asyncio.sleep(_POLL_S)
 
 
 async def import_time(bench: Bench) -> Figures:
@@ -114,7 +106,7 @@ SCENARIOS = (
         measure=mirror_lag,
         mongo=True,
         only=_ONLY,
-        most_repeats=1,
+        quick_repeats=1,
     ),
     Scenario(
         name="worker-memory",
@@ -124,7 +116,6 @@ SCENARIOS = (
         measure=worker_memory,
         only=_ONLY,
         quick=False,
-        most_repeats=1,
         limit_s=600,
     ),
     Scenario(

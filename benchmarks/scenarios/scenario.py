@@ -27,8 +27,8 @@ class Scenario:
     #: Part of `--quick`, and for which peers then (None: all that run).
     quick: bool = True
     quick_only: frozenset[str] | None = None
-    #: How often it is measured at most: figures that do not vary, runs that take minutes.
-    most_repeats: int | None = None
+    #: How often it is measured at most with `--quick`: figures that hardly vary, long runs.
+    quick_repeats: int | None = None
     #: Seconds after which a run is given up.
     limit_s: float = 120.0
 

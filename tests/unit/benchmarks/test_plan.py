@@ -19,8 +19,22 @@ def test_contenders_are_neighbours_and_take_turns_in_being_first() -> None:
     ]
 
 
-def test_a_scenario_is_not_repeated_more_often_than_it_says() -> None:
-    assert [run.repeat for run in plan([SCENARIOS["idle"]], TWO[:1], repeats=5, quick=False)] == [0]
+def test_the_two_that_are_compared_stay_neighbours_among_others() -> None:
+    four = [*TWO, contender("saq"), contender("rq")]
+    runs = list(plan([SCENARIOS["add-one"]], four, repeats=4, quick=False))
+    turns = [[run.contender.label for run in runs if run.repeat == repeat] for repeat in range(4)]
+    assert turns == [
+        ["vqueue", "bullmq-node", "saq", "rq"],
+        ["rq", "bullmq-node", "vqueue", "saq"],
+        ["saq", "rq", "vqueue", "bullmq-node"],
+        ["bullmq-node", "vqueue", "saq", "rq"],
+    ]
+
+
+def test_a_quick_run_repeats_a_scenario_no_more_often_than_it_says() -> None:
+    for quick, repeats in ((True, [0]), (False, [0, 1, 2, 3, 4])):
+        runs = plan([SCENARIOS["idle"]], TWO[:1], repeats=5, quick=quick)
+        assert [run.repeat for run in runs] == repeats
 
 
 def test_a_scenario_of_our_own_is_not_asked_of_others() -> None:
