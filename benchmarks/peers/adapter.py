@@ -50,7 +50,7 @@ def _uniform_gaps(seed: int) -> Iterator[float]:
 
 
 class Unsupported(Exception):
-    """The queue has no such feature; the harness leaves the cell empty."""
+    """The queue has nothing to call here; the harness leaves the cell empty."""
 
 
 def payload(index: int, *, added_us: float | None = None) -> Payload:

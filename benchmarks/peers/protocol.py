@@ -12,7 +12,7 @@ import json
 from dataclasses import dataclass, field
 from typing import Any
 
-#: How a failure begins that means "this queue has no such feature".
+#: How a failure begins that means "this queue has nothing to call here".
 UNSUPPORTED = "unsupported: "
 
 

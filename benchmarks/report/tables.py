@@ -118,7 +118,7 @@ def limit_table(results: Results) -> str:
     of other sizes, or the scripts have changed and limit_peer.py has not, and there is no share.
     """
     rows = []
-    pairs = [("add-bulk", "add-bulk"), ("consume-500", "consume-500")]
+    pairs = [(name, name) for name in ("add-one", "add-bulk", "consume-500")]
     if (best := best_slots(results, OURS)) not in (None, "consume-500"):
         pairs.append(("consume-500", best))
     for scenario, ours in pairs:
