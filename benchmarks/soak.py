@@ -162,6 +162,8 @@ class Soak:
 
     def _sample(self) -> Sample:
         pages = int(Path("/proc/self/statm").read_text().split()[1])
+        # before the scan, which takes seconds and counts what goes meanwhile
+        at_s = time.monotonic() - self._started
         tombstones, kept = 0, []
         for key in self._redis.scan_iter(count=10_000):
             if b":gone:" in key:
@@ -169,7 +171,7 @@ class Soak:
             else:
                 kept.append(key)
         return Sample(
-            at_s=round(time.monotonic() - self._started, 1),
+            at_s=round(at_s, 3),
             ended=self._ended,
             keys=len(kept),
             keys_mb=round(sum(self._sizes(kept)) / 1e6, 3),
