@@ -72,17 +72,17 @@ class Bench:
     def jobs(self, full: int, *, least: int = 100) -> int:
         """A number of jobs that this contender does in about a second.
 
-        `full` is for the fastest ones; a quick run takes half of it, an eighth for the others.
+        `full` is for the fastest ones; a quick run takes a third of it, an eighth for the others.
         """
         pace = self.contender.peer.pace
         scaled = full * pace // 100
         if self.quick:
-            scaled //= 2 if pace is Pace.FAST else 8
+            scaled //= 3 if pace is Pace.FAST else 8
         return max(scaled, least)
 
     def warm(self, full: int = _WARM) -> int:
         """How many jobs to do first, off the clock: as many in a quick run."""
-        return max(full * self.contender.peer.pace // 100, 30)
+        return full if self.contender.peer.pace is Pace.FAST else full // 50
 
     @contextlib.asynccontextmanager
     async def program(self, *, spread: bool = False) -> AsyncIterator[Program]:

@@ -120,7 +120,7 @@ SCENARIOS = (
         headline="commands_per_s",
         more_is_better=False,
         measure=idle,
-        quick_only=frozenset({"vqueue", "bullmq-node"}),
+        quick_only=frozenset({"vqueue"}),
         quick_repeats=1,
     ),
 )

@@ -12,7 +12,7 @@ _EARLY_US = -2000
 
 
 #: Jobs before those that count, and the ms between two of them.
-_WARM, _WARM_GAP_MS = 3000, 1.0
+_WARM, _WARM_GAP_MS = 3000, 0.5
 
 
 def _waits(ledger: dict[str, Any], warm: int) -> Figures:
