@@ -7,10 +7,10 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from vqueue.job import Job, job_from_snapshot
+from vqueue.job import Job
 from vqueue.keys import check_name
 from vqueue.options import RateLimit, Seconds, check_count, to_ms
-from vqueue.queue_base import QueueBase
+from vqueue.results import Results
 from vqueue.scripts import MAX_BATCH
 
 
@@ -54,7 +54,7 @@ class GroupStatus:
     limited_for: float
 
 
-class Grouping(QueueBase):
+class Grouping(Results):
     """Groups of jobs, see the option `group`. A group is there while it has jobs or settings.
 
     Every call is safe to repeat, and raises QueueUnavailable while Redis is away.
@@ -122,7 +122,7 @@ class Grouping(QueueBase):
             snapshots = await self._scripts.snapshot(ids=part)
             for job_id, snapshot in zip(part, snapshots.jobs, strict=True):
                 if snapshot is not None:
-                    jobs.append(job_from_snapshot(job_id, snapshot, queue_name=self.name))
+                    jobs.append(self._job_from(job_id, snapshot))
         return jobs
 
     async def get_group_jobs_count(self, group_id: str) -> int:

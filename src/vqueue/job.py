@@ -332,8 +332,9 @@ class Job(Generic[DataT]):
     async def result(self, *, timeout: float | None = None) -> Any:
         """Wait until this job has ended and return what its handler returned: `Queue.result`.
 
-        Raises as that does, and RuntimeError for a job that was not added by a Queue, nor got
-        from one: of another one `Queue.result` takes the id.
+        For jobs that a Queue has added, or found by id, state or group. Raises as that does, and
+        RuntimeError for others (of a flow's tree, of an event, in a handler): `Queue.result`
+        takes their ids.
         """
         if self._queue is None:
             raise RuntimeError(

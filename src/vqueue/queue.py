@@ -14,7 +14,6 @@ from vqueue.limiting import Limiting
 from vqueue.metrics import Measuring
 from vqueue.options import DEFAULT_OPTIONS, JobOptions, Retention, to_ms
 from vqueue.parenting import Parenting
-from vqueue.results import Results
 from vqueue.schedules import Scheduling
 from vqueue.serializing import Serializer
 from vqueue.sources import RedisSource
@@ -30,7 +29,6 @@ class Queue(
     Cancelling,
     Limiting,
     Parenting,
-    Results,
     CustomEvents,
     Grouping,
 ):

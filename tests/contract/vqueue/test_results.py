@@ -31,6 +31,18 @@ async def test_a_result_comes_when_the_job_ends(queue: Queue, redis_url: str) ->
         assert (failed.value.job_id, failed.value.reason) == (bad.id, "negative")
 
 
+async def test_a_job_that_was_found_in_its_group_can_be_asked_for_its_result(
+    queue: Queue, redis_url: str
+) -> None:
+    async def handler(job: Job) -> str:
+        return f"result of {job.id}"
+
+    await queue.add("task", job_id="a", group="g")
+    (found,) = await queue.get_group_jobs("g")
+    async with Worker(queue.name, handler, redis_url):
+        assert await found.result(timeout=15) == "result of a"
+
+
 async def test_a_job_of_no_queue_says_whom_to_ask_for_its_result() -> None:
     with pytest.raises(RuntimeError, match=r"await queue\.result\('a'\)"):
         await Job(id="a", name="task", data=None, queue_name="q").result()
