@@ -5,7 +5,7 @@ KEYS  the queue's nine keys (include/keys.lua)
 ARGV  id        (string)
       with_children  ('1' with all that is under it and has no other parent, else '0')
 Returns  1 removed | nil no such job | refused: 'active' it is held by a worker, or one under
-         it is | 'many' more than 250 jobs are under it
+         it is | 'many' more than 250 jobs are under it, or so many that they are not counted
 Cost     O(k log n), k jobs          Crash  a repeat answers nil
 Leaves no tombstone: whoever removes a job by hand may add its id again at once. ]]
 --- @include keys

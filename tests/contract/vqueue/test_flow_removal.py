@@ -1,5 +1,7 @@
 """Removing jobs of flows: with what is under them, and never a job that runs."""
 
+import re
+
 import pytest
 
 from tests.support.driver import Driver
@@ -57,6 +59,21 @@ async def test_a_tree_that_is_too_large_for_one_call_is_refused(
         await queue.remove("root")
     assert await queue.remove_unprocessed_children("root") == 300
     assert await driver.state("root") == "waiting"
+
+
+async def test_of_a_parent_with_thousands_of_children_none_is_looked_at(
+    driver: Driver, queue: Queue
+) -> None:
+    await queue.add_flow(node("root", node("one")))
+    for start in range(0, 3000, 1000):
+        refs = (f"{queue.name}:{number}" for number in range(start, start + 1000))
+        await driver.redis("SADD", f"{driver.keys.job('root')}:deps", *refs)
+    await driver.redis("CONFIG", "RESETSTAT")
+    with pytest.raises(InvalidOption, match="more than 250 jobs"):
+        await queue.remove("root")
+    told: bytes = await driver.redis("INFO", "commandstats")
+    assert sum(map(int, re.findall(rb"calls=(\d+)", told))) < 100
+    await driver.wipe()
 
 
 async def test_unprocessed_children_are_removed_and_those_that_run_stay(

@@ -1,9 +1,20 @@
 --[[ Removing jobs with what is under them, over all the queues of a flow. ]]
 local TREE_MAX = 250
+-- children that are looked at, those included that stay because of another parent
+local LOOKED_AT_MAX = 1000
+local ENDED_CHILDREN = {':vals', ':ign', ':bad'}
+
+local function number_of_children(id)
+  local number = redis.call('SCARD', deps_key(id))
+  for _, part in ipairs(ENDED_CHILDREN) do
+    number = number + redis.call('HLEN', job_key(id) .. part)
+  end
+  return number
+end
 
 local function children_of(id)
   local refs = redis.call('SMEMBERS', deps_key(id))
-  for _, part in ipairs({':vals', ':ign', ':bad'}) do
+  for _, part in ipairs(ENDED_CHILDREN) do
     for _, ref in ipairs(redis.call('HKEYS', job_key(id) .. part)) do table.insert(refs, ref) end
   end
   return refs
@@ -12,6 +23,8 @@ end
 -- whether a job outside the tree has it as a child, too
 local function has_other_parent(ref, tree)
   local id = enter_queue_of(ref)
+  -- the tree holds no more
+  if redis.call('SCARD', par_key(id)) > TREE_MAX then return true end
   for _, parent in ipairs(redis.call('SMEMBERS', par_key(id))) do
     if not tree[parent] and record_of(enter_queue_of(parent)) then return true end
   end
@@ -19,20 +32,23 @@ local function has_other_parent(ref, tree)
 end
 
 -- Returns the refs of a job and of all that is under it and nowhere else; or nothing and
--- what is in the way: 'active' (one of them runs), 'many' (more than TREE_MAX).
+-- what is in the way: 'active' (one of them runs), 'many' (more than TREE_MAX, or more than
+-- LOOKED_AT_MAX to look at).
 local function tree_of(root)
-  local refs, tree, at = {root}, {[root] = true}, 1
+  local refs, tree, at, looked_at = {root}, {[root] = true}, 1, 0
   while refs[at] do
     local id = enter_queue_of(refs[at])
     local record = record_of(id)
     if record and standing_of(id, place_of(record)) == 'active' then return nil, 'active' end
+    looked_at = looked_at + number_of_children(id)
+    if looked_at > LOOKED_AT_MAX then return nil, 'many' end
     for _, child in ipairs(children_of(id)) do
       if not tree[child] and not has_other_parent(child, tree) then
         tree[child] = true
         table.insert(refs, child)
+        if #refs > TREE_MAX then return nil, 'many' end
       end
     end
-    if #refs > TREE_MAX then return nil, 'many' end
     at = at + 1
   end
   return refs
