@@ -20,6 +20,6 @@ compile() {
 }
 
 compile vqueue "$@"
-for extra in mongo cron otel testing worker api dev; do
+for extra in mongo cron otel reload testing worker api dev; do
     compile "$extra" --extra "$extra" "$@"
 done

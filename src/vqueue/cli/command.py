@@ -38,6 +38,8 @@ class Report:
     code: ExitCode = ExitCode.DONE
     #: Whether it was printed as it came.
     is_printed: bool = False
+    #: Whether the program is to be run again, from its start.
+    starts_anew: bool = False
 
 
 def _no_arguments(_: ArgumentParser) -> None:

@@ -12,6 +12,7 @@ from redis.exceptions import RedisError
 
 from vqueue.cli import jobs, looking, switching, watching, working
 from vqueue.cli.command import Command, ExitCode, Report, print_report
+from vqueue.cli.reloading import start_anew
 from vqueue.errors import InvalidOption, QueueUnavailable, VQueueError
 from vqueue.queue import Queue
 
@@ -47,6 +48,8 @@ def main(arguments: Sequence[str]) -> int:
         return ExitCode.DONE  # how a reader ends `events --follow`
     if not report.is_printed:
         print_report(report, as_json=asked.json)
+    if report.starts_anew:
+        start_anew()
     return report.code
 
 

@@ -8,6 +8,7 @@ import logging
 import signal
 import socket
 import sys
+import traceback
 from argparse import ArgumentParser, Namespace
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -16,6 +17,7 @@ from typing import Any
 
 from vqueue.attempt import Handler
 from vqueue.cli.command import Command, ExitCode, Report, as_data, print_report
+from vqueue.cli.reloading import sources_watched
 from vqueue.errors import InvalidOption
 from vqueue.presence import SILENT
 from vqueue.queue import Queue
@@ -36,6 +38,17 @@ def _run_arguments(parser: ArgumentParser) -> None:
         metavar="SECONDS",
         help="what running jobs get after SIGTERM or SIGINT before they go back to the line "
         "(default: until they end; a second signal ends the waiting)",
+    )
+    parser.add_argument(
+        "--reload",
+        action="store_true",
+        help="for development: close and start anew when a Python file changes",
+    )
+    parser.add_argument(
+        "--reload-dir",
+        action="append",
+        metavar="FOLDER",
+        help="where --reload looks, may be repeated (default: the working folder)",
     )
 
 
@@ -70,7 +83,29 @@ def load_handler(name: str) -> Handler:
 
 
 async def _run(queue: Queue, asked: Namespace) -> Report:
-    handler = load_handler(asked.handler)
+    if not asked.reload:
+        return await _work(queue, asked, load_handler(asked.handler))
+    folders = [Path(folder) for folder in asked.reload_dir or ["."]]
+    async with sources_watched(folders) as changed:
+        try:
+            handler = load_handler(asked.handler)
+        except Exception:
+            # the source is being edited: the next change may mend it
+            traceback.print_exc()
+            sys.stderr.write(f"vqueue: {asked.handler} cannot be loaded; waiting for a change\n")
+            await changed
+            return Report(data={}, is_printed=True, starts_anew=True)
+        return await _work(queue, asked, handler, changed=changed)
+
+
+async def _work(
+    queue: Queue,
+    asked: Namespace,
+    handler: Handler,
+    *,
+    changed: asyncio.Task[None] | None = None,
+) -> Report:
+    """Run a worker until a signal, or until `changed` has ended."""
     logging.basicConfig(format="%(asctime)s %(levelname)s %(name)s: %(message)s", level="INFO")
     worker = Worker(
         queue.name,
@@ -81,18 +116,35 @@ async def _run(queue: Queue, asked: Namespace) -> Report:
         prefix=asked.prefix,
     )
     closing: list[asyncio.Task[None]] = []
+    was_told = False
+
+    def close(timeout: float | None) -> None:
+        closing.append(asyncio.create_task(worker.close(timeout)))
 
     def stop() -> None:
-        closing.append(asyncio.create_task(worker.close(0 if closing else asked.grace)))
+        nonlocal was_told
+        close(0 if was_told else asked.grace)
+        was_told = True
+
+    def has_changed() -> bool:
+        return changed is not None and changed.done() and not changed.cancelled()
 
     with _on_signals(stop):
         running = asyncio.create_task(worker.run())
         begun = {"consumer": worker.consumer, "queue": queue.name, "concurrency": asked.concurrency}
         line = f"worker {worker.consumer} runs {asked.handler} for the jobs of {queue.name}"
         print_report(Report(data=begun, lines=[line]), as_json=asked.json)
+        if changed is not None:
+            await asyncio.wait([running, changed], return_when=asyncio.FIRST_COMPLETED)
+            if has_changed():
+                close(asked.grace)
         await running
     await asyncio.gather(*closing)
-    return Report(data={"closed": worker.consumer}, lines=[f"worker {worker.consumer} has closed"])
+    return Report(
+        data={"closed": worker.consumer},
+        lines=[f"worker {worker.consumer} has closed"],
+        starts_anew=has_changed() and not was_told,
+    )
 
 
 @contextmanager

@@ -8,7 +8,7 @@ import subprocess
 import sys
 from collections.abc import Callable, Iterator
 from pathlib import Path
-from typing import Any
+from typing import IO, Any
 
 import pytest
 
@@ -331,6 +331,40 @@ async def test_run_says_which_handler_is_missing(
     program = work(handler)
     _, complaint = await asyncio.to_thread(program.communicate, timeout=30)
     assert (program.returncode, told in complaint) == (2, True)
+
+
+async def _line_of(stream: IO[str] | None, *, with_text: str) -> None:
+    """Read what a program prints up to a line."""
+    assert stream is not None
+    async with asyncio.timeout(30):
+        while line := await asyncio.to_thread(stream.readline):
+            if with_text in line:
+                return
+    pytest.fail(f"the program has ended without {with_text!r}")
+
+
+async def test_run_starts_anew_when_the_source_changes_and_hands_its_job_over(
+    work: Callable[..., Program], queue: Queue, tmp_path: Path
+) -> None:
+    job = await queue.add("task", 21)
+    program = work("jobs:wait", "--reload", "--grace", "0")
+    await jobs_in(queue, job.id, states={JobState.ACTIVE})
+    (tmp_path / "jobs.py").write_text("def wait(:  # half written")
+    await _line_of(program.stderr, with_text="SyntaxError")
+    await _line_of(program.stderr, with_text="jobs:wait cannot be loaded; waiting for a change")
+    (tmp_path / "jobs.py").write_text("async def wait(job):\n    return job.data * 3\n")
+    assert await job.result(timeout=30) == 63
+    (found,) = await jobs_in(queue, job.id, states={JobState.COMPLETED})
+    assert found.attempts_made == 1
+    program.send_signal(signal.SIGTERM)
+    await asyncio.to_thread(program.communicate, timeout=30)
+    assert program.returncode == 0
+
+
+async def test_run_does_not_watch_a_folder_that_is_not_there(work: Callable[..., Program]) -> None:
+    program = work("jobs:double", "--reload", "--reload-dir", "nowhere")
+    _, complaint = await asyncio.to_thread(program.communicate, timeout=30)
+    assert (program.returncode, "nowhere is not a folder" in complaint) == (2, True)
 
 
 async def test_health_is_that_of_a_worker_that_lives(
