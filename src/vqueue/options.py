@@ -217,7 +217,8 @@ class JobOptions:
     remove_dependency_on_failure: bool = False
     #: It starts at once, whatever the other children do, and can read the reason.
     continue_parent_on_failure: bool = False
-    #: Stalls that the job survives; None leaves it to the worker.
+    #: Stalls that the job survives; None leaves it to the worker, and has no limit for a job of a
+    #: scheduler that exists.
     max_stalled: int | None = None
     #: Name of the queue, on the same server, that gets a job about this one when it has failed
     #: for good; see the guide on consuming.

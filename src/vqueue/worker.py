@@ -65,14 +65,14 @@ class Worker:
     before the worker's leases are not renewed any more, for other workers to take its jobs
     over (None: without limit). `middleware` are functions around the handler, the first outermost;
     `in_batches` and `in_threads` make handlers of other functions. `max_stalled` is how many
-    times a job may lose its worker before it fails, `max_started_attempts` how often it may
-    be started, for whatever reason (None: without limit). `limiter` bounds how many jobs of
-    the queue start in a time, counted over all workers that have one; a limit of the queue
-    comes before it. A handler whose lease is lost is cancelled. What a handler returns
-    becomes the job's `returnvalue`, written by the `serializer` if there is one; an exception
-    ends the attempt, UnrecoverableError the job. `consumer` names this worker, for a
-    supervisor that reports its death by `Queue.recover_crashed`; make a new one for every
-    start.
+    times a job may lose its worker before it fails (a job of a scheduler fails only by its own
+    option), `max_started_attempts` how often it may be started, for whatever reason (None:
+    without limit). `limiter` bounds how many jobs of the queue start in a time, counted over all
+    workers that have one; a limit of the queue comes before it.
+    A handler whose lease is lost is cancelled. What a handler returns becomes the job's
+    `returnvalue`, written by the `serializer` if there is one; an exception ends the attempt,
+    UnrecoverableError the job. `consumer` names this worker, for a supervisor that reports its
+    death by `Queue.recover_crashed`; make a new one for every start.
 
     `run` works until `close` is called; the worker opens connections of its own.
     """

@@ -6,7 +6,7 @@ from tests.conformance.processes import worker_process
 from tests.support.driver import Driver, expire, settle
 from tests.support.waiting import until
 from tests.support.workers import HeldHandler, ended
-from vqueue import Job, JobState, NewJob, Queue, Repeat, Worker
+from vqueue import Job, JobOptions, JobState, NewJob, Queue, Repeat, Worker
 
 #: Seconds.
 LEASE = 0.6
@@ -120,6 +120,30 @@ async def test_an_iteration_of_a_scheduler_survives_a_stall_and_makes_no_other(
     # the next one is the scheduler's: it is made when its time has come
     assert counts.pop(JobState.COMPLETED) == 1
     assert set(counts.values()) == {0}
+
+
+async def test_an_iteration_of_a_scheduler_stalls_without_limit_while_that_exists(
+    queue: Queue, driver: Driver
+) -> None:
+    await queue.upsert_job_scheduler("report", Repeat(every=3600), NewJob(name="report"))
+    await driver.add("plain")
+    for back, failed in ((2, 0), (1, 1), (1, 0)):
+        await driver.take(2, consumer="dead")
+        assert (await driver.sweep(max_stalled=1, dead="dead"))[:2] == (back, failed)
+    job = await driver.take_one(consumer="dead")
+    await queue.remove_job_scheduler("report")
+    assert (await driver.sweep(max_stalled=1, dead="dead"))[:2] == (0, 1)
+    assert await driver.state(job.id.decode()) == "failed"
+
+
+async def test_the_template_of_a_scheduler_limits_the_stalls_of_its_jobs(
+    queue: Queue, driver: Driver
+) -> None:
+    template = NewJob(name="report", options=JobOptions(max_stalled=1))
+    await queue.upsert_job_scheduler("report", Repeat(every=3600), template)
+    for back, failed in ((1, 0), (0, 1)):
+        await driver.take_one(consumer="dead")
+        assert (await driver.sweep(max_stalled=5, dead="dead"))[:2] == (back, failed)
 
 
 async def test_a_healthy_job_survives_the_loss_of_every_connection(

@@ -2,7 +2,8 @@
 --[[ sweep: stalled active → front of the line, or failed above the stalled limit, or because
 it is cancelled
 KEYS  the queue's nine keys (include/keys.lua)
-ARGV  max_stalled  (stalls a job may have, unless its option says otherwise)
+ARGV  max_stalled  (stalls a job may have, unless its option says otherwise; a job of a
+                   scheduler any number of them, as long as that exists)
       keep         (keep rule for failed jobs, unless the job's option says otherwise)
       consumer     (whose entries count as stalled whatever their idle time, for a worker
                    that was seen to die; '' judges every entry by its lease)
@@ -66,6 +67,17 @@ local function expired_entries(stream, cursor_field)
   return reply[2]
 end
 
+-- The next slot would bring another job like it: to fail this one spares no worker anything.
+local function is_scheduled(options)
+  return options.scheduler
+    and redis.call('EXISTS', prefix .. 'sched:' .. options.scheduler) == 1
+end
+
+local function may_stall_again(job, options)
+  if options.max_stalled then return job.stalls <= options.max_stalled end
+  return job.stalls <= max_stalled or is_scheduled(options)
+end
+
 local ended, waiting, stalled = {}, {}, {}
 
 local function recover(id, token)
@@ -89,7 +101,7 @@ local function recover(id, token)
   table.insert(stalled, job.stalls)
   note_stall(id, token, dead ~= '', options.lock_duration)
   local reason = cancel_reason(token)
-  if not reason and job.stalls <= (options.max_stalled or max_stalled) then
+  if not reason and may_stall_again(job, options) then
     push_front(id, job)
     table.insert(waiting, id)
     table.insert(waiting, 'active')

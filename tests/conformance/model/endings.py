@@ -1,5 +1,6 @@
 """How activations and jobs end in the model, and what their parents hear of it."""
 
+from abc import ABC, abstractmethod
 from collections import defaultdict
 from collections.abc import Iterable, Sequence
 
@@ -9,7 +10,7 @@ from tests.conformance.model.lines import Lines
 STALLED = b'"job stalled more than allowable limit"'
 
 
-class Endings(Lines):
+class Endings(Lines, ABC):
     """What workers do to jobs."""
 
     def _deactivate(self, job: ModelJob, *, by_its_worker: bool) -> None:
@@ -118,6 +119,10 @@ class Endings(Lines):
             self._deactivate(job, by_its_worker=True)
             self.to_front(job)
 
+    @abstractmethod
+    def is_scheduled(self, job: ModelJob) -> bool:
+        """Tell whether the scheduler that made a job exists: it stalls without limit then."""
+
     def stall(self, jobs: Iterable[ModelJob], *, limit: int) -> tuple[int, int]:
         """Their worker is gone; return how many are back in line and how many failed."""
         back: list[ModelJob] = []
@@ -127,7 +132,8 @@ class Endings(Lines):
             job.stalls += 1
             job.begun += 1
             job.events.append("stalled")
-            (back if job.stalls <= limit else failed).append(job)
+            survives = job.stalls <= limit or self.is_scheduled(job)
+            (back if survives else failed).append(job)
         for job in reversed(back):
             self.to_front(job)
         for job in reversed(failed):

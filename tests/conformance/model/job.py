@@ -31,6 +31,8 @@ class ModelJob:
     events: list[str] = field(default_factory=list)
     #: The group in whose line it waits, "" for none.
     group: str = ""
+    #: The scheduler that made it, "" for none.
+    scheduler: str = ""
     #: Its deduplication id, "" for none.
     unique: str = ""
     family: Family = field(default_factory=Family)

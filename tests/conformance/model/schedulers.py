@@ -3,6 +3,7 @@
 from dataclasses import dataclass, field
 
 from tests.conformance.model.changes import Changes
+from tests.conformance.model.job import ModelJob
 
 
 @dataclass(kw_only=True, slots=True)
@@ -60,6 +61,10 @@ class Schedulers(Changes):
         """Remove a scheduler, and its job if no worker has begun it."""
         self._withdraw(self.schedulers.pop(scheduler_id).job)
 
+    def is_scheduled(self, job: ModelJob) -> bool:
+        """Tell whether the scheduler that made a job exists: it stalls without limit then."""
+        return job.scheduler in self.schedulers
+
     def fire_due(self) -> None:
         """Make the jobs of the slots whose time has come."""
         due = [(one.due[0], one_id) for one_id, one in self.schedulers.items() if one.due]
@@ -88,5 +93,6 @@ class Schedulers(Changes):
             job_id = f"repeat.{scheduler_id}.{slot}"
             if job_id not in self.jobs and job_id not in self.gone:
                 self.add(job_id, place=one.place, is_delayed=False)
+                self.jobs[job_id].scheduler = scheduler_id
                 one.job, one.count = job_id, one.count + 1
         one.has_ended = one.has_ended or one.is_at_limit
