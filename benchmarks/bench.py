@@ -18,8 +18,8 @@ from benchmarks.server import RedisProbe, RedisUsage
 #: Figures of a run by name; units are in the names.
 Figures = dict[str, float]
 
-#: Jobs that are done off the clock before those that count. Node compiles again what has run ten
-#: thousand times, and is a third faster then; Python is as fast after a hundred.
+#: Jobs that are done off the clock before those that count. Node compiles again what has run often,
+#: and is a third faster after ten thousand jobs; Python is as fast after a hundred.
 _WARM = 10_000
 
 _TICKS_PER_S = os.sysconf("SC_CLK_TCK")

@@ -1,10 +1,11 @@
 """What one job costs Redis in instructions: a count does not depend on how busy the machine is.
 
-    python -m benchmarks.instructions [--jobs 2000] [--batch 50] [--functions 40]
+    python -m benchmarks.instructions [--jobs 2000] [--batch 50] [--add-batch 250] [--functions 40]
 
-Needs valgrind. Starts valkey-server under callgrind, adds plain jobs with add.lua, 250 a call, and
-takes and finishes them with finish.lua, `--batch` a call, as a worker would. Prints instructions
-per job for both, and the functions of the server (callees included) in which they were spent.
+Needs valgrind. Starts valkey-server under callgrind, adds plain jobs with add.lua, `--add-batch` a
+call, and takes and finishes them with finish.lua, `--batch` a call, as a worker would. Prints
+instructions per job for both, and the functions of the server (callees included) in which they were
+spent.
 """
 
 from __future__ import annotations
@@ -114,10 +115,10 @@ class Jobs:
         fixed = self._keys.fixed
         return self._client.evalsha(load_script(name).sha, len(fixed), *fixed, *args)
 
-    def add(self) -> int:
-        """Add all, as Queue.add_bulk does; return how many."""
-        for start in range(0, len(self._ids), MAX_BATCH):
-            ids = self._ids[start : start + MAX_BATCH]
+    def add(self, batch: int) -> int:
+        """Add all, `batch` a call, as a Queue does; return how many."""
+        for start in range(0, len(self._ids), batch):
+            ids = self._ids[start : start + batch]
             jobs = (value for job_id in ids for value in (job_id, b'"task"\n\n' + _PAYLOAD))
             self._call("add", 0, "0", "task", len(ids), *jobs)
         return len(self._ids)
@@ -159,6 +160,7 @@ def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--jobs", type=int, default=2000)
     parser.add_argument("--batch", type=int, default=50)
+    parser.add_argument("--add-batch", type=int, default=MAX_BATCH)
     parser.add_argument("--functions", type=int, default=40)
     options = parser.parse_args()
     with (
@@ -167,7 +169,7 @@ def main() -> int:
         redis.Redis.from_url(server.settings()["REDIS_URL"], socket_timeout=300) as client,
     ):
         jobs = Jobs(client, options.jobs)
-        count(server, "add", jobs.add, options.functions)
+        count(server, "add", lambda: jobs.add(options.add_batch), options.functions)
         count(server, "finish + take", lambda: jobs.finish(options.batch), options.functions)
     return 0
 

@@ -23,6 +23,9 @@ from devstack import Mongod
 
 logger = logging.getLogger(__name__)
 
+#: Failures of one contender in one scenario after which it is not asked again.
+_MOST_FAILURES = 2
+
 #: Scenarios that the physical limit is measured with.
 LIMIT_SCENARIOS = frozenset({"add-one", "add-bulk", "consume-500"})
 
@@ -74,8 +77,9 @@ def run_all(
 ) -> Results:
     """Do the runs on servers of our own; `report` hears of each with its number.
 
-    A run that fails is a run with a failure in the results, not the end. When it is interrupted
-    from the keyboard, it ends with what it has. Raises ServerError, ProgramMissing, TooFewCores.
+    A run that fails is a run with a failure in the results, not the end; after two of them the
+    rest of its kind is left out, as failed. When it is interrupted from the keyboard, it ends with
+    what it has. Raises ServerError, ProgramMissing, TooFewCores.
     """
     placement = Placement.of_this_machine()
     with ExitStack() as stack:
@@ -97,6 +101,11 @@ def run_all(
         )
         try:
             for number, item in enumerate(planned):
+                if is_hopeless(item, results):
+                    run = _left_out(item)
+                    results.runs.append(run)
+                    report(number, run)
+                    continue
                 bench = Bench(
                     contender=item.contender,
                     placement=placement,
@@ -115,6 +124,25 @@ def run_all(
         except KeyboardInterrupt:
             logger.warning("interrupted: %d of %d runs are kept", len(results.runs), len(planned))
     return results
+
+
+def is_hopeless(item: Planned, results: Results) -> bool:
+    """Whether what is planned has failed so often that a further try would take time only."""
+    failed = [
+        run
+        for run in results.failures()
+        if (run.scenario, run.contender) == (item.scenario.name, item.contender.label)
+    ]
+    return len(failed) >= _MOST_FAILURES
+
+
+def _left_out(item: Planned) -> Run:
+    return Run(
+        scenario=item.scenario.name,
+        contender=item.contender.label,
+        repeat=item.repeat,
+        failure=f"left out: it has failed {_MOST_FAILURES} times before",
+    )
 
 
 async def _run(item: Planned, bench: Bench) -> Run:

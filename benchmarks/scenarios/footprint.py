@@ -83,7 +83,7 @@ async def idle(bench: Bench) -> Figures:
     async with bench.program() as worker:
         await worker.ask("work_start", slots=10, expected=0)
         await settle(2.0)
-        meter, seconds = Meter(bench, worker), 10.0
+        meter, seconds = Meter(bench, worker), 6.0
         sent = await bench.redis.sent_commands(seconds)
         spent = meter.read()
         await worker.ask("work_stop")

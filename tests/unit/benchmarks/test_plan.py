@@ -1,5 +1,6 @@
 from benchmarks.peers.catalogue import LIMIT, contender
-from benchmarks.runner import LIMIT_SCENARIOS, plan
+from benchmarks.results import Results, Run
+from benchmarks.runner import LIMIT_SCENARIOS, is_hopeless, plan
 from benchmarks.scenarios import SCENARIOS
 
 TWO = [contender("vqueue"), contender("bullmq-node")]
@@ -53,3 +54,27 @@ def test_quick_leaves_out_what_takes_long() -> None:
 def test_the_limit_is_measured_only_where_its_commands_are_known() -> None:
     runs = plan(list(SCENARIOS.values()), [contender(LIMIT.name)], repeats=1, quick=False)
     assert {run.scenario.name for run in runs} == LIMIT_SCENARIOS
+
+
+def test_what_has_failed_twice_is_not_tried_again() -> None:
+    (item,) = plan([SCENARIOS["add-one"]], [contender("saq")], repeats=1, quick=False)
+    results = Results(machine={}, quick=False)
+
+    def happened(scenario: str, contender: str, failure: str, *, unsupported: bool = False) -> None:
+        results.runs.append(
+            Run(
+                scenario=scenario,
+                contender=contender,
+                repeat=len(results.runs),
+                failure=failure,
+                unsupported=unsupported,
+            )
+        )
+
+    happened("add-one", "saq", "no answer")
+    happened("add-one", "saq", "unsupported", unsupported=True)
+    happened("add-one", "vqueue", "no answer")
+    happened("add-bulk", "saq", "no answer")
+    assert not is_hopeless(item, results)
+    happened("add-one", "saq", "no answer")
+    assert is_hopeless(item, results)
