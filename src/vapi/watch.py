@@ -1,7 +1,7 @@
 """The playback page: a video in a browser, with what it takes to look at every rendition.
 
-The page is the same for every id; its script asks the API for the video. No build step: the files
-in `player/` are served as they are.
+The page is the same for every id; its script asks the API for the video. No build step: `watch.html`
+and the files in `player/` are served as they are.
 """
 
 from __future__ import annotations
@@ -12,7 +12,7 @@ from starlette.requests import Request
 from starlette.responses import FileResponse, Response
 from starlette.staticfiles import StaticFiles
 
-_FOLDER = Path(__file__).parent / "player"
+_FOLDER = Path(__file__).parent
 
 #: Scripts and styles are files of ours. hls.js hands what it has put together to the video
 #: element as a blob. A script in a text that the page shows would not run.
@@ -38,9 +38,9 @@ _HEADERS = {
 }
 
 #: Scripts and styles of the page, at `/player`.
-player_files = StaticFiles(directory=_FOLDER)
+player_files = StaticFiles(directory=_FOLDER / "player")
 
 
 async def watch(_: Request) -> Response:
     """Serve the page; whether there is such a video, its script finds out."""
-    return FileResponse(_FOLDER / "index.html", headers=_HEADERS)
+    return FileResponse(_FOLDER / "watch.html", headers=_HEADERS)

@@ -141,6 +141,22 @@ async def test_another_type_of_body_is_refused(
     assert_problem(answer, 415)
 
 
+async def test_a_page_of_another_site_is_not_allowed_to_send_a_video(
+    http: httpx.AsyncClient,
+) -> None:
+    # what a browser asks before it sends a body of a type that is taken
+    answer = await http.options(
+        "/v1/videos",
+        headers={
+            "Origin": "http://elsewhere.example",
+            "Access-Control-Request-Method": "POST",
+            "Access-Control-Request-Headers": "content-type",
+        },
+    )
+    assert answer.status_code == 405
+    assert not [name for name in answer.headers if name.startswith("access-control-")]
+
+
 @pytest.mark.parametrize("content_type", ["video/quicktime", "application/octet-stream"])
 async def test_a_body_becomes_the_source_of_a_queued_video(
     http: httpx.AsyncClient, queue: Queue, storage: Storage, content_type: str

@@ -37,6 +37,6 @@ async def test_a_file_of_the_page_has_the_type_that_browsers_ask_for(
     assert file.headers["content-type"] == media_type
 
 
-@pytest.mark.parametrize("path", ["", "nothing.js", "../app.py", "%2e%2e/app.py"])
+@pytest.mark.parametrize("path", ["", "index.html", "../watch.html", "../app.py", "%2e%2e/app.py"])
 async def test_nothing_else_is_served(http: httpx.AsyncClient, path: str) -> None:
     assert (await http.get(f"/player/{path}")).status_code == 404
