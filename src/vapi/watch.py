@@ -1,7 +1,7 @@
 """The playback page: a video in a browser, with what it takes to look at every rendition.
 
-The page is the same for every id; its script asks the API for the video. No build step: `watch.html`
-and the files in `player/` are served as they are.
+The page is the same for every id; its script asks the API for the video. No build step:
+`watch.html` and the files in `player/` are served as they are.
 """
 
 from __future__ import annotations
