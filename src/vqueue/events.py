@@ -53,8 +53,9 @@ class JobEvent:
     delayed           delay_until (seconds since the epoch)
     active            consumer
     progress          progress (the value)
-    completed         returnvalue, attempts_made, attempts_started, processed_on
-    failed            failed_reason, attempts_made, attempts_started, processed_on
+    completed         returnvalue, prev, attempts_made, attempts_started, processed_on
+    failed            failed_reason, prev (``active``, or where a job was that was cancelled
+                      or failed with its child), attempts_made, attempts_started, processed_on
     retries-exhausted attempts_made (beside ``failed``, when no attempt was left)
     stalled           stalled_count
     duplicated        (nothing)
@@ -93,9 +94,13 @@ def version_of(ms: int, seq: int) -> int:
 
 
 def _finished(detail: bytes, *, value_name: str) -> dict[str, Any]:
+    prev = b"active"
+    if not detail[:1].isdigit():
+        prev, _, detail = detail.partition(b" ")
     made, begun, started, value = detail.split(b" ", 3)
     return {
         value_name: decode_payload(value),
+        "prev": prev.decode(),
         "attempts_made": int(made),
         "attempts_started": int(begun),
         "processed_on": int(started) / 1000 if started != b"0" else None,

@@ -34,7 +34,7 @@ if state == 'active' then
   return state
 end
 leave(id, job[1])
-fail_now(id, job, reason, '-1 -1')
+fail_now(id, job, reason, '-1 -1', state)
 tell_failures()
 if #notices > 0 then tell_parents(0) end
 return 1

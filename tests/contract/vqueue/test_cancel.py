@@ -17,10 +17,16 @@ async def gate(driver: Driver) -> bytes | None:
 
 
 @pytest.mark.parametrize(
-    ("delay", "priority", "lifo"), [(0, 0, False), (0, 5, False), (0, 0, True), (60, 0, False)]
+    ("delay", "priority", "lifo", "state"),
+    [
+        (0, 0, False, "waiting"),
+        (0, 5, False, "prioritized"),
+        (0, 0, True, "waiting"),
+        (60, 0, False, "delayed"),
+    ],
 )
 async def test_a_job_that_has_not_started_is_failed_at_once(
-    queue: Queue, driver: Driver, delay: int, priority: int, lifo: bool
+    queue: Queue, driver: Driver, delay: int, priority: int, lifo: bool, state: str
 ) -> None:
     added = await queue.add("task", attempts=3, delay=delay, priority=priority, lifo=lifo)
     assert await queue.cancel(added.id, reason="not needed") is Cancellation.CANCELLED
@@ -30,7 +36,13 @@ async def test_a_job_that_has_not_started_is_failed_at_once(
     assert (job.attempts_made, job.attempts_started) == (0, 0)
     assert job.finished_on is not None
     assert (await driver.take(9)).jobs == []
-    assert (await driver.history(added.id))[-1] == "failed"
+    assert (await driver.events())[-1].data == {
+        "failed_reason": "cancelled: not needed",
+        "prev": state,
+        "attempts_made": 0,
+        "attempts_started": 0,
+        "processed_on": None,
+    }
 
 
 async def test_what_cannot_be_cancelled_is_told(queue: Queue, driver: Driver) -> None:

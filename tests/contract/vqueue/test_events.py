@@ -70,6 +70,7 @@ async def test_a_life_is_told_in_order_with_its_details(
     assert told[5].data == {"prev": "delayed"}
     assert told[7].data == {
         "returnvalue": "done",
+        "prev": "active",
         "attempts_made": 2,
         "attempts_started": 2,
         "processed_on": 0.001,

@@ -21,6 +21,8 @@ async def test_a_failed_child_fails_its_parents_up_to_the_root(
     assert root is not None
     assert root.failed_reason == f"child {queue.name}:middle failed"
     assert root.attempts_made == 0
+    prevs = [event.data["prev"] for event in await driver.events() if event.name == "failed"]
+    assert prevs == ["active", "waiting-children", "waiting-children"]
     await complete(driver, "sibling")
     assert await queue.get_dependencies_count("root") == {
         Dependency.PROCESSED: 1,

@@ -21,6 +21,7 @@ from vqueue.events import expand, version_of
             b'2 3 1500 {"text": "a b  c"}',
             {
                 "returnvalue": {"text": "a b  c"},
+                "prev": "active",
                 "attempts_made": 2,
                 "attempts_started": 3,
                 "processed_on": 1.5,
@@ -31,8 +32,20 @@ from vqueue.events import expand, version_of
             b'1 1 0 "no such file"',
             {
                 "failed_reason": "no such file",
+                "prev": "active",
                 "attempts_made": 1,
                 "attempts_started": 1,
+                "processed_on": None,
+            },
+        ),
+        (
+            "failed",
+            b'waiting-children 0 0 0 "child q:a failed"',
+            {
+                "failed_reason": "child q:a failed",
+                "prev": "waiting-children",
+                "attempts_made": 0,
+                "attempts_started": 0,
                 "processed_on": None,
             },
         ),

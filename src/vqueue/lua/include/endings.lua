@@ -71,7 +71,7 @@ local function divert(group, why, flags, parts)
       local options = job[4] ~= '' and cjson.decode(job[4]) or {}
       job[7] = reason
       ARGV[i + 2] = record_at('f', job)
-      ARGV[i + 3] = table.concat({job.made, job.begun, job.started, reason}, ' ')
+      ARGV[i + 3] = failure_of(job)
       table.insert(parts, {kind = group.kind, rule = group.rule, first = from, last = i - 1})
       from = i + WIDTH
       table.insert(parts, {kind = 'failed', rule = (options.remove_on_fail or '-1 -1') .. flags,

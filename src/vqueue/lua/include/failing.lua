@@ -2,14 +2,15 @@
 local failures = {told = {}, rules = {}}
 
 -- any place → failed, or gone when its retention keeps nothing. The caller has taken the job
--- out of its place, and counted what there is to count; tell_failures follows.
-local function fail_now(id, job, reason, keep)
+-- out of its place, and counted what there is to count; tell_failures follows. `prev`: the
+-- job's state before, none for active.
+local function fail_now(id, job, reason, keep, prev)
   local options = job[4] ~= '' and cjson.decode(job[4]) or {}
   local rule = options.remove_on_fail or keep
   job[7] = reason
   local record = record_at('f', job)
   table.insert(failures.told, id)
-  table.insert(failures.told, table.concat({job.made, job.begun, job.started, reason}, ' '))
+  table.insert(failures.told, failure_of(job, prev))
   if Q.has_flows then note_ended(id, 'failed', record) end
   if options.deduplication then release_owner(options.deduplication, id) end
   if string.sub(rule, 1, 2) == '0 ' then

@@ -107,6 +107,7 @@ end
 
 -- A parent fails with its child, without being started for it.
 local function fail_parent(id, job, child)
+  local prev = standing_of(id, job[1])
   leave(id, job[1])
   local options = job[4] ~= '' and cjson.decode(job[4]) or {}
   local rule = options.remove_on_fail or '-1 -1'
@@ -115,7 +116,7 @@ local function fail_parent(id, job, child)
   note_ended(id, 'failed', record)
   if options.deduplication then release_owner(options.deduplication, id) end
   table.insert(heard.failed, id)
-  table.insert(heard.failed, table.concat({job.made, job.begun, job.started, job[7]}, ' '))
+  table.insert(heard.failed, failure_of(job, prev))
   if string.sub(rule, 1, 2) == '0 ' then
     redis.call('UNLINK', unpack(keys_of(id)))
     return bury(id, job.by)

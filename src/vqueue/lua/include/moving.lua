@@ -33,6 +33,13 @@ end
 
 local function move(id, job, place) redis.call('SET', job_key(id), record_at(place, job)) end
 
+-- The detail of the event that a job has failed. `prev`: its state before; none for active, in
+-- which all jobs end that a worker has ended.
+local function failure_of(job, prev)
+  local ended = table.concat({job.made, job.begun, job.started, job[7]}, ' ')
+  return prev and prev .. ' ' .. ended or ended
+end
+
 -- Whether this activation has ended before, for a call whose reply was lost.
 local function ended_by(id, activation)
   local job = load_job(id)
