@@ -5,7 +5,7 @@ KEYS  the queue's nine keys (include/keys.lua)
 ARGV  max_stalled  (stalls a job may have, unless its option says otherwise; a job of a
                    scheduler any number of them, as long as that exists)
       keep         (keep rule for failed jobs, unless the job's option says otherwise)
-      consumer     (whose entries count as stalled whatever their idle time, for a worker
+      dead_consumer  (whose entries count as stalled whatever their idle time, for a worker
                    that was seen to die; '' judges every entry by its lease)
 Returns  {recovered jobs, failed jobs, 1 when repair.lua is needed now}
 Cost     O(c), at most 100 entries a lane and call; the cursors live in meta
@@ -29,7 +29,7 @@ Crash    the entry of a job is acknowledged last; a repeat finds it again ]]
 --- @include cancel
 --- @include workers
 
-local max_stalled, keep, dead = tonumber(ARGV[1]), ARGV[2], ARGV[3]
+local max_stalled, keep, dead_consumer = tonumber(ARGV[1]), ARGV[2], ARGV[3]
 local SWEEPER, SCAN = 'sweeper', 100
 local REASON = '"job stalled more than allowable limit"'
 reserve(4 * SCAN + 16)
@@ -49,7 +49,7 @@ end
 
 local function entries_of_dead(stream)
   local entries = {}
-  local pending = redis.pcall('XPENDING', stream, GROUP, '-', '+', SCAN, dead)
+  local pending = redis.pcall('XPENDING', stream, GROUP, '-', '+', SCAN, dead_consumer)
   if pending.err then return entries end
   for _, held_entry in ipairs(pending) do
     local entry = redis.call('XRANGE', stream, held_entry[1], held_entry[1])[1]
@@ -99,7 +99,7 @@ local function recover(id, token)
   job.stalls, job.begun = job.stalls + 1, job.begun + 1
   table.insert(stalled, id)
   table.insert(stalled, job.stalls)
-  note_stall(id, token, dead ~= '', options.lock_duration)
+  note_stall(id, token, dead_consumer ~= '', options.lock_duration)
   local reason = cancel_reason(token)
   if not reason and may_stall_again(job, options) then
     push_front(id, job)
@@ -111,10 +111,11 @@ local function recover(id, token)
   if not reason and options.dead_letter then note_dead(options.dead_letter, id, job) end
 end
 
-if not Q.longest_lease or (dead == '' and server_came_back()) then return {0, 0, 0} end
+if not Q.longest_lease or (dead_consumer == '' and server_came_back()) then return {0, 0, 0} end
 if Q.has_flows then recall_notices(SCAN) end
 for _, lane in ipairs({{ready, '', 'sweep_ready'}, {express, 'x', 'sweep_express'}}) do
-  local entries = dead == '' and expired_entries(lane[1], lane[3]) or entries_of_dead(lane[1])
+  local entries = dead_consumer == '' and expired_entries(lane[1], lane[3])
+                  or entries_of_dead(lane[1])
   -- the last one first: the front of the line grows backwards
   for i = #entries, 1, -1 do recover(entries[i][2][2], lane[2] .. entries[i][1]) end
 end

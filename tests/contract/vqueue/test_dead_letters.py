@@ -6,6 +6,7 @@ import pytest
 
 from tests.support.driver import Driver, settle
 from tests.support.invariants import check_invariants
+from tests.support.waiting import until
 from tests.support.workers import ended, jobs_in
 from vqueue import InvalidOption, Job, JobOptions, JobState, Queue, Worker
 
@@ -82,6 +83,22 @@ async def test_completed_retried_and_cancelled_jobs_leave_none(
     await driver.finish(settle(completed), settle(retried, "waiting"), settle(cancelled, "waiting"))
     assert await driver.state("cancelled") == "failed"
     assert sum((await letters.get_job_counts()).values()) == 0
+
+
+async def test_a_job_whose_lease_runs_out_for_good_leaves_a_letter(
+    queue: Queue, letters: Queue, driver: Driver
+) -> None:
+    await queue.add("task", job_id="job", dead_letter=letters.name)
+    await driver.take_one(lease_ms=100)
+
+    async def has_failed() -> bool:
+        await driver.sweep(max_stalled=0)
+        return await driver.state("job") == "failed"
+
+    await until(has_failed, what="the job to fail with its lease")
+    letter = await letters.get_job("job")
+    assert letter is not None
+    assert letter.data["failed_reason"] == "job stalled more than allowable limit"
 
 
 async def test_a_second_letter_of_a_job_has_an_id_of_its_own(
