@@ -36,5 +36,6 @@ end
 leave(id, job[1])
 fail_now(id, job, reason, '-1 -1', state)
 tell_failures()
-if #notices > 0 then tell_parents(0) end
+if #notices > 0 then tell_parents(1) end
+if state == 'waiting' or state == 'prioritized' then tell_drained() end
 return 1

@@ -55,7 +55,8 @@ for i = #ARGV - 1, 2, -2 do
 end
 emit('waiting', waiting)
 tell_failures()
-if #notices > 0 then tell_parents(0) end
+if #notices > 0 then tell_parents(1) end
 drop(released)
+tell_drained()
 arm()
 return statuses

@@ -123,9 +123,10 @@ end
 emit('stalled', stalled)
 tell_failures()
 emit('waiting', waiting)
-if #notices > 0 then tell_parents(0) end
-if #dead > 0 then send_dead(0) end
+if #notices > 0 then tell_parents(1) end
+if #dead > 0 then send_dead(1) end
 drop(ended)
+tell_drained()
 forget_cancellations()
 if #ended > 0 then arm() end
 return {#waiting / 2, #failures.told / 2, redis.call('HEXISTS', meta, 'repair')}

@@ -64,3 +64,31 @@ async def test_a_job_that_comes_back_does_not_drain_the_queue(driver: Driver) ->
     assert await drained(driver) == 0
     await driver.finish(settle(await driver.take_one(), "delayed", rule="60000"), want=1)
     assert await drained(driver) == 0
+
+
+async def test_the_last_job_drains_the_queue_when_it_stalls_for_good(driver: Driver) -> None:
+    await driver.add("a", "b")
+    await driver.take_one()
+    await driver.sweep(dead="w1", max_stalled=0)
+    assert await drained(driver) == 0  # b waits
+    await driver.take_one()
+    await driver.sweep(dead="w1", max_stalled=1)
+    assert await drained(driver) == 0  # b waits again
+    await driver.take_one()
+    await driver.sweep(dead="w1", max_stalled=1)
+    assert await drained(driver) == 1
+
+
+async def test_the_last_job_drains_the_queue_when_it_is_cancelled(
+    queue: Queue, driver: Driver
+) -> None:
+    await driver.add("waiting", "running")
+    await driver.add("delayed", delay_ms=60_000)
+    job = await driver.take_one()
+    await queue.cancel("running")
+    assert await drained(driver) == 0  # the first one runs
+    await queue.cancel(job.id.decode())
+    await driver.scripts.release(consumer="w1", jobs=[(job.id.decode(), job.token)])
+    assert await drained(driver) == 1
+    await queue.cancel("delayed")
+    assert await drained(driver) == 1  # it was drained before

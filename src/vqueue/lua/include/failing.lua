@@ -28,3 +28,11 @@ local function tell_failures()
   emit('failed', failures.told)
   emit_entered()
 end
+
+-- After what was active has been dropped.
+local function tell_drained()
+  if #failures.told > 0 and redis.call('XLEN', ready) == 0
+    and redis.call('XLEN', express) == 0 and redis.call('ZCARD', prioritized) == 0 then
+    emit('drained', {'', ''})
+  end
+end
