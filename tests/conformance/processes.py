@@ -12,6 +12,8 @@ from tests.support.driver import Driver
 from tests.support.waiting import until
 
 _ROOT = Path(__file__).parents[2]
+#: Where a worker imports the library of this tree from.
+SOURCE = _ROOT / "src"
 
 
 class WorkerProcess:
@@ -47,15 +49,21 @@ class WorkerProcess:
 
 
 @contextmanager
-def worker_process(driver: Driver, *, lease: float) -> Iterator[WorkerProcess]:
-    """A worker of the driver's queue; killed at the end if it still lives."""
+def worker_process(
+    driver: Driver, *, lease: float, concurrency: int = 1, library: Path = SOURCE
+) -> Iterator[WorkerProcess]:
+    """A worker of the driver's queue; killed at the end if it still lives.
+
+    Its leases are of `lease` seconds. `library` is where it imports vqueue from, a folder or
+    a zip file.
+    """
     process = subprocess.Popen(
         [
             *(sys.executable, "-m", "tests.conformance.worker_program"),
-            *(driver.queue_name, driver.redis_url, str(lease)),
+            *(driver.queue_name, driver.redis_url, str(lease), str(concurrency)),
         ],
         cwd=_ROOT,
-        env={"PATH": os.environ["PATH"], "PYTHONPATH": f"{_ROOT / 'src'}:{_ROOT}"},
+        env={"PATH": os.environ["PATH"], "PYTHONPATH": f"{library}:{_ROOT}"},
     )
     worker = WorkerProcess(process, driver)
     try:

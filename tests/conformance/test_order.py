@@ -2,9 +2,14 @@
 
 import asyncio
 
-from tests.support.driver import Driver, ids, settle
+from tests.conformance.processes import worker_process
+from tests.support.driver import Driver, ids
 from tests.support.waiting import until
-from vqueue import Job, NewJob, Queue, RateLimitError, Worker
+from tests.support.workers import ended, jobs_in
+from vqueue import Job, JobState, NewJob, Queue, RateLimitError, Worker
+
+#: Seconds.
+LEASE = 0.6
 
 
 async def test_a_thousand_jobs_start_in_the_order_in_which_they_were_added(
@@ -42,52 +47,54 @@ async def test_priorities_ascend_equals_are_fifo_and_none_goes_first(
     assert ids(await driver.take(6)) == ["first", "a", "b", "c", "d", "z"]
 
 
-async def test_a_job_keeps_its_priority_whatever_brings_it_back(
-    queue: Queue, driver: Driver
+async def test_a_job_keeps_its_priority_and_place_whatever_brings_it_back(
+    queue: Queue, driver: Driver, redis_url: str, queue_name: str
 ) -> None:
-    """Retry, stall, promotion, hand-back and rate limit: each leaves 5 behind 1, before 9."""
-    ways = {
-        "retried": 0,
-        "stalled": 1,
-        "handed-back": 2,
-        "limited": 3,
-    }
-    for name in ways:
-        await queue.add("task", job_id=name, priority=5)
-    taken = {job.id.decode(): job for job in (await driver.take(4)).jobs}
-    await queue.add("task", job_id="promoted", priority=5, delay=60)
-    await queue.add("task", job_id="urgent", priority=1)
-    await queue.add("task", job_id="equal", priority=5)
-    await queue.add("task", job_id="late", priority=9)
-    await driver.finish(settle(taken["retried"], "waiting"))
-    await driver.scripts.release(consumer="w1", jobs=[("handed-back", taken["handed-back"].token)])
-    await driver.finish(settle(taken["limited"], "front"))
-    await driver.sweep(dead="w1")
-    await queue.promote("promoted")
-    order = ids(await driver.take(8))
-    assert order[0] == "urgent"
-    assert order[-1] == "late"
-    # what was pushed back goes before its equals, what starts anew behind them
-    assert set(order[1:4]) == {"stalled", "handed-back", "limited"}
-    assert order[4:7] == ["equal", "retried", "promoted"]
-
-
-async def test_a_rate_limited_prioritized_job_runs_first_among_its_equals(
-    queue: Queue, redis_url: str, queue_name: str
-) -> None:
+    """Jobs of priority 5 come back before 9, after 1: at the front of their equals when they
+    were stopped by no fault of theirs, at the back when they start anew."""
     started: list[str] = []
 
     async def handler(job: Job) -> None:
         started.append(job.id)
-        if len(started) == 1:
-            raise RateLimitError(0.05)
+        if started.count(job.id) == 1:
+            if job.id == "limited":
+                raise RateLimitError(0.05)
+            if job.id == "retried":
+                raise ValueError("once more")
 
-    for name in ("first", "second"):
-        await queue.add("task", job_id=name, priority=3)
-    await queue.add("task", job_id="urgent-later", priority=4)
-    async with Worker(queue_name, handler, redis_url):
-        await until(lambda: len(started) == 4, what="all jobs to start")
-    assert started == ["first", "first", "second", "urgent-later"]
+    for name in ("stalled", "limited", "retried", "equal"):
+        await queue.add("task", job_id=name, priority=5, attempts=2)
+    with worker_process(driver, lease=LEASE) as process:
+        await process.tells("started stalled")
+        await queue.pause()
+        process.kill()
+    await queue.add("task", job_id="promoted", priority=5, delay=60)
+    await queue.add("task", job_id="late", priority=9)
+    await queue.add("task", job_id="urgent", priority=1)
+    async with Worker(queue_name, handler, redis_url, lock_duration=LEASE):
+        await jobs_in(queue, "stalled", states={JobState.PRIORITIZED})
+        await queue.promote("promoted")
+        await queue.resume()
+        jobs = await ended(queue, "late")
+    assert {job.state for job in jobs} == {"completed"}
+    assert started == [
+        *("urgent", "stalled", "limited", "limited", "retried"),
+        *("equal", "promoted", "retried", "late"),
+    ]
+
+
+async def test_a_changed_priority_reorders_a_waiting_job_and_lifo_puts_it_before_its_equals(
+    queue: Queue, driver: Driver
+) -> None:
+    for name in ("a", "b", "c"):
+        await queue.add("task", job_id=name)
+    for name in ("p5", "q5"):
+        await queue.add("task", job_id=name, priority=5)
+    await queue.change_priority("a", 5)
+    await queue.change_priority("b", 4)
+    await queue.change_priority("q5", 5, lifo=True)
+    assert await driver.state("a") == "prioritized"
+    assert ids(await driver.take(5)) == ["c", "b", "q5", "p5", "a"]
 
 
 async def test_delayed_jobs_of_one_millisecond_keep_the_order_of_their_adds_over_many_workers(

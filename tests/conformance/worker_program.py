@@ -2,7 +2,8 @@
 
 It tells what happens in a list of Redis, `probe:<queue>`: "started <job>", "cancelled <job>",
 "late <call>" for each call after its cancellation that was refused. A job runs until
-something is pushed to the list `go:<queue>`.
+something is pushed to the list `go:<queue>`; one that is named "parent" adds two children first
+and tells "added children", one that is named "quick" ends at once and tells nothing.
 """
 
 import asyncio
@@ -11,7 +12,7 @@ from collections.abc import Awaitable
 
 from redis.asyncio import Redis
 
-from vqueue import Job, LeaseLost, Worker
+from vqueue import FlowJob, Job, JobOptions, LeaseLost, Queue, Worker
 
 
 class Program:
@@ -19,6 +20,7 @@ class Program:
 
     def __init__(self, queue_name: str, redis_url: str) -> None:
         self._queue_name = queue_name
+        self._redis_url = redis_url
         self._redis = Redis.from_url(redis_url)
 
     async def _tell(self, line: str) -> None:
@@ -27,7 +29,11 @@ class Program:
 
     async def handle(self, job: Job) -> str:
         """Run until told to go on."""
+        if job.name == "quick":
+            return "from the process"
         await self._tell(f"started {job.id}")
+        if job.name == "parent":
+            await self._add_children(job)
         try:
             going_on: Awaitable[object] = self._redis.blpop([f"go:{self._queue_name}"])  # type: ignore[assignment]
             await going_on
@@ -41,11 +47,25 @@ class Program:
             raise
         return "from the process"
 
+    async def _add_children(self, job: Job) -> None:
+        children = [
+            FlowJob(name="child", options=JobOptions(job_id=f"{job.id}-{k}")) for k in (1, 2)
+        ]
+        async with Queue(self._queue_name, self._redis_url) as queue:
+            await queue.add_children(job, children)
+        await self._tell("added children")
 
-async def main(queue_name: str, redis_url: str, lease: str) -> None:
+
+async def main(queue_name: str, redis_url: str, lease: str, concurrency: str) -> None:
     """Work until killed."""
     program = Program(queue_name, redis_url)
-    worker = Worker(queue_name, program.handle, redis_url, lock_duration=float(lease))
+    worker = Worker(
+        queue_name,
+        program.handle,
+        redis_url,
+        lock_duration=float(lease),
+        concurrency=int(concurrency),
+    )
     await worker.run()
 
 

@@ -122,23 +122,6 @@ async def test_a_changed_delay_wakes_a_worker_that_sleeps_until_the_former_time(
 # -- priorities ------------------------------------------------------------------------
 
 
-async def test_a_changed_priority_reorders_a_waiting_job(driver: Driver, queue: Queue) -> None:
-    await driver.add("a", "b", "c")
-    await driver.add("p5", place="5")
-    await queue.change_priority("a", 5)
-    await queue.change_priority("b", 4)
-    assert await driver.state("a") == "prioritized"
-    assert ids(await driver.take(4)) == ["c", "b", "p5", "a"]
-
-
-async def test_lifo_puts_a_job_before_its_equals(driver: Driver, queue: Queue) -> None:
-    await driver.add("a", "b", "c")
-    await driver.add("p5", "q5", place="5")
-    await queue.change_priority("c", 0, lifo=True)
-    await queue.change_priority("q5", 5, lifo=True)
-    assert ids(await driver.take(5)) == ["c", "a", "b", "q5", "p5"]
-
-
 async def test_a_job_without_priority_any_more_waits_at_the_back_of_the_line(
     driver: Driver, queue: Queue
 ) -> None:

@@ -8,7 +8,6 @@ from typing import Any
 
 import pytest
 
-from tests.support.driver import Driver
 from tests.support.waiting import until
 from tests.support.workers import ended
 from vqueue import InvalidOption, Job, Queue, Worker
@@ -19,46 +18,6 @@ def block_for(work: Coroutine[Any, Any, None]) -> None:
     thread = threading.Thread(target=asyncio.run, args=[work])
     thread.start()
     thread.join()
-
-
-async def test_jobs_of_a_loop_that_stands_still_too_long_are_taken_over_once(
-    queue: Queue, driver: Driver, redis_url: str, queue_name: str
-) -> None:
-    cancelled = asyncio.Event()
-
-    async def quick(_: Job) -> str:
-        return "second"
-
-    async def take_over(job_id: str) -> None:
-        async with (
-            Queue(queue_name, redis_url) as other,
-            Worker(queue_name, quick, redis_url, lock_duration=0.3, consumer="second"),
-        ):
-            await other.result(job_id, timeout=20)
-
-    async def blocking(job: Job) -> str:
-        block_for(take_over(job.id))
-        try:
-            await asyncio.Event().wait()
-        except asyncio.CancelledError:
-            cancelled.set()
-            raise
-        return "first"
-
-    added = await queue.add("task")
-    async with Worker(
-        queue_name, blocking, redis_url, lock_duration=0.3, max_loop_lag=0.2, consumer="first"
-    ):
-        async with asyncio.timeout(20):
-            await cancelled.wait()
-        (job,) = await ended(queue, added.id)
-    assert (job.returnvalue, job.consumer, job.stalled_count) == ("second", "second", 1)
-    assert job.last_stall is not None
-    assert (job.last_stall.limit, job.last_stall.consumer) == ("max_loop_lag", "first")
-    assert job.last_stall.loop_lag is not None
-    assert job.last_stall.loop_lag > 0.2
-    history = await driver.history(added.id)
-    assert (history.count("stalled"), history.count("completed")) == (1, 1)
 
 
 async def test_a_loop_that_moves_again_before_its_leases_run_out_keeps_its_jobs(

@@ -17,26 +17,6 @@ def start(worker: Worker) -> asyncio.Task[None]:
     return asyncio.create_task(worker.run())
 
 
-async def test_close_waits_for_the_running_job_and_takes_no_other(
-    queue: Queue, redis_url: str, queue_name: str
-) -> None:
-    handler = HeldHandler()
-    await queue.add("task", job_id="running")
-    worker = Worker(queue_name, handler, redis_url)
-    running = start(worker)
-    await handler.running(1)
-    closing = asyncio.create_task(worker.close())
-    await queue.add("task", job_id="next")
-    assert not closing.done()
-    handler.let_go.set()
-    await closing
-    await running
-
-    jobs = await queue.get_jobs(["running", "next"])
-    assert [job and job.state for job in jobs] == ["completed", "waiting"]
-    assert [job.id for job in handler.started] == ["running"]
-
-
 async def test_close_ends_an_idle_worker_at_once(redis_url: str, queue_name: str) -> None:
     worker = Worker(queue_name, HeldHandler(), redis_url)
     running = start(worker)

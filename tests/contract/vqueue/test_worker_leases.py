@@ -2,8 +2,6 @@
 
 import asyncio
 import logging
-import threading
-import time
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -18,24 +16,6 @@ from vqueue.scripts import Taken
 
 #: Seconds; heartbeats go out three times as often.
 LEASE = 0.3
-
-
-async def test_a_job_of_many_leases_stays_with_one_worker(
-    queue: Queue, driver: Driver, redis_url: str, queue_name: str
-) -> None:
-    handler = HeldHandler()
-    added = await queue.add("task")
-    async with (
-        Worker(queue_name, handler, redis_url, lock_duration=LEASE),
-        Worker(queue_name, handler, redis_url, lock_duration=LEASE),
-    ):
-        await handler.running(1)
-        over = time.monotonic() + 5 * LEASE
-        await until(lambda: time.monotonic() > over, what="five leases to pass")
-        handler.let_go.set()
-        (job,) = await ended(queue, added.id)
-    assert (job.state, job.stalled_count, len(handler.started)) == ("completed", 0, 1)
-    assert await driver.history(added.id) == ["added", "waiting", "active", "completed"]
 
 
 async def test_a_lost_lease_cancels_the_handler_and_refuses_what_it_still_does(
@@ -108,34 +88,6 @@ async def test_a_report_before_the_heartbeat_knows_finds_the_lease_lost(
         job = await queue.get_job(added.id)
         assert job is not None
         assert (job.consumer, job.attempts_made) == ("second", 0)
-
-
-@pytest.mark.parametrize("max_loop_lag", [None, 60])
-async def test_a_handler_that_blocks_the_event_loop_keeps_its_lease(
-    queue: Queue, driver: Driver, redis_url: str, queue_name: str, max_loop_lag: float | None
-) -> None:
-    stalled: list[int] = []
-
-    async def sweep_for_three_leases() -> None:
-        over = time.monotonic() + 3 * LEASE
-        sweeper = Driver(redis_url, queue_name)
-        while time.monotonic() < over:
-            stalled.append((await sweeper.sweep())[0])
-        await sweeper.close()
-
-    async def handler(_: Job) -> str:
-        other_process = threading.Thread(target=lambda: asyncio.run(sweep_for_three_leases()))
-        other_process.start()
-        other_process.join()  # the worker's event loop stands still
-        return "done"
-
-    added = await queue.add("task")
-    async with Worker(
-        queue_name, handler, redis_url, lock_duration=LEASE, max_loop_lag=max_loop_lag
-    ):
-        (job,) = await ended(queue, added.id)
-    assert set(stalled) == {0}
-    assert (job.returnvalue, job.stalled_count) == ("done", 0)
 
 
 async def test_a_stalled_job_is_found_by_the_workers_that_live(
