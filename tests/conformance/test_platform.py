@@ -1,17 +1,24 @@
 """Three behaviours that BullMQ has no test for: a restart, a failover, two versions at once."""
 
-import hashlib
+import subprocess
+import sys
+from contextlib import AsyncExitStack
 from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
 
 from devstack import Valkey
+from tests.conformance.processes import SOURCE, worker_process
 from tests.support.driver import Driver, fsync_always, ids, settle
 from tests.support.waiting import until
 from tests.support.workers import ended
 from vqueue import Job, NewJob, Queue, Worker
-from vqueue.script_calls import Script
-from vqueue.scripts import Scripts
+
+#: The library before its scripts were laid out anew, see the README beside it.
+EARLIER = Path(__file__).parent / "earlier" / "vqueue-1e2edf0.zip"
+
+#: Seconds.
+LEASE = 0.6
 
 
 async def _echo(job: Job) -> Any:
@@ -78,33 +85,58 @@ async def test_a_replica_that_did_not_hear_of_a_take_gives_the_job_to_another_wo
         await after.close()
 
 
-class _OtherVersion(Scripts):
-    """The scripts under other names, as another version of the library would have them."""
-
-    async def _evaluate(self, script: Script, args: tuple[Any, ...]) -> Any:
-        text = script.text + "\n-- of another version"
-        sha = hashlib.sha1(text.encode(), usedforsecurity=False).hexdigest()
-        return await super()._evaluate(Script(script.name, text, sha), args)
-
-
 async def test_two_versions_of_the_library_work_on_one_queue(
     queue: Queue, driver: Driver, redis_url: str, queue_name: str
 ) -> None:
-    other = Driver(redis_url, queue_name)
-    other.scripts = _OtherVersion(other.client, other.keys)
-    await other.add("a", "b")
-    await driver.add("c")
-    assert ids(await driver.take(1, consumer="new")) == ["a"]
-    held = (await other.take(1, consumer="old")).jobs
-    assert [job.id for job in held] == [b"b"]
-    await driver.sweep(dead="new")
-    assert ids(await other.take(1, consumer="old")) == ["a"]
-    async with Worker(queue_name, _echo, redis_url):
-        await ended(queue, "c")
-    assert (await other.finish(*map(_as_old, held), consumer="old")).statuses == [1]
-    assert await driver.state("b") == "completed"
-    await other.close()
+    """Each ends what the other has added, and takes over what the other held when it died."""
+    names = _script_names(EARLIER) | _script_names(SOURCE)
+    assert len(names) == 12, "the versions share scripts: keep one that has other texts"
+    async with AsyncExitStack() as stack:
+        earlier, present = (
+            stack.enter_context(worker_process(driver, lease=LEASE, concurrency=2, library=library))
+            for library in (EARLIER, SOURCE)
+        )
+        held = [(await queue.add("task")).id for _ in range(4)]
+        for job_id in held:
+            await earlier.tells(f"started {job_id}")
+        owners = {job.consumer for job in await queue.get_jobs(held) if job}
+        assert len(owners) == 2
+        present.kill()
+        await driver.redis("RPUSH", f"go:{queue_name}", *["go"] * 4)
+        jobs = await ended(queue, *held)
+        assert {job.state for job in jobs} == {"completed"}
+        assert sorted(job.stalled_count for job in jobs) == [0, 0, 1, 1]
+        assert len({job.consumer for job in jobs}) == 1
+
+        await queue.add("parent", job_id="parent")
+        await earlier.tells("added children")
+        earlier.kill()
+    async with Worker(queue_name, _after_children, redis_url, lock_duration=LEASE):
+        (parent, *children) = await ended(queue, "parent", "parent-1", "parent-2")
+    assert {job.state for job in (parent, *children)} == {"completed"}
+    assert (parent.stalled_count, parent.returnvalue) == (1, ["parent-1", "parent-2"])
+    await driver.check(idle=True)
 
 
-def _as_old(job: Any) -> Any:
-    return settle(job, consumer="old")
+async def _after_children(job: Job) -> Any:
+    if job.name == "parent":
+        await job.move_to_waiting_children()
+        return sorted((await job.get_children_values()).values())
+    return job.id
+
+
+def _script_names(library: Path) -> set[str]:
+    """By which names the server knows the scripts that each job goes through."""
+    program = (
+        "from vqueue.script_calls import load_script\n"
+        "for name in ('add', 'add_flow', 'take', 'finish', 'heartbeat', 'sweep'):\n"
+        "    print(load_script(name).sha)\n"
+    )
+    told = subprocess.run(
+        [sys.executable, "-c", program],
+        env={"PYTHONPATH": str(library)},
+        check=True,
+        capture_output=True,
+        text=True,
+    )
+    return set(told.stdout.split())
