@@ -12,6 +12,8 @@ from vqueue.errors import InvalidOption, LeaseLost, ParentMissing
 from vqueue.record import NewRecord, fence_of
 from vqueue.script_calls import ScriptCalls
 
+#: Parents that one call of remove_child_dependency.lua parts a job from.
+_PARTED = 250
 #: Members of one read of a set or hash.
 _PAGE = 1000
 
@@ -84,8 +86,12 @@ class FlowScripts(ScriptCalls):
 
     async def remove_child_dependency(self, *, job_id: str, parent: str) -> int:
         """Part a child from one parent (a ref), or from all ('')."""
-        parted: int = await self._call("remove_child_dependency", job_id, parent)
-        return parted
+        total = 0
+        while True:
+            parted: int = await self._call("remove_child_dependency", job_id, parent)
+            total += parted
+            if parted < _PARTED:
+                return total
 
     async def remove_unprocessed_children(self, *, job_id: str) -> tuple[int, bool]:
         """Remove children that have not ended: how many jobs, and whether to call again."""

@@ -160,7 +160,7 @@ local function join(parent, node)
   redis.call('SADD', par_key(child), parent)
   local record = record_of(child)
   local kind = record and ({c = 'completed', f = 'failed'})[place_of(record)]
-  if kind then note_ended(child, kind, record) end
+  if kind then note(parent, node.ref, told_of_end(kind, record)) end
 end
 
 -- new children of one parent are joined together

@@ -4,8 +4,8 @@ last one, waiting-children → waiting, prioritized or delayed
 KEYS  the queue's nine keys of the child (include/keys.lua)
 ARGV  id      (of the child)
       parent  (ref <queue>:<id>, '' for all its parents)
-Returns  from how many parents it was parted
-Cost     O(p log n), p parents          Crash  a repeat parts nothing more ]]
+Returns  from how many parents it was parted: when 250, there may be more
+Cost     O(p log n), p parents, at most 250          Crash  a repeat parts nothing more ]]
 --- @include keys
 --- @include clock
 --- @include events
@@ -21,13 +21,14 @@ Cost     O(p log n), p parents          Crash  a repeat parts nothing more ]]
 --- @include flow
 
 local id, parent = ARGV[1], ARGV[2]
+local PARTED_MAX = 250
 reserve(0)
-local parted = 0
-for _, one in ipairs(redis.call('SMEMBERS', par_key(id))) do
-  if parent == '' or parent == one then
-    parted = parted + redis.call('SREM', par_key(id), one)
-    note(one, ref_of(id), 'gone', '')
-  end
+local parted = {}
+if parent == '' then
+  parted = redis.call('SPOP', par_key(id), PARTED_MAX)
+elseif redis.call('SREM', par_key(id), parent) == 1 then
+  parted = {parent}
 end
+for _, one in ipairs(parted) do note(one, ref_of(id), 'gone', '') end
 tell_parents(0)
-return parted
+return #parted

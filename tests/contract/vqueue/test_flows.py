@@ -246,6 +246,10 @@ async def test_what_is_no_flow_is_refused_before_anything_is_added(
         (circle, "among its own children"),
         (node("parent", node("twice"), node("twice")), "is twice in the flow"),
         (node("parent", *(FlowJob(name="x") for _ in range(250))), "a flow of 251 jobs"),
+        (
+            node("parent", node("x", group="g"), *(FlowJob(name="x") for _ in range(99))),
+            "at most 100 with groups",
+        ),
         (node("parent", node("x", queue_name="a b")), "queue name"),
     ):
         with pytest.raises(InvalidOption, match=why):

@@ -10,7 +10,8 @@ Without the field flows in meta a queue has none of them, and nobody looks.
 A child that ends is noted; when the script has written all that is its own, the parents
 are told. A child leaves `deps` once, so a notice is taken once, whatever is repeated, and
 what the parent needs of it is copied: its retention is its own affair. At most 500 notices
-go in one call, the others wait in `notices` for the sweep. ]]
+go in one call, the others wait in `notices` for the sweep. A child with more parents than that
+is one notice, "+" with the key of a set that they are moved to; the sweep takes them from there. ]]
 local NOTICES_MAX = 500
 
 local function par_key(id) return jobs_prefix .. id .. ':par' end
@@ -43,24 +44,64 @@ local function note(parent, child, kind, value)
   notices[#notices + 1] = {parent, child, kind, value}
 end
 
--- Note for its parents that a job has completed or failed, as its record says.
-local function note_ended(id, kind, record)
-  local parents = redis.pcall('SMEMBERS', par_key(id))
-  if #parents == 0 then return end
+-- What a parent is told of a job that has completed or failed, by its record: kind and value.
+local function told_of_end(kind, record)
   local job = job_of(record)
   if kind == 'failed' then
     kind = job[4] ~= '' and cjson.decode(job[4]).on_child_failure or 'fail'
   end
-  for _, parent in ipairs(parents) do note(parent, ref_of(id), kind, job[7]) end
+  return kind, job[7]
+end
+
+-- Leave the parents of a job to the sweep; the job itself may go.
+local function put_aside(id, kind, value)
+  if redis.call('EXISTS', par_key(id)) == 0 then return end
+  local key = prefix .. 'untold:' .. redis.call('HINCRBY', meta, 'untold', 1)
+  redis.call('RENAME', par_key(id), key)
+  redis.call('RPUSH', home .. 'notices', table.concat({'+' .. key, ref_of(id), kind, value}, '\n'))
+end
+
+-- Note for its parents that a job has completed or failed, as its record says.
+local function note_ended(id, kind, record)
+  local cursor, parents
+  if #notices < NOTICES_MAX then
+    local page = redis.pcall('SSCAN', par_key(id), 0, 'COUNT', NOTICES_MAX)
+    if page.err then return end
+    cursor, parents = page[1], page[2]
+    if cursor == '0' and #parents == 0 then return end
+  end
+  local told, value = told_of_end(kind, record)
+  if cursor ~= '0' then return put_aside(id, told, value) end
+  for _, parent in ipairs(parents) do note(parent, ref_of(id), told, value) end
 end
 
 -- Note that a job waits for its children now: they may have ended meanwhile.
 local function note_parked(id) note(ref_of(id), '', 'parked', '') end
 
+-- Note some of the parents that were put aside. The child, if it is still there, gets them back.
+local function recall_parents(key, child, kind, value)
+  local parents = redis.call('SPOP', key, NOTICES_MAX)
+  if #parents == 0 then return end
+  for _, parent in ipairs(parents) do note(parent, child, kind, value) end
+  local id = enter_queue_of(child)
+  if redis.call('EXISTS', job_key(id)) == 1 then
+    redis.call('SADD', par_key(id), unpack(parents))
+  end
+  enter(home)
+  redis.call('LPUSH', prefix .. 'notices', table.concat({'+' .. key, child, kind, value}, '\n'))
+end
+
 -- Go on with what an earlier call has left over.
 local function recall_notices(most)
-  for _, left in ipairs(redis.call('LPOP', prefix .. 'notices', most) or {}) do
-    note(string.match(left, '^(.-)\n(.-)\n(.-)\n(.*)$'))
+  for _ = 1, most do
+    local left = #notices < NOTICES_MAX and redis.call('LPOP', prefix .. 'notices')
+    if not left then return end
+    local parent, child, kind, value = string.match(left, '^(.-)\n(.-)\n(.-)\n(.*)$')
+    if string.sub(parent, 1, 1) == '+' then
+      recall_parents(string.sub(parent, 2), child, kind, value)
+    else
+      note(parent, child, kind, value)
+    end
   end
 end
 

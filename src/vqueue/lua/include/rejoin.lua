@@ -1,11 +1,14 @@
 --[[ Retried jobs of flows: a parent waits again for a child that runs again, unless it has
 started meanwhile; what has failed a parent before is ignored when that one is retried. ]]
 local PARTS = {':vals', ':ign', ':bad'}
+-- parents that are looked at for one job: others do not wait for it again
+local REJOINED_MAX = 500
 
--- A child runs again.
+-- A child runs again. Returns how many parents were looked at.
 local function rejoin_parents(id)
   local ref = ref_of(id)
-  for _, parent in ipairs(redis.call('SMEMBERS', par_key(id))) do
+  local parents = redis.call('SSCAN', par_key(id), 0, 'COUNT', REJOINED_MAX)[2]
+  for _, parent in ipairs(parents) do
     local parent_id = enter_queue_of(parent)
     local record = record_of(parent_id)
     local place = record and place_of(record)
@@ -15,6 +18,7 @@ local function rejoin_parents(id)
     end
   end
   enter(home)
+  return #parents
 end
 
 -- A parent runs again. Returns whether there are children that it has to wait for.

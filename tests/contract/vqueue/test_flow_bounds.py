@@ -1,0 +1,93 @@
+"""Jobs with more parents than one script may look at: the work is done in steps."""
+
+import pytest
+
+from tests.support.driver import KEEP_ALL, KEEP_NONE, Driver, settle
+from tests.support.flows import complete, fail, node
+from tests.support.waiting import until
+from vqueue import JobState, Queue
+from vqueue.edit_scripts import Resets
+from vqueue.flows import FlowProducer
+
+
+async def with_parents(driver: Driver, queue: Queue, child: str, count: int) -> None:
+    """Add a job and parents of it, 200 a call."""
+    shared = node(child)
+    async with FlowProducer(driver.redis_url) as producer:
+        for start in range(0, count, 200):
+            roots = range(start, min(start + 200, count))
+            await producer.add_bulk(
+                [node(f"p{root}", shared, queue_name=queue.name) for root in roots]
+            )
+
+
+async def count_of(queue: Queue, state: JobState) -> int:
+    return (await queue.get_job_counts())[state]
+
+
+@pytest.mark.parametrize("rule", [KEEP_ALL, KEEP_NONE])
+async def test_more_parents_than_a_call_can_tell_are_told_by_the_sweep(
+    driver: Driver, queue: Queue, rule: str
+) -> None:
+    await driver.scripts.open(lease_ms=60_000)
+    await with_parents(driver, queue, "child", 1200)
+    await driver.finish(settle(await driver.take_one(), rule=rule))
+    assert await count_of(queue, JobState.WAITING_CHILDREN) == 1200
+
+    async def are_all_free() -> bool:
+        await driver.sweep()
+        return await count_of(queue, JobState.WAITING) == 1200
+
+    await driver.sweep()
+    assert 0 < await count_of(queue, JobState.WAITING) <= 500
+    await until(are_all_free, what="all parents to be told")
+    await driver.sweep()
+    assert await driver.redis("EXISTS", driver.keys.prefix + "notices") == 0
+    assert len(await queue.get_parents("child")) == (1200 if rule == KEEP_ALL else 0)
+    assert await queue.get_children_values("p7") == {f"{queue.name}:child": "done"}
+    await driver.check()
+
+
+async def test_children_of_many_parents_that_end_together_are_told_in_steps(
+    driver: Driver, queue: Queue
+) -> None:
+    await driver.scripts.open(lease_ms=60_000)
+    children = [node(f"c{number}") for number in range(5)]
+    async with FlowProducer(driver.redis_url) as producer:
+        await producer.add_bulk(
+            [node(f"p{number}", *children, queue_name=queue.name) for number in range(200)]
+        )
+    await complete(driver, *(f"c{number}" for number in range(5)))
+    # three have more than 500 parents together: those of the others are not looked at
+    left = [f"{driver.keys.prefix}untold:{number}" for number in (1, 2, 3)]
+    assert await driver.redis("EXISTS", *left) == 2
+
+    async def are_all_free() -> bool:
+        await driver.sweep()
+        return await count_of(queue, JobState.WAITING) == 200
+
+    await until(are_all_free, what="all parents to be told")
+    assert len(await queue.get_children_values("p7")) == 5
+
+
+async def test_jobs_with_many_parents_are_retried_in_steps(driver: Driver, queue: Queue) -> None:
+    await driver.add("a", "b", "c", "d", "e")
+    for job_id in "abcde":
+        await fail(driver, job_id)
+        strangers = [f"{queue.name}:gone{number}" for number in range(2000)]
+        await driver.redis("SADD", driver.keys.job(job_id) + ":par", *strangers)
+    await driver.redis("HSET", driver.keys.meta, "flows", 1)
+    step = await driver.scripts.retry(
+        resets=Resets(made=False, started=False), state="failed", most=5
+    )
+    assert isinstance(step, tuple)
+    assert 0 < step[0] < 5
+    assert await queue.retry_jobs() == 5 - step[0]
+    assert await count_of(queue, JobState.WAITING) == 5
+
+
+async def test_a_job_is_parted_from_many_parents_in_steps(driver: Driver, queue: Queue) -> None:
+    await with_parents(driver, queue, "child", 600)
+    assert await queue.remove_child_dependency("child")
+    assert await count_of(queue, JobState.WAITING) == 601
+    assert await queue.get_parents("child") == []
