@@ -1,13 +1,11 @@
 """Deduplication: one job stands for all that are added with the same id."""
 
-import asyncio
 from typing import Any
 
 import pytest
 
 from tests.support.driver import Driver, expire, ids, settle
-from tests.support.waiting import until
-from tests.support.workers import HeldHandler, ended
+from tests.support.workers import ended
 from vqueue import Deduplication, InvalidOption, Job, JobState, NewJob, Queue, Worker
 
 SIMPLE = b'{"deduplication":{"id":"d"}}'
@@ -27,20 +25,6 @@ async def told(driver: Driver) -> list[tuple[str, dict[str, Any]]]:
 # -- until the job has ended -----------------------------------------------------------
 
 
-async def test_the_first_job_stands_for_those_that_follow(queue: Queue, driver: Driver) -> None:
-    once = Deduplication(id="d")
-    first = await queue.add("task", 1, deduplication=once)
-    second = await queue.add("task", 2, job_id="second", deduplication=once)
-    assert (first.is_deduplicated, second.is_deduplicated) == (False, True)
-    assert second.id == first.id
-    assert not second.is_duplicate
-    assert counted(await queue.get_job_counts()) == 1
-    assert await queue.get_deduplication_job_id("d") == first.id
-    assert await told(driver) == [
-        (first.id, {"deduplication_id": "d", "deduplicated_job_id": "second"})
-    ]
-
-
 async def test_jobs_of_one_call_are_deduplicated_too(queue: Queue) -> None:
     options = queue.job_options(deduplication=Deduplication(id="d"))
     jobs = await queue.add_bulk([NewJob(name="task", data=n, options=options) for n in range(5)])
@@ -56,20 +40,6 @@ async def test_a_deduplicated_job_goes_to_its_own_place(
     job = await queue.add("task", priority=priority, deduplication=Deduplication(id="d"))
     assert await driver.state(job.id) == ("prioritized" if priority else "waiting")
     assert ids(await driver.take(2)) == [job.id]
-
-
-@pytest.mark.parametrize("end", ["completed", "failed"])
-@pytest.mark.parametrize("rule", ["-1 -1 *", "0 -1 *"])
-async def test_the_id_is_free_when_the_job_has_ended_for_good(
-    driver: Driver, end: str, rule: str
-) -> None:
-    await driver.add("first", options=SIMPLE, place="0*")
-    job = await driver.take_one()
-    assert await driver.add("second", options=SIMPLE, place="0*") == ["first"]
-    await driver.finish(settle(job, "waiting"))
-    assert await driver.add("second", options=SIMPLE, place="0*") == ["first"]
-    await driver.finish(settle(await driver.take_one(), end, rule=rule))
-    assert await driver.add("second", options=SIMPLE, place="0*") == [1]
 
 
 async def test_the_id_is_free_when_a_worker_has_finished_the_job(
@@ -102,23 +72,6 @@ async def test_a_repeated_add_of_the_owner_is_a_duplicate(driver: Driver) -> Non
     assert await driver.add("first", options=SIMPLE, place="0*") == [0]
 
 
-async def test_removing_the_owner_frees_the_id(driver: Driver, queue: Queue) -> None:
-    await driver.add("first", options=SIMPLE, place="0*")
-    await queue.remove("first")
-    assert await queue.get_deduplication_job_id("d") is None
-    assert await driver.add("second", options=SIMPLE, place="0*") == [1]
-
-
-async def test_removing_a_job_that_is_not_the_owner_any_more_does_not(
-    driver: Driver, queue: Queue
-) -> None:
-    await driver.add("first", options=SIMPLE, place="0*")
-    await driver.finish(settle(await driver.take_one(), rule="-1 -1 *"))
-    await driver.add("second", options=SIMPLE, place="0*")
-    await queue.remove("first")
-    assert await queue.get_deduplication_job_id("d") == "second"
-
-
 async def test_an_owner_that_ended_unnoticed_does_not_stand_for_anyone(driver: Driver) -> None:
     await driver.add("first", options=SIMPLE, place="0*")
     # as a worker of an older version settles it
@@ -138,72 +91,7 @@ async def test_a_removed_key_lets_the_next_one_in(queue: Queue) -> None:
 # -- for a time ------------------------------------------------------------------------
 
 
-async def test_with_a_ttl_the_key_lives_on_when_the_job_has_ended(
-    queue: Queue, driver: Driver
-) -> None:
-    throttle = Deduplication(id="d", ttl=60)
-    first = await queue.add("task", deduplication=throttle)
-    await driver.finish(settle(await driver.take_one(), rule="0 -1 *"))
-    assert (await queue.add("task", deduplication=throttle)).id == first.id
-    assert 0 < (await driver.dump()).ttl_ms["dd:d"] <= 60_000
-
-
-async def test_with_a_ttl_the_id_is_free_when_it_is_over(queue: Queue) -> None:
-    throttle = Deduplication(id="d", ttl=0.05)
-    first = await queue.add("task", deduplication=throttle)
-
-    async def is_free() -> bool:
-        return await queue.get_deduplication_job_id("d") is None
-
-    await until(is_free, what="the ttl to pass")
-    assert (await queue.add("task", deduplication=throttle)).id != first.id
-
-
-async def test_an_ignored_add_starts_the_time_again_with_extend_only(
-    queue: Queue, driver: Driver
-) -> None:
-    for extend, at_least in ((False, 0), (True, 100_000)):
-        once = Deduplication(id="d", ttl=200, extend=extend)
-        await queue.remove_deduplication_key("d")
-        await queue.add("task", deduplication=once)
-        await driver.redis("PEXPIRE", driver.keys.dedup_owner("d"), 50_000)
-        assert (await queue.add("task", deduplication=once)).is_deduplicated
-        ttl_ms = (await driver.dump()).ttl_ms["dd:d"]
-        assert ttl_ms > at_least
-        assert (ttl_ms > 50_000) is extend
-
-
 # -- debounce --------------------------------------------------------------------------
-
-
-@pytest.mark.parametrize("extend", [False, True])
-async def test_with_replace_the_newest_takes_the_place_of_a_delayed_one(
-    queue: Queue, driver: Driver, extend: bool
-) -> None:
-    debounce = Deduplication(id="d", ttl=200, extend=extend, replace=True)
-    first = await queue.add("task", 1, delay=60, deduplication=debounce)
-    await driver.redis("PEXPIRE", driver.keys.dedup_owner("d"), 50_000)
-    second = await queue.add("task", 2, delay=60, deduplication=debounce)
-    assert not second.is_deduplicated
-    assert await queue.get_job(first.id) is None
-    newest = await queue.get_job(second.id)
-    assert newest is not None
-    assert (newest.data, newest.state) == (2, "delayed")
-    assert await queue.get_deduplication_job_id("d") == second.id
-    assert ((await driver.dump()).ttl_ms["dd:d"] > 50_000) is extend
-    assert await told(driver) == [
-        (second.id, {"deduplication_id": "d", "deduplicated_job_id": first.id})
-    ]
-    assert (await driver.history(first.id))[-1] == "removed"
-
-
-async def test_with_replace_an_add_is_ignored_once_the_owner_is_past_its_delay(
-    queue: Queue, driver: Driver
-) -> None:
-    debounce = Deduplication(id="d", ttl=200, replace=True)
-    first = await queue.add("task", 1, delay=60, deduplication=debounce)
-    await queue.promote(first.id)
-    assert (await queue.add("task", 2, delay=60, deduplication=debounce)).id == first.id
 
 
 async def test_jobs_of_one_call_replace_each_other(queue: Queue) -> None:
@@ -214,48 +102,6 @@ async def test_jobs_of_one_call_replace_each_other(queue: Queue) -> None:
 
 
 # -- the newest one once more ----------------------------------------------------------
-
-
-async def test_of_fifty_adds_while_the_job_runs_the_last_one_runs_once_more(
-    queue: Queue, redis_url: str, queue_name: str
-) -> None:
-    handler = HeldHandler()
-    last = Deduplication(id="d", keep_last_if_active=True)
-    first = await queue.add("task", -1, deduplication=last)
-    async with Worker(queue_name, handler, redis_url, concurrency=10):
-        await handler.running(1)
-        adds = [await queue.add("task", n, deduplication=last) for n in range(50)]
-        assert {job.id for job in adds} == {first.id}
-        assert len(handler.started) == 1
-        handler.let_go.set()
-        await handler.running(2)
-        await ended(queue, first.id, handler.started[1].id)
-    assert [job.data for job in handler.started] == [-1, 49]
-    assert await queue.get_deduplication_job_id("d") is None
-
-
-async def test_it_runs_after_the_last_of_the_attempts_that_failed(
-    queue: Queue, redis_url: str, queue_name: str
-) -> None:
-    started: list[Any] = []
-    proceed = asyncio.Event()
-
-    async def handler(job: Job) -> None:
-        started.append(job.data)
-        if job.data == "first":
-            await proceed.wait()
-            raise RuntimeError
-
-    last = Deduplication(id="d", keep_last_if_active=True)
-    first = await queue.add("task", "first", attempts=3, deduplication=last)
-    async with Worker(queue_name, handler, redis_url, concurrency=10):
-        await until(lambda: bool(started), what="the first attempt")
-        for n in range(5):
-            await queue.add("task", n, deduplication=last)
-        proceed.set()
-        await until(lambda: len(started) == 4, what="the newest one to run")
-        await ended(queue, first.id)
-    assert started == ["first", "first", "first", 4]
 
 
 async def test_an_add_between_two_attempts_is_kept_aside(driver: Driver) -> None:

@@ -4,7 +4,7 @@ from typing import Any
 
 import pytest
 
-from tests.support.driver import Driver, expire, settle
+from tests.support.driver import Driver, settle
 from tests.support.flows import CONTINUE, IGNORE, REMOVE, complete, fail, node, states
 from vqueue import Dependency, Queue
 
@@ -74,19 +74,6 @@ async def test_a_parent_that_is_to_continue_starts_before_the_others_end(
     await fail(driver, "one")
     assert await driver.state("parent") == "waiting"
     assert await queue.get_ignored_children_failures("parent") == {f"{queue.name}:one": "broken"}
-
-
-@pytest.mark.parametrize("policy", [{}, IGNORE, REMOVE, CONTINUE])
-async def test_a_child_that_stalls_too_often_counts_as_failed(
-    driver: Driver, queue: Queue, policy: dict[str, Any]
-) -> None:
-    await queue.add_flow(node("parent", node("child", **policy)))
-    child = await driver.take_one()
-    await driver.sweep()
-    await expire(driver, child.token)
-    await driver.sweep(max_stalled=0)
-    assert await driver.state("child") == "failed"
-    assert await driver.state("parent") == ("waiting" if policy else "failed")
 
 
 async def test_a_child_with_attempts_left_does_not_count_as_failed(

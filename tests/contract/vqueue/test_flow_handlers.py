@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from tests.support.driver import Driver, expire, settle
+from tests.support.driver import Driver, settle
 from tests.support.workers import HeldHandler, ended, jobs_in
 from vqueue import (
     FlowJob,
@@ -109,30 +109,6 @@ async def test_a_child_that_fails_while_its_parent_runs_fails_it_when_it_ends_or
             "failed",
             f"child {queue.name}:of-{parent} failed",
         )
-
-
-async def test_a_worker_that_dies_between_adding_children_and_waiting_loses_and_doubles_none(
-    driver: Driver, queue: Queue, redis_url: str
-) -> None:
-    added = await queue.add("parent")
-    dead = await driver.take_one(consumer="dead")
-    held = await queue.get_job(added.id)
-    assert held is not None
-    await queue.add_children(held, [child("one"), child("two")])
-    await expire(driver, dead.token)
-    await driver.sweep()
-
-    async def handle(job: Job) -> Any:
-        if job.name == "parent" and not await job.get_children_values():
-            await queue.add_children(job, [child("one"), child("two")])
-            await job.move_to_waiting_children()
-        return job.id
-
-    async with Worker(queue.name, handle, redis_url):
-        (parent,) = await ended(queue, added.id)
-    assert parent.state == JobState.COMPLETED
-    assert len(await queue.get_children_values(added.id)) == 2
-    assert (await driver.history("one")).count("completed") == 1
 
 
 async def test_a_superseded_handler_adds_no_children(

@@ -6,15 +6,7 @@ import pytest
 
 from tests.support.driver import Driver
 from tests.support.flows import node
-from vqueue import InvalidOption, JobNotInState, Queue
-
-
-async def test_removing_the_last_child_frees_its_parent(driver: Driver, queue: Queue) -> None:
-    await queue.add_flow(node("parent", node("one"), node("two")))
-    await queue.remove("one")
-    assert await driver.state("parent") == "waiting-children"
-    await queue.remove("two")
-    assert await driver.state("parent") == "waiting"
+from vqueue import InvalidOption, Queue
 
 
 async def test_a_tree_is_removed_whole_over_its_queues(
@@ -25,19 +17,6 @@ async def test_a_tree_is_removed_whole_over_its_queues(
     assert await queue.remove("root")
     for names in (await driver.dump()).types, (await other.dump()).types:
         assert {name for name in names if name.startswith("j:")} == set()
-
-
-async def test_a_tree_in_which_a_job_runs_stays(
-    driver: Driver, other: Driver, queue: Queue
-) -> None:
-    away = node("away", node("leaf"), queue_name=other.queue_name)
-    await queue.add_flow(node("root", away, node("beside")))
-    await other.take_one()
-    with pytest.raises(JobNotInState, match="is active"):
-        await queue.remove("root")
-    assert await driver.state("beside") == "waiting"
-    assert await queue.remove("root", remove_children=False)
-    assert await driver.state("beside") == "waiting"
 
 
 async def test_a_child_with_a_parent_elsewhere_stays(driver: Driver, queue: Queue) -> None:

@@ -38,28 +38,6 @@ async def test_a_parent_runs_after_its_children_and_reads_their_values(
     ]  # fmt: skip
 
 
-async def test_a_flow_of_three_levels_and_two_queues_climbs_to_its_root(
-    driver: Driver, other: Driver, redis_url: str
-) -> None:
-    home, away = driver.queue_name, other.queue_name
-    tree = node(
-        "root",
-        node("middle", node("leaf"), node("leaf-away", queue_name=away)),
-        node("aside", queue_name=away),
-        queue_name=home,
-    )
-    async with FlowProducer(redis_url) as producer:
-        await producer.add(tree)
-
-    await complete(driver, "leaf")
-    await complete(other, "leaf-away", "aside")
-    await complete(driver, "middle", value=b"7")
-    assert await driver.state("root") == "waiting"
-    async with Queue(home, redis_url) as queue:
-        values = await queue.get_children_values("root")
-    assert values == {f"{home}:middle": 7, f"{away}:aside": "done"}
-
-
 async def test_a_parent_is_freed_once_when_its_children_end_in_one_call_and_again(
     driver: Driver, queue: Queue
 ) -> None:

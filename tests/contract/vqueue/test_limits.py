@@ -1,14 +1,11 @@
 """Global concurrency and rate limits: never exceeded, and nobody waits longer than needed."""
 
-import asyncio
-from itertools import pairwise
-
 import pytest
 
 from tests.support.driver import Driver, ids, settle
 from tests.support.waiting import until
 from tests.support.workers import HeldHandler, ended
-from vqueue import InvalidOption, Job, Queue, RateLimit, RateLimitError, Worker
+from vqueue import InvalidOption, Queue, RateLimit, Worker
 
 
 async def test_no_more_jobs_are_active_than_the_queue_allows(queue: Queue, driver: Driver) -> None:
@@ -31,39 +28,6 @@ async def test_jobs_of_every_lane_count(queue: Queue, driver: Driver) -> None:
     await driver.add("urgent", place="1")
     assert ids(await driver.take(9)) == ["front", "plain"]
     assert (await driver.take(9)).jobs == []
-
-
-async def test_workers_never_overshoot_and_all_jobs_end(
-    queue: Queue, redis_url: str, queue_name: str
-) -> None:
-    running = most = 0
-
-    async def handler(_: Job) -> None:
-        nonlocal running, most
-        running += 1
-        most = max(most, running)
-        await asyncio.sleep(0.001)
-        running -= 1
-
-    await queue.set_global_concurrency(3)
-    jobs = [await queue.add("task", priority=n % 2) for n in range(60)]
-    workers = [Worker(queue_name, handler, redis_url, concurrency=4) for _ in range(3)]
-    async with asyncio.TaskGroup() as group:
-        for worker in workers:
-            group.create_task(worker.run())
-        await ended(queue, *(job.id for job in jobs))
-        for worker in workers:
-            await worker.close()
-    assert most == 3
-
-
-async def test_the_slots_of_a_dead_worker_come_back(queue: Queue, driver: Driver) -> None:
-    await queue.set_global_concurrency(2)
-    await driver.add("a", "b", "c")
-    await driver.take(2, consumer="dead")
-    assert (await driver.take(2)).jobs == []
-    await driver.sweep(dead="dead")
-    assert ids(await driver.take(9)) == ["a", "b"]
 
 
 async def test_slots_freed_by_a_failed_stall_wake_a_worker(queue: Queue, driver: Driver) -> None:
@@ -127,31 +91,6 @@ async def test_a_rate_limit_is_kept_and_forgotten(queue: Queue, driver: Driver) 
     assert await driver.redis("HGET", driver.keys.meta, "gate") is None
 
 
-async def test_a_limit_holds_over_three_workers(
-    queue: Queue, redis_url: str, queue_name: str
-) -> None:
-    limit = RateLimit(max=4, duration=0.2)
-
-    async def handler(_: Job) -> None:
-        return None
-
-    added = [await queue.add("task") for _ in range(14)]
-    workers = [
-        Worker(queue_name, handler, redis_url, concurrency=2, limiter=limit) for _ in range(3)
-    ]
-    async with asyncio.TaskGroup() as group:
-        for worker in workers:
-            group.create_task(worker.run())
-        jobs = await ended(queue, *(job.id for job in added))
-        for worker in workers:
-            await worker.close()
-    starts = sorted(job.processed_on or 0 for job in jobs)
-    windows = [starts[i : i + 4] for i in range(0, len(starts), 4)]
-    # a window begins with its first job: by the server's clock the fifth one comes later
-    for window, following in pairwise(windows):
-        assert following[0] - window[0] >= 0.2 - 0.001
-
-
 async def test_the_limit_of_the_queue_comes_before_that_of_a_worker(
     queue: Queue, driver: Driver
 ) -> None:
@@ -179,33 +118,6 @@ async def test_a_manual_limit_stops_every_worker_until_it_is_over(
     await queue.rate_limit(0.001)
     await driver.take_when_due()
     assert await driver.redis("HGET", driver.keys.meta, "gate") is None
-
-
-async def test_a_handler_that_meets_a_limit_stops_all_workers_and_runs_first_again(
-    queue: Queue, redis_url: str, queue_name: str
-) -> None:
-    seen: list[tuple[str, int, float]] = []
-
-    async def handler(job: Job) -> None:
-        seen.append((job.id, job.attempts_made, job.processed_on or 0))
-        if len(seen) == 1:
-            await workers[0].rate_limit(0.3)
-            raise RateLimitError
-
-    workers = [Worker(queue_name, handler, redis_url) for _ in range(2)]
-    await queue.set_global_concurrency(1)  # one at a time, so that their order is theirs
-    for name in ("first", "second", "third"):
-        await queue.add("task", job_id=name)
-    async with workers[0], workers[1]:
-        await ended(queue, "first", "second", "third")
-    assert [(job_id, made) for job_id, made, _ in seen] == [
-        ("first", 0),
-        ("first", 0),
-        ("second", 0),
-        ("third", 0),
-    ]
-    # the hold begins after the first start
-    assert seen[1][2] - seen[0][2] >= 0.3
 
 
 async def test_a_limited_worker_takes_up_work_when_the_window_opens(

@@ -4,7 +4,7 @@ import asyncio
 
 import pytest
 
-from tests.support.driver import Driver, ids, settle
+from tests.support.driver import Driver
 from tests.support.waiting import until
 from tests.support.workers import HeldHandler, ended
 from vqueue import Job, Queue, Worker
@@ -16,20 +16,6 @@ async def names_of_the_queue(driver: Driver) -> list[str]:
     return [event.name for event in await driver.events() if not event.job_id]
 
 
-async def test_a_paused_queue_hands_out_nothing_and_takes_adds(
-    queue: Queue, driver: Driver
-) -> None:
-    await queue.add("task", job_id="before")
-    await queue.pause()
-    await queue.add("task", job_id="after")
-    await queue.add("task", job_id="urgent", priority=1)
-    assert (await driver.take(9)).jobs == []
-    counts = await queue.get_job_counts()
-    assert (counts["waiting"], counts["prioritized"]) == (2, 1)
-    await queue.resume()
-    assert ids(await driver.take(9)) == ["before", "after", "urgent"]
-
-
 async def test_pause_and_resume_tell_of_changes_only(queue: Queue, driver: Driver) -> None:
     await queue.resume()
     await queue.pause()
@@ -39,30 +25,6 @@ async def test_pause_and_resume_tell_of_changes_only(queue: Queue, driver: Drive
     await queue.resume()
     assert not await queue.is_paused()
     assert await names_of_the_queue(driver) == ["paused", "resumed"]
-
-
-async def test_active_jobs_of_a_paused_queue_end_and_are_not_followed(
-    queue: Queue, driver: Driver
-) -> None:
-    await driver.add("running", "next")
-    job = await driver.take_one()
-    await queue.pause()
-    reply = await driver.finish(settle(job), want=5)
-    assert reply.statuses == [1]
-    assert reply.taken.jobs == []
-    assert await driver.state("running") == "completed"
-    assert await driver.state("next") == "waiting"
-
-
-async def test_delayed_jobs_of_a_paused_queue_come_to_wait(queue: Queue, driver: Driver) -> None:
-    await queue.pause()
-    await driver.add("later", delay_ms=1)
-
-    async def promoted() -> bool:
-        assert (await driver.take(1)).jobs == []
-        return await driver.state("later") == "waiting"
-
-    await until(promoted, what="the delayed job to wait")
 
 
 async def test_resume_wakes_a_sleeping_worker(
@@ -87,30 +49,6 @@ async def test_nothing_wakes_the_workers_of_a_paused_queue(queue: Queue, driver:
     assert await driver.redis("ZRANGE", driver.keys.wake, 0, -1) == []
     await queue.resume()
     assert await driver.redis("ZRANGE", driver.keys.wake, 0, -1) == [b"0"]
-
-
-async def test_a_paused_worker_waits_for_its_jobs_and_another_goes_on(
-    queue: Queue, redis_url: str, queue_name: str
-) -> None:
-    held, other = HeldHandler(), HeldHandler()
-    other.let_go.set()
-    first = await queue.add("task")
-    async with Worker(queue_name, held, redis_url) as worker:
-        await held.running(1)
-        pausing = asyncio.create_task(worker.pause())
-        await until(lambda: worker.is_paused, what="the pause to begin")
-        assert not pausing.done()
-        held.let_go.set()
-        await pausing
-        assert worker.running == []
-        second = await queue.add("task")
-        async with Worker(queue_name, other, redis_url):
-            await ended(queue, first.id, second.id)
-        assert [job.id for job in held.started] == [first.id]
-        third = await queue.add("task")
-        worker.resume()
-        await ended(queue, third.id)
-        assert [job.id for job in held.started] == [first.id, third.id]
 
 
 async def test_an_idle_worker_that_is_paused_gives_its_wake_up_on(
