@@ -33,7 +33,7 @@ class Counted:
 async def test_a_rate_limit_holds_over_three_workers(
     queue: Queue, redis_url: str, queue_name: str
 ) -> None:
-    limit = RateLimit(max=4, duration=0.2)
+    limit = RateLimit(max=3, duration=0.2)
 
     async def handler(_: Job) -> None:
         return None
@@ -50,8 +50,8 @@ async def test_a_rate_limit_holds_over_three_workers(
         if not windows or start - windows[-1][0] >= 0.2 - 0.001:
             windows.append([])
         windows[-1].append(start)
-    assert max(map(len, windows)) <= 4
-    assert len(windows) >= 4
+    assert max(map(len, windows)) <= 3
+    assert len(windows) >= 5
 
 
 async def test_a_manual_limit_stops_all_workers_and_puts_the_job_back_without_an_attempt_spent(
