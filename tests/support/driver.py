@@ -8,6 +8,7 @@ from tests.support.waiting import until
 from vqueue.connection import open_client
 from vqueue.events import JobEvent, expand
 from vqueue.keys import QueueKeys
+from vqueue.options import DEFAULT_STACK_TRACE_LIMIT
 from vqueue.outcome import Outcome
 from vqueue.record import NewRecord, Settlement, Snapshot, TakenJob, settlement
 from vqueue.scripts import Finished, Scripts, Taken
@@ -29,13 +30,15 @@ def settle(
     rule: str = KEEP_ALL,
     progress: bytes = b"",
     consumer: str = "w1",
+    stack: str = "",
+    stack_limit: int = DEFAULT_STACK_TRACE_LIMIT,
 ) -> Settlement:
     """How finish.lua is to settle a job, as a worker would say it."""
     if outcome == "waiting":
         rule = ""
     return settlement(
         job,
-        Outcome(kind=outcome, value=value, rule=rule),
+        Outcome(outcome, value, stack, rule, stack_limit),
         consumer=consumer,
         started_ms=1,
         progress=progress,

@@ -4,22 +4,19 @@ from hypothesis import strategies as st
 from hypothesis.stateful import initialize, precondition, rule
 
 from tests.conformance.model.machine import QueueFrame
+from tests.conformance.model.times import delays
+from vqueue.options import JobOptions
 
-#: Milliseconds: far beyond a run. `time_passes` brings a job's time.
-FAR_MS = 3_600_000
-
-priorities = st.integers(1, 3).map(str)
+priorities = st.integers(1, 3)
 
 
 class Adding(QueueFrame):
     """Adds of every kind."""
 
-    def _add(self, *job_ids: str, place: str = "0", delay_ms: int = 0) -> None:
-        expected = [
-            int(self.model.add(job_id, place=place, is_delayed=delay_ms > 0)) for job_id in job_ids
-        ]
-        added = self.run(self.driver.add(*job_ids, place=place, delay_ms=delay_ms))
-        assert added == expected
+    def _add(self, *job_ids: str, options: JobOptions | None = None) -> None:
+        asked = self.ask(options or JobOptions())
+        expected = [int(self.model.add(job_id, asked)) for job_id in job_ids]
+        assert self.add_really(asked, *job_ids) == expected
 
     @initialize()
     def some_jobs_are_there(self) -> None:
@@ -34,26 +31,32 @@ class Adding(QueueFrame):
         self._add(*(self.new_id() for _ in range(count)))
 
     @rule(priority=priorities)
-    def add_with_priority(self, priority: str) -> None:
-        self._add(self.new_id(), place=priority)
+    def add_with_priority(self, priority: int) -> None:
+        self._add(self.new_id(), options=JobOptions(priority=priority))
 
     @rule()
     def add_lifo(self) -> None:
-        self._add(self.new_id(), place="lifo")
+        self._add(self.new_id(), options=JobOptions(lifo=True))
 
-    @rule()
-    def add_delayed(self) -> None:
-        self._add(self.new_id(), delay_ms=FAR_MS)
+    @rule(max_stalled=st.integers(0, 2))
+    def add_with_a_limit_of_stalls(self, max_stalled: int) -> None:
+        self._add(self.new_id(), options=JobOptions(max_stalled=max_stalled))
 
-    @rule(priority=priorities)
-    def add_delayed_with_priority(self, priority: str) -> None:
-        self._add(self.new_id(), place=priority, delay_ms=FAR_MS)
+    @rule(delay=delays, count=st.integers(1, 3))
+    def add_delayed(self, delay: int, count: int) -> None:
+        self._add(*(self.new_id() for _ in range(count)), options=JobOptions(delay=delay))
+
+    @rule(priority=priorities, delay=delays)
+    def add_delayed_with_priority(self, priority: int, delay: int) -> None:
+        self._add(self.new_id(), options=JobOptions(priority=priority, delay=delay))
 
     @precondition(lambda self: self.model.jobs)
-    @rule(data=st.data(), place=st.sampled_from(["0", "lifo", "2"]))
-    def add_an_id_that_is_there(self, data: st.DataObject, place: str) -> None:
-        job = self.choose(data, sorted(self.model.jobs.values(), key=lambda job: job.id))
-        self._add(job.id, place=place)
+    @rule(
+        data=st.data(),
+        options=st.sampled_from([JobOptions(), JobOptions(lifo=True), JobOptions(priority=2)]),
+    )
+    def add_an_id_that_is_there(self, data: st.DataObject, options: JobOptions) -> None:
+        self._add(self.choose(data, self.model.all_jobs).id, options=options)
 
     @rule()
     def add_one_id_twice_in_a_call(self) -> None:

@@ -1,78 +1,95 @@
 """What producers and operators do to jobs, in the model."""
 
 from tests.conformance.model.endings import Endings
-from tests.conformance.model.job import ModelJob
+from tests.conformance.model.job import Asked, ModelJob
 from tests.conformance.model.lines import BACK, FRONT, LIFO
 
 
 class Changes(Endings):
-    """Adding, removing and moving jobs."""
+    """Adding for others, removing and moving jobs."""
 
-    def is_new(self, job_id: str) -> bool:
-        """Tell whether an id may be added; one that is there is a duplicate."""
-        if known := self.jobs.get(job_id):
-            known.events.append("duplicated")
-        return not known and job_id not in self.gone
-
-    def make(self, job_id: str, *, place: str = "0", group: str = "") -> ModelJob:
-        """A new job, which is in no place yet."""
-        job = ModelJob(id=job_id, priority=0 if place == "lifo" else int(place), group=group)
-        self.jobs[job_id] = job
-        job.events = [*self.former.pop(job_id, []), "added"]
-        return job
-
-    def add(self, job_id: str, *, place: str, is_delayed: bool, group: str = "") -> bool:
-        """Add a job; False for an id that is, or was, there."""
-        if not self.is_new(job_id):
-            return False
-        job = self.make(job_id, place=place, group=group)
-        if is_delayed:
-            self.postpone(job)
-        elif place == "lifo":
-            self.to(job, LIFO, grows_backwards=True)
-        else:
-            self.to_back(job)
-        return True
-
-    def make_parent(self, job_id: str, *, place: str) -> None:
+    def make_parent(self, job_id: str, asked: Asked) -> None:
         """A new job that waits for its children."""
-        job = self.make(job_id, place=place)
+        job = self.make(job_id, asked)
         job.state = "waiting-children"
         job.events.append("waiting-children")
 
-    def add_unique(
-        self, job_id: str, unique: str, *, is_delayed: bool, replaces: bool
-    ) -> int | str:
-        """Add a job with a deduplication id; 1, 0, or the id of the job that stands for it."""
+    def add_unique(self, job_id: str, asked: Asked) -> int | str:
+        """Add a job with a deduplication; 1, 0, or the id of the job that stands for it."""
+        dedup = asked.options.deduplication
+        assert dedup
         if not self.is_new(job_id):
             return 0
-        owner = self.jobs.get(self.owners.get(unique, ""))
-        if owner and not (replaces and owner.state == "delayed"):
-            owner.events.append("deduplicated")
-            return owner.id
-        if owner:
-            self.remove_by_hand(owner)
-        self.add(job_id, place="0", is_delayed=is_delayed)
-        self.jobs[job_id].unique = unique
-        self.owners[unique] = job_id
-        if owner:
+        owner = self.owners.get(dedup.id)
+        if not owner:
+            self.own(job_id, asked)
+            self.enter(job_id, asked)
+            return 1
+        standing = self.jobs.get(owner.job_id)
+        if dedup.replace and standing and standing.state == "delayed":
+            self._forget(standing)
+            self.own(job_id, asked)
+            if dedup.ttl and not dedup.extend:
+                self.owners[dedup.id].time_left = owner.time_left
+            self.enter(job_id, asked)
             self.jobs[job_id].events.append("deduplicated")
-        return 1
+            self.tell_parents()
+            return 1
+        if dedup.extend:
+            owner.time_left = "all"
+        if dedup.keep_last_if_active and standing and standing.has_started:
+            self.followers[dedup.id] = (job_id, asked)
+        if standing:
+            standing.events.append("deduplicated")
+        return owner.job_id
 
     def remove(self, job: ModelJob) -> None:
         """Forget a job; its id stays refused."""
         del self.jobs[job.id]
         self.gone.add(job.id)
 
-    def remove_by_hand(self, job: ModelJob) -> None:
-        """Forget a job; its id may be added again."""
+    def remove_by_hand(self, *jobs: ModelJob) -> None:
+        """Forget jobs; their ids may be added again."""
+        for job in jobs:
+            self._forget(job)
+        self.tell_parents()
+
+    def _forget(self, job: ModelJob) -> None:
         del self.jobs[job.id]
         self.ended_by.pop(job.id, None)
         self.former[job.id] = [*job.events, "removed"]
-        if self.owners.get(job.unique) == job.id:
-            del self.owners[job.unique]
+        self.disown(job)
         self.note(job, "gone")
-        self.tell_parents()
+
+    def clean(self, state: str, *, most: int, before_ms: int | None = None) -> list[str]:
+        """Remove those of the first jobs of a state that ended until then; return their ids.
+
+        The job of a scheduler stays until it has ended.
+        """
+        jobs = [
+            job
+            for job in self.page(state)[:most]
+            if job.has_ended or not job.scheduler
+            if before_ms is None or job.ended_ms <= before_ms
+        ]
+        self.remove_by_hand(*jobs)
+        return [job.id for job in jobs]
+
+    def page(self, state: str) -> list[ModelJob]:
+        """The jobs of a state, the next one first; those of groups behind the others."""
+        if state == "delayed":
+            return self.delayed_line
+        if state in ("waiting", "prioritized"):
+            lines = {group: self.group_line(group) for group in ("g1", "g2")}
+            shortest_first = sorted(lines, key=lambda group: (len(lines[group]), group))
+            jobs = self.line + [job for group in shortest_first for job in lines[group]]
+            return [job for job in jobs if job.shown_state == state]
+        return sorted(self.in_state(state), key=lambda job: (job.ended_ms, job.id))
+
+    def update_data(self, job: ModelJob, data: bytes) -> None:
+        """A job gets other data, in whatever state."""
+        job.data = data
+        job.events.append("changed")
 
     def change_priority(self, job: ModelJob, priority: int, *, lifo: bool) -> None:
         """Behind its new equals, or before them; a delayed job gets its place when it is due."""
@@ -85,7 +102,7 @@ class Changes(Endings):
 
     def retry(self, job: ModelJob, *, made: bool, started: bool) -> None:
         """Run an ended job again."""
-        job.value = b""
+        job.value, job.traces = b"", []
         if made:
             job.made = 0
         if started:

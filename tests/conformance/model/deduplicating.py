@@ -1,28 +1,57 @@
-"""Rules: deduplication, simple and with replacement."""
+"""Rules: deduplication in all its modes."""
 
 from hypothesis import strategies as st
-from hypothesis.stateful import initialize, rule
+from hypothesis.stateful import initialize, precondition, rule
 
-from tests.conformance.model.adding import FAR_MS
 from tests.conformance.model.machine import QueueFrame
+from tests.conformance.model.times import HOUR, HOUR_MS
+from vqueue.deduplication import Deduplication
+from vqueue.options import JobOptions
+
+#: Those that stand until their job has ended, and those that stand for a time.
+MODES = (
+    Deduplication(id="d1"),
+    Deduplication(id="d1", replace=True),
+    Deduplication(id="d1", keep_last_if_active=True),
+    Deduplication(id="d2", keep_last_if_active=True),
+    Deduplication(id="t1", ttl=HOUR),
+    Deduplication(id="t1", ttl=HOUR, extend=True),
+    Deduplication(id="t1", ttl=HOUR, replace=True),
+    Deduplication(id="t1", ttl=HOUR, extend=True, replace=True),
+)
 
 
 class Deduplicating(QueueFrame):
     """Adds with a deduplication id."""
 
-    @initialize(is_delayed=st.booleans())
-    def a_job_that_stands_for_others_is_there(self, is_delayed: bool) -> None:
-        self.add_with_deduplication("d1", is_delayed, True)
+    @initialize(mode=st.sampled_from(MODES), delay=st.sampled_from([0, HOUR]))
+    def a_job_that_stands_for_others_is_there(self, mode: Deduplication, delay: int) -> None:
+        self.add_with_deduplication(mode, delay, "back")
 
     @rule(
-        unique=st.sampled_from(["d1", "d2"]),
-        is_delayed=st.booleans(),
-        replaces=st.booleans(),
+        mode=st.sampled_from(MODES),
+        delay=st.sampled_from([0, 0, HOUR]),
+        place=st.sampled_from(["back", "lifo", "priority"]),
     )
-    def add_with_deduplication(self, unique: str, is_delayed: bool, replaces: bool) -> None:
+    def add_with_deduplication(self, mode: Deduplication, delay: int, place: str) -> None:
         job_id = self.new_id()
-        expected = self.model.add_unique(job_id, unique, is_delayed=is_delayed, replaces=replaces)
-        replace = b',"replace":true' if replaces else b""
-        options = b'{"deduplication":{"id":"%b"%b}}' % (unique.encode(), replace)
-        added = self.driver.add(job_id, place="0*", options=options, delay_ms=FAR_MS * is_delayed)
-        assert self.run(added) == [expected]
+        asked = self.ask(
+            JobOptions(
+                deduplication=mode,
+                delay=delay,
+                lifo=place == "lifo",
+                priority=2 * (place == "priority"),
+            )
+        )
+        expected = self.model.add_unique(job_id, asked)
+        assert self.add_really(asked, job_id) == [expected]
+
+    @precondition(lambda self: "t1" in self.model.owners)
+    @rule(is_over=st.booleans())
+    def the_time_of_a_deduplication_passes(self, is_over: bool) -> None:
+        key = f"{self.driver.keys.prefix}dd:t1"
+        self.run(self.driver.redis("PEXPIRE", key, 0 if is_over else HOUR_MS // 2))
+        if is_over:
+            del self.model.owners["t1"]
+        else:
+            self.model.owners["t1"].time_left = "half"

@@ -2,22 +2,21 @@
 
 from dataclasses import dataclass, field
 
-#: What is to become of a parent when a child of it fails.
-POLICIES = ("fail", "ignore", "remove", "continue")
-
 
 @dataclass(kw_only=True, slots=True)
 class Family:
     """The relatives of one job, by their ids."""
 
-    #: What its parents are to do when it fails.
+    #: What its parents are to do when it fails: fail, ignore, remove or continue.
     policy: str = "fail"
     #: In the order in which they were joined.
     parents: dict[str, None] = field(default_factory=dict)
     unprocessed: set[str] = field(default_factory=set)
-    processed: set[str] = field(default_factory=set)
-    ignored: set[str] = field(default_factory=set)
-    failed: set[str] = field(default_factory=set)
+    #: Ids of children that have ended → their results.
+    processed: dict[str, bytes] = field(default_factory=dict)
+    #: Ids → why they failed.
+    ignored: dict[str, bytes] = field(default_factory=dict)
+    failed: dict[str, bytes] = field(default_factory=dict)
 
     @property
     def why_unfinished(self) -> bytes:
@@ -33,10 +32,10 @@ class Family:
 
     def knows_the_end_of(self, child: str) -> bool:
         """Tell whether something is kept of a child that has ended."""
-        return child in self.processed | self.ignored | self.failed
+        return child in (self.processed | self.ignored | self.failed)
 
-    def hear(self, child: str, kind: str) -> bool:
-        """A child has ended; False when it was not waited for."""
+    def hear(self, child: str, kind: str, value: bytes) -> bool:
+        """A child has ended with a result or a reason; False when it was not waited for."""
         if child not in self.unprocessed:
             return False
         self.unprocessed.discard(child)
@@ -47,16 +46,16 @@ class Family:
             "fail": self.failed,
         }
         if kind in kept:
-            kept[kind].add(child)
+            kept[kind][child] = value
         return True
 
     def wait_again_for(self, child: str) -> None:
         """A child runs again."""
         for kept in (self.processed, self.ignored, self.failed):
-            kept.discard(child)
+            kept.pop(child, None)
         self.unprocessed.add(child)
 
     def forgive(self) -> None:
         """The parent runs again: what has failed it before is ignored."""
         self.ignored |= self.failed
-        self.failed = set()
+        self.failed = {}

@@ -88,6 +88,10 @@ class Faults(QueueFrame):
         assert self.run(scripts.progress(consumer=consumer, jobs=report)) == [0]
         lines = [(job_id, taken.token, 10_000, "late")]
         assert self.run(scripts.log(consumer=consumer, keep=1000, lines=lines)) == [0]
+        changed = scripts.update_data(
+            job_id=job_id, data=b'"late"', token=taken.token, consumer=consumer
+        )
+        assert self.run(changed) == 0
 
     @precondition(lambda self: self.model.past)
     @rule(data=st.data())

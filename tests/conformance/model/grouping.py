@@ -3,8 +3,10 @@
 from hypothesis import strategies as st
 from hypothesis.stateful import initialize, precondition, rule
 
-from tests.conformance.model.adding import FAR_MS
 from tests.conformance.model.machine import QueueFrame
+from tests.conformance.model.times import HOUR
+from vqueue.groups import Group
+from vqueue.options import JobOptions
 
 groups = st.sampled_from(["g1", "g2"])
 
@@ -15,28 +17,32 @@ class Grouping(QueueFrame):
     @initialize(concurrency=st.sampled_from([None, 1, 1, 2]))
     def some_jobs_of_groups_are_there(self, concurrency: int | None) -> None:
         for group in ("g1", "g1", "g1", "g2", "g2"):
-            self.add_to_a_group(group, "0", False)
+            self.add_to_a_group(group, "back", 0)
         self.set_concurrency_of_a_group("g1", concurrency)
 
-    @rule(group=groups, place=st.sampled_from(["0", "lifo", "2"]), is_delayed=st.booleans())
-    def add_to_a_group(self, group: str, place: str, is_delayed: bool) -> None:
+    @rule(
+        group=groups,
+        place=st.sampled_from(["back", "lifo", "priority"]),
+        delay=st.sampled_from([0, HOUR]),
+    )
+    def add_to_a_group(self, group: str, place: str, delay: int) -> None:
         job_id = self.new_id()
-        self.model.add(job_id, place=place, is_delayed=is_delayed, group=group)
-        options = b'{"group":{"id":"%b"}}' % group.encode()
-        added = self.driver.add(
-            job_id, place=f"{place}*", options=options, delay_ms=FAR_MS * is_delayed
+        asked = self.ask(
+            JobOptions(
+                group=group, lifo=place == "lifo", priority=2 * (place == "priority"), delay=delay
+            )
         )
-        assert self.run(added) == [1]
+        self.model.add(job_id, asked)
+        assert self.add_really(asked, job_id) == [1]
 
-    @rule(group=groups, max_size=st.integers(1, 3), is_delayed=st.booleans())
-    def add_to_a_group_of_limited_size(self, group: str, max_size: int, is_delayed: bool) -> None:
+    @rule(group=groups, max_size=st.integers(1, 3), delay=st.sampled_from([0, HOUR]))
+    def add_to_a_group_of_limited_size(self, group: str, max_size: int, delay: int) -> None:
         job_id = self.new_id()
-        is_full = not is_delayed and len(self.model.group_line(group)) >= max_size
+        asked = self.ask(JobOptions(group=Group(id=group, max_size=max_size), delay=delay))
+        is_full = not delay and len(self.model.group_line(group)) >= max_size
         if not is_full:
-            self.model.add(job_id, place="0", is_delayed=is_delayed, group=group)
-        options = b'{"group":{"id":"%b","max_size":%d}}' % (group.encode(), max_size)
-        added = self.driver.add(job_id, place="0*", options=options, delay_ms=FAR_MS * is_delayed)
-        assert self.run(added) == [-1 if is_full else 1]
+            self.model.add(job_id, asked)
+        assert self.add_really(asked, job_id) == [-1 if is_full else 1]
 
     @rule(group=groups, concurrency=st.one_of(st.none(), st.integers(1, 2)))
     def set_concurrency_of_a_group(self, group: str, concurrency: int | None) -> None:

@@ -5,6 +5,7 @@ from collections.abc import Sequence
 from itertools import count
 
 from tests.conformance.model.job import ModelJob
+from tests.conformance.model.limits import Limits
 from vqueue.record import TakenJob
 
 #: Within one priority the front of the line goes before LIFO jobs, and they before the others.
@@ -24,15 +25,10 @@ class Lines:
         self.ended_by: dict[str, tuple[bytes, str]] = {}
         #: Ids of jobs that were removed by hand → the events of that life.
         self.former: dict[str, list[str]] = {}
-        self.is_paused = False
-        self.concurrency: int | None = None
-        #: Deduplication id → the job that stands for it.
-        self.owners: dict[str, str] = {}
+        self.limits = Limits()
         self.paused_groups: set[str] = set()
         #: Group → how many of its jobs may run at the same time.
         self.group_concurrency: dict[str, int] = {}
-        #: Parent, child, and what became of it, of what the parents do not know yet.
-        self._notices: list[tuple[str, str, str]] = []
         self._order = count(1)
 
     def in_state(self, *states: str) -> list[ModelJob]:
@@ -40,6 +36,11 @@ class Lines:
         return sorted(
             (job for job in self.jobs.values() if job.state in states), key=lambda job: job.id
         )
+
+    @property
+    def all_jobs(self) -> list[ModelJob]:
+        """Every job there is, by id."""
+        return sorted(self.jobs.values(), key=lambda job: job.id)
 
     @property
     def idle(self) -> list[ModelJob]:
@@ -55,6 +56,11 @@ class Lines:
         """The waiting jobs that are in no group, the next one first."""
         jobs = (job for job in self.in_state("waiting") if not job.group)
         return sorted(jobs, key=lambda job: job.place)
+
+    @property
+    def delayed_line(self) -> list[ModelJob]:
+        """The delayed jobs, the one that is due first before the others."""
+        return sorted(self.in_state("delayed"), key=lambda job: job.due)
 
     def group_line(self, group: str) -> list[ModelJob]:
         """The waiting jobs of a group, the next one first."""
@@ -80,38 +86,41 @@ class Lines:
         """Before the jobs of its priority."""
         self.to(job, FRONT, grows_backwards=True)
 
-    def postpone(self, job: ModelJob) -> None:
-        """Until `come_due` says that its time has come."""
-        job.state, job.due = "delayed", None
+    def postpone(self, job: ModelJob, delay_ms: int) -> None:
+        """Until `pass_time` says that its time has come."""
+        job.state, job.due = "delayed", (True, delay_ms, next(self._order))
         job.events.append("delayed")
 
-    def come_due(self, job: ModelJob) -> int:
-        """The time of a delayed job has come; return its order among the due ones."""
-        job.due = next(self._order)
-        return job.due
+    def pass_time(self, count: int) -> list[ModelJob]:
+        """The time of the next `count` delayed jobs comes; return them."""
+        jobs = [job for job in self.delayed_line if job.due[0]][:count]
+        for job in jobs:
+            job.due = (False, *job.due[1:])
+        return jobs
 
     def promote_due(self) -> None:
         """The jobs whose time has come go into the line."""
-        due = [job for job in self.in_state("delayed") if job.due is not None]
-        for job in sorted(due, key=lambda job: job.due or 0):
-            self.to_back(job)
+        for job in self.delayed_line:
+            if not job.due[0]:
+                self.to_back(job)
 
-    def hand_out(self, consumer: str, want: int, handed: Sequence[str]) -> list[ModelJob]:
+    def hand_out(
+        self, consumer: str, want: int, handed: Sequence[str], own_max: int | None
+    ) -> list[ModelJob]:
         """Hand out the first of the line, then jobs of groups.
 
         `handed` are the ids that the queue has handed out: which groups had their turn is
         its own affair.
         """
-        if self.is_paused:
-            want = 0
-        elif self.concurrency is not None:
-            want = max(0, min(want, self.concurrency - len(self.in_state("active"))))
+        active = len(self.in_state("active"))
+        want = self.limits.admit(want, active=active, own_max=own_max)
         taken = self.line[:want]
         of_groups = [job for job in map(self.jobs.__getitem__, handed) if job.group]
         taken += self._turns(of_groups, want - len(taken))
         for job in taken:
             job.state, job.holder = "active", consumer
             job.events.append("active")
+        self.limits.count(len(taken), own_max=own_max)
         return taken
 
     def _turns(self, handed: Sequence[ModelJob], want: int) -> list[ModelJob]:

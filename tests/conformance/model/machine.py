@@ -8,10 +8,13 @@ from typing import Any, ClassVar, TypeVar
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, invariant
 
-from tests.conformance.model.model import ModelJob, QueueModel
+from tests.conformance.model.job import Asked, ModelJob
+from tests.conformance.model.model import QueueModel
 from tests.conformance.model.observed import view_of_model, view_of_queue
 from tests.support.driver import Driver
 from tests.support.invariants import violations
+from vqueue.options import JobOptions
+from vqueue.record import NewRecord, Record
 from vqueue.scripts import Taken
 
 T = TypeVar("T")
@@ -43,6 +46,7 @@ class QueueFrame(RuleBasedStateMachine):
         #: Numbers of log lines only have to grow within an activation.
         self.lines_written = 0
         self._ids = 0
+        self._values = 0
 
     def run(self, call: Coroutine[Any, Any, T]) -> T:
         """Wait for a call."""
@@ -53,6 +57,21 @@ class QueueFrame(RuleBasedStateMachine):
         self._ids += 1
         return f"job-{self._ids:03}"
 
+    def new_value(self, what: str) -> bytes:
+        """JSON that no job had yet: what is left of a former one is seen."""
+        self._values += 1
+        return b'"%b %d"' % (what.encode(), self._values)
+
+    def ask(self, options: JobOptions) -> Asked:
+        """A job with data of its own."""
+        return Asked(data=self.new_value("data"), options=options)
+
+    def add_really(self, asked: Asked, *job_ids: str) -> list[int | str]:
+        """Add jobs to the queue alone."""
+        settings = (*asked.options.settings, "task")
+        jobs = [NewRecord(job_id, asked.rest, settings) for job_id in job_ids]
+        return self.run(self.driver.scripts.add(jobs=jobs))
+
     def choose(self, data: st.DataObject, jobs: Sequence[ModelJob]) -> ModelJob:
         """One of some jobs."""
         return self.model.jobs[data.draw(st.sampled_from(_ids(jobs)), label="job")]
@@ -62,16 +81,21 @@ class QueueFrame(RuleBasedStateMachine):
         chosen = st.lists(st.sampled_from(_ids(jobs)), min_size=1, unique=True)
         return [self.model.jobs[job_id] for job_id in data.draw(chosen, label="jobs")]
 
-    def handed_out(self, taken: Taken, consumer: str, want: int) -> None:
-        """Compare what a take gave with what it should have."""
-        expected = self.model.take(consumer, want, [job.id.decode() for job in taken.jobs])
-        assert [job.id.decode() for job in taken.jobs] == [job.id for job in expected]
+    def handed_out(
+        self, taken: Taken, consumer: str, want: int, own_max: int | None = None
+    ) -> None:
+        """Compare what a take gave with what it should have: which jobs, and their data."""
+        given = [job.id.decode() for job in taken.jobs]
+        expected = self.model.take(consumer, want, given, own_max)
+        assert given == [job.id for job in expected]
         for job, real in zip(expected, taken.jobs, strict=True):
+            record = Record.parse(real.record)
+            assert (record.data, record.options) == (job.data, job.options)
             job.taken = real
 
     @invariant()
     def the_queue_is_as_the_model_says(self) -> None:
-        """Every job, the line, logs and events, and that no key contradicts another."""
+        """Everything of View, and that no key contradicts another."""
         dump = self.run(self.driver.dump())
         assert list(violations(dump)) == []
         assert view_of_queue(dump) == view_of_model(self.model)

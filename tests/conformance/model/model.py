@@ -9,8 +9,13 @@ from tests.conformance.model.schedulers import Schedulers
 class QueueModel(Schedulers):
     """Everything together."""
 
-    def take(self, consumer: str, want: int, handed: Sequence[str]) -> list[ModelJob]:
-        """Promote what is due, make the jobs of due slots, then hand out the first of the line."""
+    def take(
+        self, consumer: str, want: int, handed: Sequence[str], own_max: int | None = None
+    ) -> list[ModelJob]:
+        """Promote what is due, make the jobs of due slots, then hand out the first of the line.
+
+        `own_max` is the worker's own rate limit.
+        """
         self.promote_due()
         self.fire_due()
-        return self.hand_out(consumer, want, handed)
+        return self.hand_out(consumer, want, handed, own_max)

@@ -4,12 +4,15 @@ import re
 from collections import defaultdict
 from typing import Any
 
+from tests.conformance.model.limits import Limits
 from tests.conformance.model.model import QueueModel
+from tests.conformance.model.times import HOUR_MS
 from tests.support.group_invariants import lines_of
 from tests.support.queue_dump import QueueDump, entry_events
+from vqueue.record import read_traces
 
-#: jobs and their relatives by id, ids in line, in all and by group, log lines and names of
-#: events by id, jobs by deduplication id, schedulers.
+#: jobs and their relatives by id; ids in line, by group, and delayed; owners and followers by
+#: deduplication id; limits, schedulers; log lines and names of events by id.
 View = dict[str, Any]
 
 _LETTERS = {"d": "delayed", "w": "waiting-children", "c": "completed", "f": "failed"}
@@ -27,7 +30,10 @@ def view_of_model(model: QueueModel) -> View:
                 "begun": job.begun,
                 "stalls": job.stalls,
                 "value": job.value,
+                "traces": tuple(job.traces),
                 "progress": job.progress,
+                "data": job.data,
+                "options": job.options,
             }
             for job in model.jobs.values()
         },
@@ -46,7 +52,12 @@ def view_of_model(model: QueueModel) -> View:
             group: [job.id for job in model.group_line(group)]
             for group in {job.group for job in model.in_state("waiting") if job.group}
         },
-        "owners": model.owners,
+        "delayed": [job.id for job in model.delayed_line],
+        "owners": {
+            unique: (owner.job_id, owner.time_left) for unique, owner in model.owners.items()
+        },
+        "followers": {unique: job_id for unique, (job_id, _) in model.followers.items()},
+        "limits": model.limits,
         "schedulers": {
             scheduler_id: (one.count, one.job, one.has_ended)
             for scheduler_id, one in model.schedulers.items()
@@ -77,9 +88,11 @@ def view_of_queue(dump: QueueDump) -> View:
             "made": history.made,
             "begun": history.begun,
             "stalls": history.stalls,
-            # which one is told when several have failed is left open
-            "value": re.sub(rb"child \S+ failed", b"child failed", record.value),
+            "value": _value(record.value),
+            "traces": read_traces(record.stacks),
             "progress": live["g"].encode() if "g" in live else record.progress,
+            "data": live["d"].encode() if "d" in live else record.data,
+            "options": record.options,
         }
     events: dict[str, list[str]] = defaultdict(list)
     for entry in dump.stream("ev").entries:
@@ -90,15 +103,19 @@ def view_of_queue(dump: QueueDump) -> View:
         "jobs": jobs,
         "relatives": {job_id: _relatives(dump, job_id) for job_id in dump.jobs},
         "line": _line(dump),
-        "groups": {
-            group: sorted(line, key=lambda job_id: line[job_id])
-            for group, line in lines_of(dump).items()
-        },
+        "groups": {group: _by_score(line) for group, line in lines_of(dump).items()},
+        "delayed": _by_score(dump.zsets.get("delayed", {})),
         "owners": {
-            name.removeprefix("dd:"): owner
+            name.removeprefix("dd:"): (owner, _time_left(dump.ttl_ms[name]))
             for name, owner in dump.strings.items()
             if name.startswith("dd:")
         },
+        "followers": {
+            name.removeprefix("dn:"): one["id"]
+            for name, one in dump.hashes.items()
+            if name.startswith("dn:")
+        },
+        "limits": _limits(dump.hashes["meta"]),
         "schedulers": {
             name.removeprefix("sched:"): (int(one["count"]), one["job"], not one["slot"])
             for name, one in dump.hashes.items()
@@ -109,19 +126,59 @@ def view_of_queue(dump: QueueDump) -> View:
     }
 
 
-def _relatives(dump: QueueDump, job_id: str) -> dict[str, set[str]]:
-    """Ids of parents and children by the part of the job's keys that holds them."""
-    found = {part: dump.sets.get(f"j:{job_id}:{part}", set()) for part in ("par", "deps")}
-    found |= {
-        part: set(dump.hashes.get(f"j:{job_id}:{part}", ())) for part in ("vals", "ign", "bad")
+def _value(told: bytes) -> bytes:
+    # which one is told when several children have failed is left open
+    return re.sub(rb"child \S+ failed", b"child failed", told)
+
+
+def _by_score(members: dict[str, float]) -> list[str]:
+    return sorted(members, key=lambda member: members[member])
+
+
+def _time_left(ttl_ms: int) -> str:
+    if ttl_ms < 0:
+        return ""
+    return "all" if ttl_ms > HOUR_MS // 2 else "half"
+
+
+def _limits(meta: dict[str, str]) -> Limits:
+    """Times that lie ahead end within no run."""
+    now_ms = int(meta["ms"])
+    has_window = int(meta.get("window_end", 0)) > now_ms
+    return Limits(
+        is_paused="p" in meta.get("gate", ""),
+        concurrency=_number(meta, "concurrency"),
+        max_jobs=_number(meta, "limit_max"),
+        used=int(meta["window_used"]) if has_window else None,
+        is_held=int(meta.get("held_until", 0)) > now_ms,
+    )
+
+
+def _number(meta: dict[str, str], name: str) -> int | None:
+    return int(meta[name]) if name in meta else None
+
+
+def _relatives(dump: QueueDump, job_id: str) -> dict[str, Any]:
+    """Ids of parents and children by the part of the job's keys that holds them, with what is
+    kept of children that have ended."""
+    found: dict[str, Any] = {
+        part: {_id_of(ref) for ref in dump.sets.get(f"j:{job_id}:{part}", ())}
+        for part in ("par", "deps")
     }
-    return {part: {ref.partition(":")[2] for ref in refs} for part, refs in found.items()}
+    for part in ("vals", "ign", "bad"):
+        kept = dump.hashes.get(f"j:{job_id}:{part}", {})
+        found[part] = {_id_of(ref): _value(value.encode()) for ref, value in kept.items()}
+    return found
+
+
+def _id_of(ref: str) -> str:
+    return ref.partition(":")[2]
 
 
 def _line(dump: QueueDump) -> list[str]:
     """Ids of the waiting jobs in the order in which a take gives them out."""
-    marked = sorted(dump.zsets.get("prioritized", {}).items(), key=lambda item: item[1])
-    front = [job_id for job_id, score in marked if score < 2**32]
+    marked = dump.zsets.get("prioritized", {})
+    front = [job_id for job_id in _by_score(marked) if marked[job_id] < 2**32]
     ready = dump.stream("ready")
     plain = [e.fields[1] for e in ready.entries if e.id not in ready.workers.pending]
-    return front + plain + [job_id for job_id, score in marked if score >= 2**32]
+    return front + plain + [job_id for job_id in _by_score(marked) if marked[job_id] >= 2**32]

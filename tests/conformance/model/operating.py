@@ -4,9 +4,11 @@ from hypothesis import strategies as st
 from hypothesis.stateful import precondition, rule
 
 from tests.conformance.model.machine import QueueFrame
-from tests.conformance.model.working import RESULT, keep_rule
+from tests.conformance.model.times import delays
+from tests.conformance.model.working import keep_rule
 from tests.support.driver import LONG_MS, settle
 from vqueue.edit_scripts import Resets
+from vqueue.options import JobOptions
 
 _CANCELLED = b'"cancelled"'
 
@@ -25,8 +27,9 @@ class Operating(QueueFrame):
     @rule(data=st.data())
     def add_an_id_that_was_removed_by_hand(self, data: st.DataObject) -> None:
         job_id = data.draw(st.sampled_from(sorted(self.model.former)))
-        expected = int(self.model.add(job_id, place="0", is_delayed=False))
-        assert self.run(self.driver.add(job_id)) == [expected]
+        asked = self.ask(JobOptions())
+        expected = int(self.model.add(job_id, asked))
+        assert self.add_really(asked, job_id) == [expected]
 
     @precondition(lambda self: self.model.in_state("active"))
     @rule(data=st.data())
@@ -43,6 +46,29 @@ class Operating(QueueFrame):
         job = self.choose(data, self.model.in_state("delayed"))
         assert self.run(self.driver.scripts.promote(job_id=job.id)) == 1
         self.model.to_back(job)
+
+    @precondition(lambda self: self.model.in_state("delayed"))
+    @rule(count=st.integers(1, 3))
+    def promote_those_that_are_due_first(self, count: int) -> None:
+        jobs = self.model.delayed_line[:count]
+        assert self.run(self.driver.scripts.promote(most=count)) == len(jobs)
+        for job in jobs:
+            self.model.to_back(job)
+
+    @precondition(lambda self: self.model.in_state("delayed"))
+    @rule(data=st.data(), delay=delays)
+    def change_delay(self, data: st.DataObject, delay: int) -> None:
+        job = self.choose(data, self.model.in_state("delayed"))
+        changed = self.driver.scripts.change_delay(job_id=job.id, delay_ms=delay * 1000)
+        assert self.run(changed) == 1
+        self.model.postpone(job, delay * 1000)
+
+    @precondition(lambda self: self.model.jobs)
+    @rule(data=st.data())
+    def update_data(self, data: st.DataObject) -> None:
+        job, new = self.choose(data, self.model.all_jobs), self.new_value("data")
+        assert self.run(self.driver.scripts.update_data(job_id=job.id, data=new)) == 1
+        self.model.update_data(job, new)
 
     @precondition(lambda self: self.model.in_state("waiting", "delayed", "waiting-children"))
     @rule(data=st.data(), priority=st.integers(0, 3), lifo=st.booleans())
@@ -84,21 +110,22 @@ class Operating(QueueFrame):
             consumer=job.holder, lease_ms=LONG_MS, tokens=[job.taken.token]
         )
         assert list(self.run(beat).cancelled) == [job.taken.token]
-        settlement = settle(job.taken, value=RESULT, rule=keep_rule(job), consumer=job.holder)
+        result = self.new_value("result")
+        settlement = settle(job.taken, value=result, rule=keep_rule(job), consumer=job.holder)
         reply = self.run(self.driver.finish(settlement, consumer=job.holder))
         assert reply.statuses == [1]
-        self.model.end(job, "completed", RESULT, now_ms=reply.taken.now_ms)
+        self.model.end(job, "completed", result, now_ms=reply.taken.now_ms)
         self.model.tell_parents()
         self.handed_out(reply.taken, job.holder, 0)
 
-    @precondition(lambda self: self.model.is_paused or self.model.in_state("waiting"))
+    @precondition(lambda self: self.model.limits.is_paused or self.model.in_state("waiting"))
     @rule(is_paused=st.sampled_from([False, False, True]))
     def pause_or_resume(self, is_paused: bool) -> None:
         self.run(self.driver.scripts.pause(paused=is_paused))
-        self.model.is_paused = is_paused
+        self.model.limits.is_paused = is_paused
 
-    @precondition(lambda self: self.model.concurrency or self.model.in_state("waiting"))
+    @precondition(lambda self: self.model.limits.concurrency or self.model.in_state("waiting"))
     @rule(concurrency=st.sampled_from([None, None, 1, 2, 3]))
     def set_global_concurrency(self, concurrency: int | None) -> None:
         self.run(self.driver.scripts.set_limits(concurrency=concurrency))
-        self.model.concurrency = concurrency
+        self.model.limits.concurrency = concurrency

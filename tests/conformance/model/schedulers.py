@@ -3,7 +3,7 @@
 from dataclasses import dataclass, field
 
 from tests.conformance.model.changes import Changes
-from tests.conformance.model.job import ModelJob
+from tests.conformance.model.job import Asked, ModelJob
 
 
 @dataclass(kw_only=True, slots=True)
@@ -11,7 +11,8 @@ class ModelScheduler:
     """One scheduler with an interval."""
 
     timing: str
-    place: str
+    #: Of the jobs that it makes.
+    asked: Asked
     #: one, skip or all.
     missed: str
     #: Jobs that it makes, 0 for no limit.
@@ -92,7 +93,9 @@ class Schedulers(Changes):
                 continue
             job_id = f"repeat.{scheduler_id}.{slot}"
             if job_id not in self.jobs and job_id not in self.gone:
-                self.add(job_id, place=one.place, is_delayed=False)
-                self.jobs[job_id].scheduler = scheduler_id
+                self.enter(job_id, one.asked)
+                job = self.jobs[job_id]
+                job.scheduler = scheduler_id
+                job.options = b'{"scheduler":"%b"}' % scheduler_id.encode()
                 one.job, one.count = job_id, one.count + 1
         one.has_ended = one.has_ended or one.is_at_limit

@@ -3,9 +3,10 @@
 from hypothesis import strategies as st
 from hypothesis.stateful import initialize, precondition, rule
 
-from tests.conformance.model.adding import FAR_MS
 from tests.conformance.model.machine import QueueFrame
 from tests.conformance.model.schedulers import ModelScheduler
+from tests.conformance.model.times import HOUR_MS
+from vqueue.options import JobOptions
 from vqueue.schedule_scripts import SchedulerRecord
 
 #: Milliseconds before now in which slots are placed: far more than counts as late.
@@ -29,7 +30,7 @@ class Scheduling(QueueFrame):
         timing=st.sampled_from(["one", "another"]),
         missed=st.sampled_from(["one", "one", "all", "skip"]),
         limit=st.sampled_from([0, 0, 1, 2]),
-        place=st.sampled_from(["0", "lifo", "2"]),
+        options=st.sampled_from([JobOptions(), JobOptions(lifo=True), JobOptions(priority=2)]),
         is_immediate=st.booleans(),
     )
     def put_a_scheduler(
@@ -38,17 +39,18 @@ class Scheduling(QueueFrame):
         timing: str,
         missed: str,
         limit: int,
-        place: str,
+        options: JobOptions,
         is_immediate: bool,
     ) -> None:
         slot = self._new_slot()
+        asked = self.ask(options)
         record = SchedulerRecord(
             scheduler_id=scheduler_id,
             timing=timing.encode(),
             name="task",
-            lines=b'"task"\n\nnull',
-            place=place,
-            every_ms=FAR_MS,
+            lines=b'"task"\n{"scheduler":"%b"}\n%b' % (scheduler_id.encode(), asked.data),
+            place=options.settings[1],
+            every_ms=HOUR_MS,
             anchor=str(slot),
             first=str(slot) if is_immediate else "",
             slots="",
@@ -59,7 +61,7 @@ class Scheduling(QueueFrame):
             overlap=1,
         )
         self.run(self.driver.scripts.sched_put(scheduler=record))
-        new = ModelScheduler(timing=timing, place=place, missed=missed, limit=limit)
+        new = ModelScheduler(timing=timing, asked=asked, missed=missed, limit=limit)
         new.due = [slot] if is_immediate else []
         self.model.put_scheduler(scheduler_id, new)
 

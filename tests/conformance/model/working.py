@@ -5,14 +5,12 @@ from collections.abc import Sequence
 from hypothesis import strategies as st
 from hypothesis.stateful import precondition, rule
 
-from tests.conformance.model.adding import FAR_MS
+from tests.conformance.model.endings import TRACES
 from tests.conformance.model.machine import QueueFrame, consumers
 from tests.conformance.model.model import ModelJob
+from tests.conformance.model.times import DELAYS, HOUR_MS, delays
 from tests.support.driver import KEEP_ALL, KEEP_NONE, LONG_MS, settle
 
-#: What a job returns, as JSON.
-RESULT = b'"done"'
-_REASON = b'"boom"'
 _KEEP_TWO = "2 -1"
 
 
@@ -28,33 +26,41 @@ class Working(QueueFrame):
         self,
         jobs: Sequence[ModelJob],
         outcome: str,
-        value: bytes,
         *,
         rule: str = KEEP_ALL,
         want: int = 0,
         progress: bytes = b"",
+        delay_ms: int = 0,
     ) -> None:
-        consumer = jobs[0].holder
+        consumer, value, trace = jobs[0].holder, self.new_value(outcome), ""
+        if outcome != "completed":
+            trace = f"trace of {value.decode()}"
+        ends = outcome in ("completed", "failed")
         settlements = [
             settle(
                 job.taken,
                 outcome,
                 value=value,
-                rule=keep_rule(job, rule) if outcome in ("completed", "failed") else rule,
+                rule=keep_rule(job, rule) if ends else str(delay_ms),
                 consumer=consumer,
                 progress=progress,
+                stack=trace,
+                stack_limit=TRACES,
             )
             for job in jobs
             if job.taken
         ]
         reply = self.run(self.driver.finish(*settlements, consumer=consumer, want=want))
         assert reply.statuses == [1] * len(jobs)
-        alike = list(dict.fromkeys(keep_rule(job) for job in jobs))  # jobs that end alike at once
-        for job in sorted(jobs, key=lambda job: alike.index(keep_rule(job))):
+        if ends:  # jobs that end alike go at once
+            alike = list(dict.fromkeys(keep_rule(job) for job in jobs))
+            jobs = sorted(jobs, key=lambda job: alike.index(keep_rule(job)))
+        now_ms = reply.taken.now_ms
+        for job in jobs:
             if progress:
                 job.progress = progress
                 job.events.append("progress")
-            self.model.end(job, outcome, value, now_ms=reply.taken.now_ms)
+            self.model.end(job, outcome, value, now_ms=now_ms, trace=trace, delay_ms=delay_ms)
             if rule == KEEP_NONE and job.state == outcome:
                 self.model.remove(job)
         self.model.tell_parents()
@@ -74,61 +80,80 @@ class Working(QueueFrame):
     @precondition(lambda self: self.model.in_state("active"))
     @rule(data=st.data())
     def complete(self, data: st.DataObject) -> None:
-        self._finish([self.choose(data, self.model.in_state("active"))], "completed", RESULT)
+        self._finish([self.choose(data, self.model.in_state("active"))], "completed")
 
     @precondition(lambda self: self.model.in_state("active"))
     @rule(data=st.data(), want=st.integers(1, 3))
     def complete_and_take(self, data: st.DataObject, want: int) -> None:
         job = self.choose(data, self.model.in_state("active"))
-        self._finish([job], "completed", RESULT, want=want)
+        self._finish([job], "completed", want=want)
 
     @precondition(lambda self: self.model.in_state("active"))
     @rule(data=st.data(), want=st.integers(0, 3))
     def complete_many_of_a_worker(self, data: st.DataObject, want: int) -> None:
         job = self.choose(data, self.model.in_state("active"))
         jobs = self.choose_some(data, self.model.held_by(job.holder))
-        self._finish(jobs, "completed", RESULT, want=want)
+        self._finish(jobs, "completed", want=want)
 
     @precondition(lambda self: self.model.in_state("active"))
     @rule(data=st.data())
     def complete_and_keep_nothing(self, data: st.DataObject) -> None:
         job = self.choose(data, self.model.in_state("active"))
-        self._finish([job], "completed", RESULT, rule=KEEP_NONE)
+        self._finish([job], "completed", rule=KEEP_NONE)
 
     @precondition(lambda self: self.model.in_state("active"))
     @rule(data=st.data())
     def complete_and_keep_two(self, data: st.DataObject) -> None:
         job = self.choose(data, self.model.in_state("active"))
-        self._finish([job], "completed", RESULT, rule=_KEEP_TWO)
+        self._finish([job], "completed", rule=_KEEP_TWO)
 
     @precondition(lambda self: self.model.in_state("active"))
     @rule(data=st.data())
     def complete_with_an_unsent_progress(self, data: st.DataObject) -> None:
         job = self.choose(data, self.model.in_state("active"))
-        self._finish([job], "completed", RESULT, progress=b"100")
+        self._finish([job], "completed", progress=b"100")
 
     @precondition(lambda self: self.model.in_state("active"))
     @rule(data=st.data())
     def fail(self, data: st.DataObject) -> None:
-        self._finish([self.choose(data, self.model.in_state("active"))], "failed", _REASON)
+        self._finish([self.choose(data, self.model.in_state("active"))], "failed")
 
     @precondition(lambda self: self.model.in_state("active"))
     @rule(data=st.data())
     def fail_and_keep_nothing(self, data: st.DataObject) -> None:
         job = self.choose(data, self.model.in_state("active"))
-        self._finish([job], "failed", _REASON, rule=KEEP_NONE)
+        self._finish([job], "failed", rule=KEEP_NONE)
 
     @precondition(lambda self: self.model.in_state("active"))
     @rule(data=st.data(), want=st.integers(0, 2))
     def retry_at_once(self, data: st.DataObject, want: int) -> None:
         job = self.choose(data, self.model.in_state("active"))
-        self._finish([job], "waiting", _REASON, want=want)
+        self._finish([job], "waiting", want=want)
 
     @precondition(lambda self: self.model.in_state("active"))
-    @rule(data=st.data())
-    def retry_later(self, data: st.DataObject) -> None:
+    @rule(data=st.data(), delay=delays)
+    def retry_some_later(self, data: st.DataObject, delay: int) -> None:
         job = self.choose(data, self.model.in_state("active"))
-        self._finish([job], "delayed", _REASON, rule=str(FAR_MS))
+        jobs = self.choose_some(data, self.model.held_by(job.holder))
+        self._finish(jobs, "delayed", delay_ms=delay * 1000)
+
+    @precondition(lambda self: self.model.in_state("active"))
+    @rule(data=st.data(), kind=st.sampled_from(["front", "parked", "limited"]))
+    def handlers_put_their_jobs_back(self, data: st.DataObject, kind: str) -> None:
+        job = self.choose(data, self.model.in_state("active"))
+        jobs = self.choose_some(data, self.model.held_by(job.holder))
+        rule = "" if kind == "front" else str(HOUR_MS)
+        settlements = [
+            settle(job.taken, kind, value=b"", rule=rule, consumer=job.holder)
+            for job in jobs
+            if job.taken
+        ]
+        reply = self.run(self.driver.finish(*settlements, consumer=job.holder))
+        assert reply.statuses == [1] * len(jobs)
+        self.model.put_back(jobs, delay_ms=HOUR_MS if kind == "parked" else 0)
+        if kind == "limited":
+            self.model.limits.is_held = True
+        self.handed_out(reply.taken, job.holder, 0)
 
     @precondition(lambda self: self.model.in_state("active"))
     @rule(data=st.data())
@@ -153,6 +178,18 @@ class Working(QueueFrame):
 
     @precondition(lambda self: self.model.in_state("active"))
     @rule(data=st.data())
+    def a_handler_changes_its_data(self, data: st.DataObject) -> None:
+        job = self.choose(data, self.model.in_state("active"))
+        assert job.taken
+        new = self.new_value("data")
+        changed = self.driver.scripts.update_data(
+            job_id=job.id, data=new, token=job.taken.token, consumer=job.holder
+        )
+        assert self.run(changed) == 1
+        self.model.update_data(job, new)
+
+    @precondition(lambda self: self.model.in_state("active"))
+    @rule(data=st.data())
     def write_a_log_line(self, data: st.DataObject) -> None:
         job = self.choose(data, self.model.in_state("active"))
         assert job.taken
@@ -174,9 +211,11 @@ class Working(QueueFrame):
         )
         assert beat.lost == []
 
-    @precondition(lambda self: self.model.in_state("delayed"))
-    @rule(data=st.data())
-    def time_passes(self, data: st.DataObject) -> None:
-        job = self.choose(data, self.model.in_state("delayed"))
-        score = self.model.come_due(job) * 4096
-        self.run(self.driver.redis("ZADD", self.driver.keys.delayed, "XX", score, job.id))
+    @precondition(lambda self: any(job.due[0] for job in self.model.in_state("delayed")))
+    @rule(count=st.integers(1, 3))
+    def time_passes(self, count: int) -> None:
+        # all by the same time, so that they come due in the order of their scores
+        ms = max(DELAYS) * 1000
+        for job in self.model.pass_time(count):
+            earlier = self.driver.redis("ZINCRBY", self.driver.keys.delayed, -4096 * ms, job.id)
+            self.run(earlier)
