@@ -46,6 +46,7 @@ from vqueue.metrics import Latencies, Metrics
 from vqueue.middleware import Middleware
 from vqueue.options import Backoff, JobOptions, RateLimit, Retention
 from vqueue.parenting import DependencyPage
+from vqueue.partials import PartialResult, PartialResults
 from vqueue.presence import WorkerInfo
 from vqueue.processes import HandlerDied, HandlerFailed, ProcessHandler, in_processes
 from vqueue.producing import NewJob
@@ -104,6 +105,8 @@ __all__ = [
     "NewJob",
     "NotDurable",
     "ParentMissing",
+    "PartialResult",
+    "PartialResults",
     "PayloadUnreadable",
     "ProcessHandler",
     "ProcessJob",

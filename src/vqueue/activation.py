@@ -48,6 +48,7 @@ class Activation:
     #: The same while it has not been sent yet.
     pending_progress: bytes | None = None
     lines_logged = 0
+    partials_sent = 0
     #: Set once the finish call has what there is to say; nothing is reported after it.
     settled = False
     #: Where the handler runs, while it does.
@@ -159,3 +160,9 @@ class Activation:
             raise self.lease_lost()
         self.lines_logged += 1
         await self._take.reports.log(self, self.lines_logged, line)
+
+    async def send_partial(self, value: Any) -> None:
+        """See Job.send_partial."""
+        if self.lost:
+            raise self.lease_lost()
+        await self._take.reports.send_partial(self, value)

@@ -1,8 +1,8 @@
 """A child process of processes.py: runs one plain function for job after job.
 
 It speaks lines of JSON over a socket that it inherits. It gets a job a line, and answers with
-any number of ``progress`` and ``log`` lines, then one ``result`` or ``error``. It ends when its
-parent has closed the socket.
+any number of ``progress``, ``log`` and ``partial`` lines, then one ``result`` or ``error``. It
+ends when its parent has closed the socket.
 """
 
 from __future__ import annotations
@@ -40,6 +40,10 @@ class ProcessJob:
     def log(self, line: str) -> None:
         """See Job.log; does not wait."""
         _tell(self._answers, "log", line)
+
+    def send_partial(self, value: Any) -> None:
+        """See Job.send_partial; does not wait."""
+        _tell(self._answers, "partial", value)
 
 
 def _tell(answers: BinaryIO, kind: str, value: Any) -> None:

@@ -138,6 +138,9 @@ class Reporter(Protocol):
     async def log(self, line: str) -> None:
         """See Job.log."""
 
+    async def send_partial(self, value: Any) -> None:
+        """See Job.send_partial."""
+
     async def children(self, kind: Dependency) -> Mapping[str, bytes]:
         """Return the job's children of a kind: ref → JSON."""
 
@@ -288,6 +291,19 @@ class Job(Generic[DataT]):
         if self._reporter is None:
             raise JobNotActive(f"job {self.id}: only its running handler writes its log")
         await self._reporter.log(line)
+
+    async def send_partial(self, value: Any) -> None:
+        """Send a part of the result, any JSON value or what the serializer takes, to those who
+        read `Queue.partial_results` of this job.
+
+        Stored when it returns; calls made together travel together. The newest are kept (see
+        Worker's keep_partials). Raises LeaseLost when the job is no longer held, InvalidOption
+        for values that JSON cannot hold, JobNotActive outside a handler, QueueFull,
+        QueueUnavailable.
+        """
+        if self._reporter is None:
+            raise JobNotActive(f"job {self.id}: only its running handler sends partial results")
+        await self._reporter.send_partial(value)
 
     async def move_to_delayed(self, seconds: Seconds) -> NoReturn:
         """Leave the handler; the job runs again after `seconds`, without an attempt spent.

@@ -49,6 +49,8 @@ m:KIND         HASH     jobs completed, failed, stalled, calls rejected by the f
                         minute since the epoch, of the last day; before: those of earlier
 m:lat:WINDOW   HASH     samples of waiting and running times, see lua/latencies.lua (65
                         minutes)
+part:ID        STREAM   partial results of a job by fence-number, the newest (an hour after
+                        the last one)
 gone:ID        STRING   activation that ended a removed job (10 minutes)
 dd:DID         STRING   the job that stands for a deduplication id (until it ends, or
                         the ttl)
@@ -167,6 +169,10 @@ class QueueKeys:
     def log(self, job_id: str) -> str:
         """Return the key of a job's log lines."""
         return f"{self.prefix}j:{job_id}:log"
+
+    def partials(self, job_id: str) -> str:
+        """Return the key of a job's partial results."""
+        return f"{self.prefix}part:{job_id}"
 
     def scheduler(self, scheduler_id: str) -> str:
         """Return the key of a job scheduler."""

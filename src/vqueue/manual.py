@@ -102,7 +102,8 @@ class _Hand:
 class ManualWorker:
     """Takes jobs of a queue one by one. An async context manager; it serves one event loop.
 
-    `lock_duration`, the retention, `backoff_strategy` and `serializer` are those of Worker.
+    `lock_duration`, the retention, `keep_logs`, `keep_partials`, `backoff_strategy` and
+    `serializer` are those of Worker.
     """
 
     def __init__(
@@ -115,6 +116,7 @@ class ManualWorker:
         remove_on_complete: bool | int | Retention = KEEP_ALL,
         remove_on_fail: bool | int | Retention = KEEP_ALL,
         keep_logs: int = 1000,
+        keep_partials: int = 1000,
         consumer: str | None = None,
         prefix: str = "vq",
         serializer: Serializer | None = None,
@@ -150,7 +152,11 @@ class ManualWorker:
             ),
         )
         self._reports = Reports(
-            self._scripts, consumer=self.consumer, keep_logs=keep_logs, encode_data=encode
+            self._scripts,
+            consumer=self.consumer,
+            keep_logs=keep_logs,
+            keep_partials=keep_partials,
+            encode_data=encode,
         )
         self._hand = _Hand()
         self._holdings = Holdings(

@@ -152,6 +152,8 @@ class ProcessHandler:
                 await job.update_progress(value)
             elif kind == "log":
                 await job.log(value)
+            elif kind == "partial":
+                await job.send_partial(value)
             elif kind != "ready":
                 return answer
         return None

@@ -14,6 +14,7 @@ from vqueue.limiting import Limiting
 from vqueue.metrics import Measuring
 from vqueue.options import DEFAULT_OPTIONS, JobOptions, Retention, to_ms
 from vqueue.parenting import Parenting
+from vqueue.partials import Streaming
 from vqueue.schedules import Scheduling
 from vqueue.serializing import Serializer
 from vqueue.sources import RedisSource
@@ -31,6 +32,7 @@ class Queue(
     Parenting,
     CustomEvents,
     Grouping,
+    Streaming,
 ):
     """Adds jobs to a queue, looks at them and changes them.
 

@@ -1,4 +1,5 @@
-"""What running jobs report: progress, coalesced, log lines, batched, and changed data."""
+"""What running jobs report: progress, coalesced, log lines and partial results, batched, and
+changed data."""
 
 from __future__ import annotations
 
@@ -11,6 +12,7 @@ from vqueue.activation import Activation
 from vqueue.batching import Batcher
 from vqueue.errors import QueueFull, QueueUnavailable
 from vqueue.flow_scripts import Dependency
+from vqueue.record import fence_of
 from vqueue.scripts import MAX_BATCH, Scripts
 from vqueue.serializing import Encoder
 
@@ -20,6 +22,8 @@ logger = logging.getLogger(__name__)
 PROGRESS_INTERVAL = 0.25
 
 _Line = tuple[Activation, int, str]
+#: Its place is <fence>-<number>; JSON.
+_Partial = tuple[Activation, str, bytes]
 
 
 class Reports:
@@ -30,15 +34,23 @@ class Reports:
     """
 
     def __init__(
-        self, scripts: Scripts, *, consumer: str, keep_logs: int, encode_data: Encoder
+        self,
+        scripts: Scripts,
+        *,
+        consumer: str,
+        keep_logs: int,
+        keep_partials: int,
+        encode_data: Encoder,
     ) -> None:
         self._scripts = scripts
         self._consumer = consumer
         self._keep_logs = keep_logs
+        self._keep_partials = keep_partials
         self._encode_data = encode_data
         self._changed: dict[bytes, Activation] = {}
         self._any_changed = asyncio.Event()
         self._lines: Batcher[_Line, int] = Batcher(self._send_lines, max_items=MAX_BATCH)
+        self._partials: Batcher[_Partial, int] = Batcher(self._send_partials, max_items=MAX_BATCH)
 
     def progress_changed(self, activation: Activation) -> None:
         """Send the activation's pending progress soon."""
@@ -114,4 +126,21 @@ class Reports:
             consumer=self._consumer,
             keep=self._keep_logs,
             lines=[(a.job_id, a.token, number, line) for a, number, line in lines],
+        )
+
+    async def send_partial(self, activation: Activation, value: Any) -> None:
+        """Append a partial result; raises LeaseLost when the job is no longer held."""
+        encoded = self._encode_data(value, "a partial result of job %s", activation.job_id)
+        activation.partials_sent += 1
+        place = f"{fence_of(activation.token)}-{activation.partials_sent}"
+        item = (activation, place, encoded)
+        if await self._partials.submit(item, size_bytes=len(encoded)) == 0:
+            activation.lose()
+            raise activation.lease_lost()
+
+    async def _send_partials(self, partials: Sequence[_Partial]) -> list[int]:
+        return await self._scripts.partial(
+            consumer=self._consumer,
+            keep=self._keep_partials,
+            results=[(a.job_id, a.token, place, value) for a, place, value in partials],
         )

@@ -211,6 +211,14 @@ class Scripts(
         statuses: list[int] = await self._call("log", consumer, keep, *args)
         return statuses
 
+    async def partial(
+        self, *, consumer: str, keep: int, results: Sequence[tuple[str, bytes, str, bytes]]
+    ) -> list[int]:
+        """Append partial results of (id, token, place, JSON): 1 ok, 0 lease lost."""
+        args = (value for result in results for value in result)
+        statuses: list[int] = await self._call("partial", consumer, keep, *args)
+        return statuses
+
     async def sweep(
         self, *, max_stalled: int, keep: str, dead_consumer: str = ""
     ) -> tuple[int, int, bool]:

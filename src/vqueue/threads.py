@@ -60,6 +60,10 @@ class BlockingJob:
         """See Job.log."""
         asyncio.run_coroutine_threadsafe(self.job.log(line), self._loop).result()
 
+    def send_partial(self, value: Any) -> None:
+        """See Job.send_partial."""
+        asyncio.run_coroutine_threadsafe(self.job.send_partial(value), self._loop).result()
+
 
 def in_threads(function: Callable[[BlockingJob], Any], *, threads: int) -> Handler:
     """Return a handler that runs a plain function, at most `threads` jobs at a time.

@@ -71,8 +71,9 @@ class Worker:
     workers that have one; a limit of the queue comes before it.
     A handler whose lease is lost is cancelled. What a handler returns becomes the job's
     `returnvalue`, written by the `serializer` if there is one; an exception ends the attempt,
-    UnrecoverableError the job. `consumer` names this worker, for a supervisor that reports its
-    death by `Queue.recover_crashed`; make a new one for every start.
+    UnrecoverableError the job. `keep_logs` and `keep_partials` are how many log lines and
+    partial results of a job are kept, the newest. `consumer` names this worker, for a
+    supervisor that reports its death by `Queue.recover_crashed`; make a new one for every start.
 
     `run` works until `close` is called; the worker opens connections of its own.
     """
@@ -95,6 +96,7 @@ class Worker:
         remove_on_complete: bool | int | Retention = KEEP_ALL,
         remove_on_fail: bool | int | Retention = KEEP_ALL,
         keep_logs: int = 1000,
+        keep_partials: int = 1000,
         consumer: str | None = None,
         prefix: str = "vq",
         serializer: Serializer | None = None,
@@ -142,7 +144,11 @@ class Worker:
             ),
         )
         self._reports = Reports(
-            self._scripts, consumer=self.consumer, keep_logs=keep_logs, encode_data=encode
+            self._scripts,
+            consumer=self.consumer,
+            keep_logs=keep_logs,
+            keep_partials=keep_partials,
+            encode_data=encode,
         )
         self._duties = (
             Sweep(

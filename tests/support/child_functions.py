@@ -12,6 +12,7 @@ def double(job: ProcessJob) -> dict[str, int]:
     print("on stdout, which is nobody's business")  # noqa: T201
     job.update_progress(50)
     job.log(f"job {job.id}, fence {job.fence}")
+    job.send_partial({"half": job.data})
     return {"doubled": job.data * 2, "pid": os.getpid()}
 
 

@@ -66,6 +66,7 @@ async def test_a_function_in_a_thread_reports_and_returns(
     def function(job: BlockingJob) -> dict[str, Any]:
         job.update_progress(50)
         job.log("half way")
+        job.send_partial("half")
         return {"data": job.data, "beside": threading.get_ident() != loop_thread}
 
     added = await queue.add("task", 7)
@@ -74,6 +75,8 @@ async def test_a_function_in_a_thread_reports_and_returns(
     assert job.returnvalue == {"data": 7, "beside": True}
     assert job.progress == 50
     assert await queue.get_job_logs(added.id) == ["half way"]
+    async with queue.partial_results(added.id) as partials:
+        assert [partial.value async for partial in partials] == ["half"]
 
 
 async def test_an_error_in_a_thread_fails_the_attempt(

@@ -22,6 +22,8 @@ async def test_a_child_runs_job_after_job(queue: Queue, redis_url: str, queue_na
     assert pid != os.getpid()
     assert jobs[0].progress == 50
     assert len(await queue.get_job_logs(jobs[0].id)) == 1
+    async with queue.partial_results(jobs[2].id) as partials:
+        assert [partial.value async for partial in partials] == [{"half": 2}]
     assert not is_running(pid)
 
 

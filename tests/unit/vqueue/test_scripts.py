@@ -22,6 +22,7 @@ CALLED_BY_A_RUNNING_JOB = {
     "finish",
     "heartbeat",
     "log",
+    "partial",
     "progress",
     "release",
     "update_data",
@@ -143,6 +144,7 @@ _REFUSED_WHEN_FULL = {
     "add_log",
     "emit_event",
     "log",
+    "partial",
     "sched_put",
     "update_data",
 }

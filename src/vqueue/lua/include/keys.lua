@@ -12,4 +12,5 @@ local GROUP = 'workers'
 local function job_key(id) return jobs_prefix .. id end
 local function live_key(id) return jobs_prefix .. id .. ':x' end
 local function log_key(id) return jobs_prefix .. id .. ':log' end
+local function partials_key(id) return prefix .. 'part:' .. id end
 local function tombstone_key(id) return prefix .. 'gone:' .. id end

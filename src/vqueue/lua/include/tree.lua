@@ -78,7 +78,7 @@ local function remove_jobs(refs)
         leave(id, job[1])
         forget_owner(id, job[4])
         if Q.has_flows then note_ended(id, 'gone', '') end
-        redis.call('UNLINK', unpack(keys_of(id)))
+        redis.call('UNLINK', partials_key(id), unpack(keys_of(id)))
       end
     end
     emit('removed', removed)

@@ -1,0 +1,39 @@
+#!lua
+--[[ partial: active → active, with more partial results, for many in one call
+KEYS  the queue's nine keys (include/keys.lua)
+ARGV  consumer  (string)
+      keep      (results kept per job, the oldest go first)
+      per result four values: id, entry, place (<fence>-<number>, which grows with each
+      result of a job), value (JSON)
+Returns  per result 1 ok | 0 lease lost
+Errors   OOM  the server is full: refused before the first write
+Cost     O(k)          Crash  a repeated place is not added
+They are kept for an hour after the last one, also when the job has ended and is gone. ]]
+--- @include keys
+--- @include clock
+--- @include events
+--- @include record
+--- @include moving
+--- @lazy groups
+--- @include lanes
+--- @include pushing
+
+local consumer, keep = ARGV[1], ARGV[2]
+local PARTIALS_MS = 3600000
+local statuses, rejected = {}, 0
+for i = 3, #ARGV, 4 do
+  local id, entry, place, value = ARGV[i], ARGV[i + 1], ARGV[i + 2], ARGV[i + 3]
+  if held(entry, consumer) and stands_at(id, entry) then
+    local partials = partials_key(id)
+    if #redis.call('XRANGE', partials, place, '+', 'COUNT', 1) == 0 then
+      redis.call('XADD', partials, 'MAXLEN', keep, place, 'v', value)
+      redis.call('PEXPIRE', partials, PARTIALS_MS)
+    end
+    table.insert(statuses, 1)
+  else
+    table.insert(statuses, 0)
+    rejected = rejected + 1
+  end
+end
+if rejected > 0 then count_minute('rejected', rejected) end
+return statuses
