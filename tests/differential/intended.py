@@ -1,14 +1,14 @@
 """Where vqueue differs from BullMQ on purpose: each difference makes two outcomes equal.
 
-docs/conformance.md gives the reasons; a test holds the two together.
+docs/conformance.md gives the reasons; a test holds the two together. A scenario names those
+that it shows: anywhere else the same difference is an error.
 """
 
-import re
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Any
 
-from tests.differential.ours import Outcome
+from tests.differential import adjusting as adjust
+from tests.differential.outcome import Outcome
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -19,71 +19,91 @@ class Difference:
     name: str
     #: Gets our outcome and BullMQ's, and takes this difference out of them.
     apply: Callable[[Outcome, Outcome], None]
+    #: Whether it is in every scenario; else those name it that show it.
+    is_everywhere: bool = False
 
 
-def _jobs(outcome: Outcome) -> list[tuple[str, dict[str, Any]]]:
-    return list(outcome["jobs"].items())
+NAMES_WORKER = Difference(
+    name="`active` names the worker", apply=adjust.name_worker, is_everywhere=True
+)
+TELLS_ATTEMPTS = Difference(
+    name="an end tells the attempts", apply=adjust.tell_attempts, is_everywhere=True
+)
+CLEARED_REASON = Difference(
+    name="a success clears the reason of earlier failures", apply=adjust.clear_reasons
+)
+CLEARED_TRACES = Difference(
+    name="a retry by hand clears the stack traces", apply=adjust.clear_traces
+)
+KEPT_PRIORITY = Difference(
+    name="jobs that are retried together keep their priorities", apply=adjust.keep_priorities
+)
+STALL_FIRST = Difference(
+    name="a stall is told first, with its number", apply=adjust.tell_stalls_first
+)
+STALLED_PLACE = Difference(
+    name="a stalled job goes to the front of its own priority", apply=adjust.keep_stalled_place
+)
+STALL_ENDS = Difference(name="a job fails with its last stall", apply=adjust.fail_with_last_stall)
+MADE_WHEN_DUE = Difference(
+    name="a scheduler makes its job when it is due", apply=adjust.make_when_due
+)
+FAILS_TOGETHER = Difference(
+    name="a parent fails together with its child", apply=adjust.fail_parents_at_once
+)
+FAILS_UNASKED = Difference(
+    name="a parent fails with a child that has no option for it", apply=adjust.fail_without_option
+)
+PLAIN_REF = Difference(
+    name="a child is named without the prefix of its key", apply=adjust.drop_prefix
+)
+CHANGES_TOLD = Difference(
+    name="a change of data or priority is told", apply=adjust.leave_out_changes
+)
+DRAINED_BESIDE_DELAYED = Difference(
+    name="a queue with delayed jobs can be drained", apply=adjust.drain_beside_delayed
+)
+REMOVALS_TOLD = Difference(name="what drain and clean remove is told", apply=adjust.tell_removals)
+REMOVED_FROM_WAITING = Difference(
+    name="`removed` calls the state waiting", apply=adjust.call_it_waiting
+)
+REMOVED_AS_PARENT = Difference(
+    name="a parent that is removed does not wait first", apply=adjust.remove_parents_at_once
+)
+ADDED_FIRST = Difference(
+    name="a job is told before what it replaces", apply=adjust.tell_added_first
+)
+KEPT_ASIDE = Difference(
+    name="keep_last_if_active holds between two attempts, too", apply=adjust.keep_aside
+)
+KEPT_ID = Difference(
+    name="the id of a removed job stays taken for ten minutes", apply=adjust.keep_id_taken
+)
+LIFTED_LIMIT = Difference(
+    name="a lifted rate limit holds no worker back", apply=adjust.free_at_once
+)
 
-
-def _clear_reasons(_: Outcome, theirs: Outcome) -> None:
-    for _job_id, job in _jobs(theirs):
-        if job["state"] == "completed":
-            job["failed_reason"] = None
-
-
-def _fail_parents_at_once(_: Outcome, theirs: Outcome) -> None:
-    for job_id, job in _jobs(theirs):
-        if (job["failed_reason"] or "").startswith("child "):
-            job["attempts_made"] = job["attempts_started"] = 0
-            theirs["order"] = [started for started in theirs["order"] if started != job_id]
-            theirs["events"][job_id] = ["added", "waiting-children", "failed"]
-
-
-def _name_children_alike(ours: Outcome, theirs: Outcome) -> None:
-    for outcome in (ours, theirs):
-        for _, job in _jobs(outcome):
-            if job["failed_reason"]:
-                job["failed_reason"] = re.sub(r"^child \S+:", "child ", job["failed_reason"])
-
-
-def _leave_out(ours: Outcome, theirs: Outcome, event: str) -> None:
-    for outcome in (ours, theirs):
-        left = {
-            job_id: [name for name in names if name != event]
-            for job_id, names in outcome["events"].items()
-        }
-        outcome["events"] = {job_id: names for job_id, names in left.items() if names}
-
-
-def _event(name: str) -> Callable[[Outcome, Outcome], None]:
-    return lambda ours, theirs: _leave_out(ours, theirs, name)
-
-
-def _drain_beside_delayed(ours: Outcome, theirs: Outcome) -> None:
-    """Keep as many of our notices as BullMQ gives, the last ones."""
-    names, told = ours["events"].get("", []), theirs["events"].get("", [])
-    for _ in range(names.count("drained") - max(told.count("drained"), 1)):
-        names.remove("drained")
-
-
-def _tell_added_first(_: Outcome, theirs: Outcome) -> None:
-    for names in theirs["events"].values():
-        if names[:3] == ["deduplicated", "added", "delayed"]:
-            names[:3] = ["added", "delayed", "deduplicated"]
-
-
-def _tell_removals(ours: Outcome, theirs: Outcome) -> None:
-    for job_id, names in ours["events"].items():
-        if names[-1] == "removed" and "removed" not in theirs["events"].get(job_id, []):
-            names.pop()
-
-
+#: In the order in which they are taken out.
 INTENDED = (
-    Difference(name="a success clears the reason of earlier failures", apply=_clear_reasons),
-    Difference(name="a parent fails together with its child", apply=_fail_parents_at_once),
-    Difference(name="a child is named without the prefix of its key", apply=_name_children_alike),
-    Difference(name="a change of priority or delay is told", apply=_event("changed")),
-    Difference(name="a queue with delayed jobs can be drained", apply=_drain_beside_delayed),
-    Difference(name="what drain and clean remove is told", apply=_tell_removals),
-    Difference(name="a job is told before what it replaces", apply=_tell_added_first),
+    NAMES_WORKER,
+    TELLS_ATTEMPTS,
+    CLEARED_REASON,
+    CLEARED_TRACES,
+    KEPT_PRIORITY,
+    STALL_FIRST,
+    STALLED_PLACE,
+    STALL_ENDS,
+    MADE_WHEN_DUE,
+    FAILS_TOGETHER,
+    FAILS_UNASKED,
+    PLAIN_REF,
+    CHANGES_TOLD,
+    DRAINED_BESIDE_DELAYED,
+    REMOVALS_TOLD,
+    REMOVED_FROM_WAITING,
+    REMOVED_AS_PARENT,
+    ADDED_FIRST,
+    KEPT_ASIDE,
+    KEPT_ID,
+    LIFTED_LIMIT,
 )

@@ -6,8 +6,9 @@ import subprocess
 from pathlib import Path
 
 from benchmarks.peers.catalogue import PEERS, REFERENCE
-from tests.differential.ours import Outcome
-from tests.differential.scenarios import Step
+from tests.differential.events import by_job, of_theirs
+from tests.differential.outcome import Outcome, with_plain_ids
+from tests.differential.scenario import Step
 
 _PROGRAM = Path(__file__).parent / "bullmq.cjs"
 
@@ -27,4 +28,5 @@ def run(name: str, redis_url: str, steps: list[Step]) -> Outcome:
     if done.returncode != 0:
         raise RuntimeError(f"BullMQ could not run {name}: {done.stderr.strip()}")
     outcome: Outcome = json.loads(done.stdout)
-    return outcome
+    outcome["events"] = by_job(of_theirs(*event) for event in outcome["events"])
+    return with_plain_ids(outcome)
