@@ -38,6 +38,22 @@ class _NamelessTypes(_Handler):
     extensions_map = dict.fromkeys(CONTENT_TYPES, "text/plain")
 
 
+class _LeadsAway(_Handler):
+    def send_head(self) -> Any:
+        if not self.path.endswith("seg_00001.ts"):
+            return super().send_head()
+        # The same server, under a name that is not the one that was given.
+        self.send_response(302)
+        self.send_header("Location", f"http://localhost:{self.server.server_port}{self.path}")  # type: ignore[attr-defined]
+        self.end_headers()
+        return None
+
+
+class _BreaksOff(_Handler):
+    def copyfile(self, source: Any, outputfile: Any) -> None:
+        outputfile.write(source.read(1))
+
+
 @contextmanager
 def served(folder: Path, handler: Callable[..., _Handler]) -> Iterator[str]:
     """Serve a folder on loopback; give the master playlist's URL."""
@@ -115,3 +131,17 @@ def test_a_web_server_is_not_left_for_another(published: Published) -> None:
         ended = run_check(url)
     assert ended.returncode == 1
     assert "names http://127.0.0.1:9/seg_00001.ts: it lies on another server" in ended.stdout
+
+
+def test_a_redirect_to_another_server_is_not_followed(published: Published) -> None:
+    with served(published.folder, _LeadsAway) as url:
+        ended = run_check(url)
+    assert ended.returncode == 1
+    assert "480p/seg_00001.ts: it leads to http://localhost:" in ended.stdout
+
+
+def test_a_server_that_breaks_off_is_told(published: Published) -> None:
+    with served(published.folder, _BreaksOff) as url:
+        ended = run_check(url)
+    assert ended.returncode == 66
+    assert "it cannot be loaded: IncompleteRead" in ended.stderr

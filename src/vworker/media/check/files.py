@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-import urllib.error
 import urllib.request
+from http.client import HTTPException, HTTPMessage
 from pathlib import Path
-from typing import Protocol
+from typing import IO, Protocol
 from urllib.parse import urljoin, urlsplit
 
 _TIMEOUT_S = 30.0
@@ -46,12 +46,31 @@ class Folder:
         return None
 
 
+class _OnOneServer(urllib.request.HTTPRedirectHandler):
+    """Follows no redirect to another server, which may be one that only this machine reaches."""
+
+    def redirect_request(
+        self,
+        req: urllib.request.Request,
+        fp: IO[bytes],
+        code: int,
+        msg: str,
+        headers: HTTPMessage,
+        newurl: str,
+    ) -> urllib.request.Request | None:
+        if urlsplit(newurl)[:2] != urlsplit(req.full_url)[:2]:
+            fp.close()
+            raise Absent(f"it leads to {newurl}, on another server")
+        return super().redirect_request(req, fp, code, msg, headers, newurl)
+
+
 class Site:
     """A web server; `base` is the URL that URIs are relative to."""
 
     def __init__(self, base: str) -> None:
         self._base = base
         self._types: dict[str, str] = {}
+        self._opener = urllib.request.build_opener(_OnOneServer)
 
     def read(self, uri: str) -> bytes:
         """Return a file's bytes. Raises Absent, also for another server or protocol."""
@@ -59,11 +78,11 @@ class Site:
         if urlsplit(url)[:2] != urlsplit(self._base)[:2]:
             raise Absent("it lies on another server")
         try:
-            with urllib.request.urlopen(url, timeout=_TIMEOUT_S) as answer:  # noqa: S310 - see above
+            with self._opener.open(url, timeout=_TIMEOUT_S) as answer:
                 self._types[uri] = answer.headers.get_content_type()
                 body: bytes = answer.read()
                 return body
-        except (OSError, ValueError) as error:
+        except (OSError, HTTPException, ValueError) as error:
             raise Absent(f"it cannot be loaded: {error}") from error
 
     def content_type(self, uri: str) -> str | None:
