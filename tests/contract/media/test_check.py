@@ -67,6 +67,14 @@ def _as_fragments(published: Published) -> None:
     published.believed[SECOND] = replace(published.believed[SECOND], container=Container.FMP4)
 
 
+def _without_segments(published: Published, name: str) -> None:
+    published.edit(name, "^#EXTINF.*\n(#EXT-X-BYTERANGE.*\n)?[^#].*\n", "")
+
+
+def _keep_the_tables(packets: list[bytearray]) -> None:
+    del packets[3:]
+
+
 def _slower(seconds: float) -> float:
     return seconds * 2
 
@@ -86,6 +94,11 @@ DAMAGES: list[tuple[str, Callable[[Published], object]]] = [
     ("rfc-4.3.1.1", lambda p: p.edit(MEDIA, "^#EXTM3U", "#PLAYLIST")),
     ("rfc-4.3.1.1", lambda p: p.edit(MEDIA, "^#EXT-X-TARGETDURATION.*\n", "")),
     ("rfc-4.3.1.1", lambda p: p.write(MASTER, b"<html></html>")),
+    ("rfc-4.3.1.1", lambda p: p.edit(MEDIA, "^#EXTINF:6.000000", "#EXTINF:nan")),
+    ("rfc-4.3.1.1", lambda p: p.edit(MEDIA, "TARGETDURATION:6", "TARGETDURATION:" + "9" * 400)),
+    ("rfc-4.3.1.1", lambda p: p.edit(MASTER, "RESOLUTION=854x480", "RESOLUTION=854x0")),
+    ("rfc-4.3.1.1", lambda p: p.edit(MASTER, "FRAME-RATE=30.000", "FRAME-RATE=inf")),
+    ("rfc-4.3.1.1", lambda p: p.edit(MASTER, r"INF:BANDWIDTH=\d+", "INF:BANDWIDTH=inf")),
     ("rfc-4.3.1.2", lambda p: p.edit(MEDIA, "VERSION:6", "VERSION:2")),
     ("rfc-4.3.1.2", lambda p: p.edit(IFRAMES, "VERSION:6", "VERSION:3")),
     ("rfc-4.3.3.1", lambda p: p.edit(MEDIA, "^#EXTINF:6.000000", "#EXTINF:6.600000")),
@@ -155,6 +168,10 @@ DAMAGES: list[tuple[str, Callable[[Published], object]]] = [
     ("vqueue-2", lambda p: p.edit(MEDIA, "^seg_00001.ts", "http://127.0.0.1:9/seg_00001.ts")),
     ("vqueue-2", lambda p: p.edit(MEDIA, "^seg_00001.ts", "../../etc/passwd")),
     ("vqueue-2", lambda p: p.edit(MASTER, 'URI="audio/', 'URI="/audio/')),
+    ("vqueue-3", lambda p: _without_segments(p, MEDIA)),
+    ("vqueue-3", lambda p: _without_segments(p, AUDIO)),
+    ("vqueue-3", lambda p: _without_segments(p, IFRAMES)),
+    ("vqueue-3", lambda p: p.change_packets(SECOND, _keep_the_tables)),
 ]
 
 
@@ -183,6 +200,7 @@ def test_a_broken_output_is_told_by_its_rule(
         (lambda p: (p.folder / SECOND).unlink(), {"rfc-6.2.1"}),
         (lambda p: p.edit(AUDIO, "^#EXTINF.*\nseg_00002.ts\n", ""), {"apple-8.3"}),
         (lambda p: setattr(p, "source_s", 16.0), {"vqueue-1"}),
+        (lambda p: _without_segments(p, IFRAMES), {"vqueue-3"}),
     ],
 )
 def test_one_fault_is_told_by_one_rule(

@@ -11,6 +11,9 @@ from typing import Any
 
 import m3u8
 
+#: Far beyond every duration in seconds and every rate; what is larger cannot be calculated with.
+_MOST = 1e9
+
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class ListedSegment:
@@ -108,9 +111,9 @@ def _variant(item: Any, info: Any) -> ListedVariant:
         bandwidth=int(info.bandwidth or 0),
         average_bandwidth=info.average_bandwidth and int(info.average_bandwidth),
         codecs=tuple(part.strip() for part in (info.codecs or "").split(",") if part.strip()),
-        resolution=info.resolution,
+        resolution=_resolution(info.resolution),
         # An I-frame variant has none, and the parser's record no such attribute.
-        frame_rate=getattr(info, "frame_rate", None),
+        frame_rate=_positive("FRAME-RATE", getattr(info, "frame_rate", None)),
         audio=getattr(info, "audio", None),
         subtitles=getattr(info, "subtitles", None),
     )
@@ -119,13 +122,14 @@ def _variant(item: Any, info: Any) -> ListedVariant:
 def read_media(text: str) -> MediaListing:
     """Parse a media playlist. Raises ValueError when it is none."""
     parsed = _parse(text)
-    if parsed.is_variant or parsed.target_duration is None:
+    target_s = _positive("EXT-X-TARGETDURATION", parsed.target_duration)
+    if parsed.is_variant or target_s is None:
         raise ValueError("it has no EXT-X-TARGETDURATION")
     maps = [section.uri for section in parsed.segment_map if section]
     return MediaListing(
         text=text,
         version=int(parsed.version or 1),
-        target_duration_s=float(parsed.target_duration),
+        target_duration_s=target_s,
         vod=parsed.playlist_type == "vod",
         ended=bool(parsed.is_endlist),
         iframes_only=bool(parsed.is_i_frames_only),
@@ -133,13 +137,26 @@ def read_media(text: str) -> MediaListing:
         segments=tuple(
             ListedSegment(
                 uri=item.uri,
-                duration_s=float(item.duration or 0),
+                duration_s=_positive("EXTINF", item.duration or None) or 0.0,
                 byte_range=_byte_range(item.byterange),
                 discontinuity=bool(item.discontinuity),
             )
             for item in parsed.segments
         ),
     )
+
+
+def _resolution(value: tuple[int, int] | None) -> tuple[int, int] | None:
+    if value is not None and min(value) < 1:
+        raise ValueError(f"RESOLUTION is {value[0]}x{value[1]}")
+    return value
+
+
+def _positive(name: str, value: float | None) -> float | None:
+    """Return a number that one can calculate with. Raises ValueError for any other."""
+    if value is not None and not 0 < value <= _MOST:
+        raise ValueError(f"{name} is {value}")
+    return None if value is None else float(value)
 
 
 def _byte_range(value: str | None) -> tuple[int, int] | None:
@@ -152,6 +169,6 @@ def _byte_range(value: str | None) -> tuple[int, int] | None:
 def _parse(text: str) -> Any:
     try:
         return m3u8.loads(text)
-    except (ValueError, KeyError, IndexError, AttributeError, TypeError) as error:
+    except (ArithmeticError, AttributeError, LookupError, TypeError, ValueError) as error:
         # The parser has an exception of its own for some faults and falls over others.
         raise ValueError(f"it cannot be parsed: {error}") from error

@@ -163,7 +163,7 @@ class _Loader:
     def _rendition(self, uri: str, frame_rate: float | None) -> None:
         if uri in self._found.texts:
             return
-        listing = self._playlist(uri, read_media)
+        listing = self._media_playlist(uri)
         if listing is None:
             return
         facts = [self._segment(uri, listing, segment.uri) for segment in listing.segments]
@@ -183,7 +183,7 @@ class _Loader:
     def _subtitles(self, uri: str) -> None:
         if uri in self._found.texts:
             return
-        listing = self._playlist(uri, read_media)
+        listing = self._media_playlist(uri)
         if listing is None:
             return
         texts = [self._read(resolve(uri, segment.uri), uri) for segment in listing.segments]
@@ -192,29 +192,42 @@ class _Loader:
         )
 
     def _iframes(self, uri: str) -> None:
-        listing = None if uri in self._found.texts else self._playlist(uri, read_media)
+        listing = None if uri in self._found.texts else self._media_playlist(uri)
         if listing is None:
             return
         self._found.iframes[uri] = listing
         for name in dict.fromkeys(segment.uri for segment in listing.segments):
             self._segment(uri, listing, name)
 
+    def _media_playlist(self, uri: str) -> MediaListing | None:
+        listing = self._playlist(uri, read_media)
+        if listing is not None and not listing.segments:
+            self._found.faults.append(broken("vqueue-3", uri, "it lists no segment"))
+        return listing
+
     def _segment(self, playlist: str, listing: MediaListing, name: str) -> SegmentFacts | None:
         uri = resolve(playlist, name)
-        if uri in self._known:
-            self._found.segments[uri] = self._known[uri]
         if uri not in self._found.segments:
-            data = self._read(uri, playlist)
-            init = self._init(playlist, listing)
-            if data is None:
-                return None
-            try:
-                facts = read_ts(data) if data[:1] == SYNC_BYTE else read_fmp4(data, init)
-            except MalformedSegment as error:
-                self._found.faults.append(broken("apple-1.2", uri, str(error)))
+            facts = self._known.get(uri) or self._read_segment(uri, playlist, listing)
+            if facts is None:
                 return None
             self._found.segments[uri] = facts
+            if facts.main_track is None:
+                self._found.faults.append(
+                    broken("vqueue-3", uri, "it holds neither pictures nor sound")
+                )
         return self._found.segments[uri]
+
+    def _read_segment(self, uri: str, playlist: str, listing: MediaListing) -> SegmentFacts | None:
+        data = self._read(uri, playlist)
+        init = self._init(playlist, listing)
+        if data is None:
+            return None
+        try:
+            return read_ts(data) if data[:1] == SYNC_BYTE else read_fmp4(data, init)
+        except MalformedSegment as error:
+            self._found.faults.append(broken("apple-1.2", uri, str(error)))
+            return None
 
     def _init(self, playlist: str, listing: MediaListing) -> InitSection:
         if listing.init_uri is None:

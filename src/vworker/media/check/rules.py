@@ -80,6 +80,7 @@ RULES = _rules(
         "apple-9.15": "every variant with pictures has FRAME-RATE, and keeps it",
         "vqueue-1": "every rendition of pictures lasts as long as the source's pictures",
         "vqueue-2": "playlists name only what lies beside or below the master playlist",
+        "vqueue-3": "every playlist lists segments, and these hold pictures or sound",
     },
 ) | _rules(
     Level.SHOULD,
