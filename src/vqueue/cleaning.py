@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Sequence
-
 from vqueue.errors import InvalidOption, QueueBusy
 from vqueue.inspecting import Inspecting
 from vqueue.job import FINAL_STATES, JobState
@@ -122,17 +120,3 @@ class Cleaning(Inspecting):
                     await self._client.execute("XTRIM", self.keys.ev, "MINID", entry)
                     return
             start = f"({page[-1][0].decode()}"
-
-    async def _names(self) -> AsyncIterator[Sequence[str]]:
-        """Yield the keys of this queue, without its prefix, in pages; some of them twice."""
-        prefix = self.keys.prefix
-        cursor = b"0"
-        while True:
-            cursor, keys = await self._client.execute(
-                "SCAN", cursor, "MATCH", f"{prefix}*", "COUNT", 1000
-            )
-            names = [key.decode().removeprefix(prefix) for key in keys]
-            for start in range(0, len(names), MAX_BATCH):
-                yield names[start : start + MAX_BATCH]
-            if cursor == b"0":
-                return

@@ -9,11 +9,13 @@ from vqueue.inspecting import Inspecting
 from vqueue.job import JobState
 from vqueue.options import RateLimit, check_count
 
-#: Jobs of a state whose memory is looked at.
+#: Jobs of a state, and keys of a kind, whose memory is looked at.
 _SAMPLED = 50
 _DEFAULT_EVENTS_CAP = 10_000
-#: Keys of the queue that are not of single jobs.
-_SHARED = ("meta", "ready", "express", "prioritized", "delayed", "children", "completed", "failed")
+#: The keys that are told by the states of their jobs.
+_OF_JOBS = "j:*"
+#: What the keys of one job end with, see keys.py.
+_JOB_KEYS = ("", ":x", ":log", ":par", ":deps", ":vals", ":ign", ":bad")
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -38,9 +40,14 @@ class QueueMeta:
 class MemoryReport:
     """What a queue takes of Redis' memory, in bytes."""
 
-    #: By key, without the queue's prefix: the lines, sets and events.
+    #: By key, without the queue's prefix: the lines, sets and events; and by kind, the keys that
+    #: there are many of, such as ``gone:*`` (tombstones), ``dd:*`` (deduplication), ``g:*``
+    #: (groups), ``sched:*``, ``part:*`` (partial results): estimated from 50 keys of each.
     keys: dict[str, int]
-    #: By state, what the jobs take with their logs: estimated from the newest 50 of each.
+    #: By the same names, how many keys there are: all of the queue, those of jobs as ``j:*``.
+    key_counts: dict[str, int]
+    #: By state, what the jobs take with all that is kept of them: estimated from the newest 50
+    #: of each.
     jobs: dict[JobState, int]
     #: Of the server, all that is in it; and its limit, None for none.
     used_bytes: int
@@ -86,27 +93,43 @@ class Describing(Inspecting):
     async def memory_report(self) -> MemoryReport:
         """Return what the queue takes of Redis' memory, by its parts.
 
-        Asks for the memory of at most 50 jobs a state; large sets are estimated by the server.
+        Looks at all keys of the database, in steps, and asks for the memory of at most 50 of a
+        kind; large sets are estimated by the server. Keys that come and go meanwhile may be
+        counted twice or not at all.
         """
-        names = [*_SHARED, "ev"]
-        sizes = await self._sizes([self.keys.prefix + name for name in names])
-        counts = await self.get_job_counts()
+        key_counts, samples = await self._kinds_of_keys()
+        keys = {}
+        for kind, names in samples.items():
+            sampled = sum(await self._sizes([self.keys.prefix + name for name in names]))
+            keys[kind] = sampled * key_counts[kind] // len(names)
         jobs = {}
-        for state, count in counts.items():
+        for state, count in (await self.get_job_counts()).items():
             ids = [job.id for job in (await self.get_jobs_in(state, limit=_SAMPLED)).jobs]
-            keys = [
-                key for i in ids for key in (self.keys.job(i), self.keys.live(i), self.keys.log(i))
-            ]
-            sampled = sum(await self._sizes(keys))
+            of_jobs = [self.keys.job(i) + part for i in ids for part in _JOB_KEYS]
+            sampled = sum(await self._sizes(of_jobs))
             jobs[state] = sampled * count // len(ids) if ids else 0
         info = (await self._client.execute("INFO", "memory")).decode()
         memory = dict(line.split(":", 1) for line in info.splitlines() if ":" in line)
         return MemoryReport(
-            keys={name: size for name, size in zip(names, sizes, strict=True) if size},
+            keys=keys,
+            key_counts=key_counts,
             jobs=jobs,
             used_bytes=int(memory["used_memory"]),
             max_bytes=int(memory["maxmemory"]) or None,
         )
+
+    async def _kinds_of_keys(self) -> tuple[dict[str, int], dict[str, list[str]]]:
+        """Return by kind how many keys there are, and some of them; of jobs the number only."""
+        key_counts: dict[str, int] = {}
+        samples: dict[str, list[str]] = {}
+        async for page in self._names():
+            for name in page:
+                head, colon, _ = name.partition(":")
+                kind = f"{head}:*" if colon else head
+                key_counts[kind] = key_counts.get(kind, 0) + 1
+                if kind != _OF_JOBS and len(found := samples.setdefault(kind, [])) < _SAMPLED:
+                    found.append(name)
+        return key_counts, samples
 
     async def _sizes(self, keys: list[str]) -> list[int]:
         """Return the memory of each key, 0 for one that does not exist."""

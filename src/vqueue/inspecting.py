@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import AsyncIterator, Sequence
 from dataclasses import dataclass
 
 from vqueue.errors import InvalidOption
@@ -122,3 +122,17 @@ class Inspecting(Results):
         check_name(deduplication_id, what="deduplication id")
         owner = await self._client.execute("GET", self.keys.dedup_owner(deduplication_id))
         return owner and str(owner, "ascii")
+
+    async def _names(self) -> AsyncIterator[Sequence[str]]:
+        """Yield the keys of this queue, without its prefix, in pages; some of them twice."""
+        prefix = self.keys.prefix
+        cursor = b"0"
+        while True:
+            cursor, keys = await self._client.execute(
+                "SCAN", cursor, "MATCH", f"{prefix}*", "COUNT", 1000
+            )
+            names = [key.decode().removeprefix(prefix) for key in keys]
+            for start in range(0, len(names), MAX_BATCH):
+                yield names[start : start + MAX_BATCH]
+            if cursor == b"0":
+                return

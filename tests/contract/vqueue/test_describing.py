@@ -5,7 +5,24 @@ from importlib.metadata import version
 import pytest
 
 from tests.support.driver import LONG_MS, Driver, settle
-from vqueue import InvalidOption, JobState, Queue, QueueMeta, RateLimit
+from tests.support.waiting import until
+from tests.support.workers import ended
+from vqueue import (
+    Deduplication,
+    FlowJob,
+    FlowProducer,
+    InvalidOption,
+    Job,
+    JobOptions,
+    JobState,
+    MemoryReport,
+    NewJob,
+    Queue,
+    QueueMeta,
+    RateLimit,
+    Repeat,
+    Worker,
+)
 
 
 async def test_a_new_queue_has_no_settings(queue: Queue) -> None:
@@ -65,3 +82,61 @@ async def test_the_memory_report_counts_jobs_where_they_are(queue: Queue, driver
     assert report.total_bytes == sum(report.keys.values()) + sum(report.jobs.values())
     assert report.total_bytes < report.used_bytes
     assert report.max_bytes is None or report.max_bytes > 0
+
+
+async def test_the_memory_report_accounts_for_every_key(
+    queue: Queue, driver: Driver, redis_url: str
+) -> None:
+    async def handler(job: Job) -> None:
+        await job.log("line")
+        await job.update_progress(50)
+        await job.send_partial("half")
+
+    await queue.upsert_job_scheduler("nightly", Repeat(every=3600), NewJob(name="task"))
+    await queue.set_group_concurrency(1, "tenant")
+    await queue.add("task", group="tenant")
+    await queue.add("task", deduplication=Deduplication(id="once", ttl=60))
+    await queue.add("task", delay=60, priority=1)
+    await queue.add("task", job_id="kept", attempts=1)
+    gone = await queue.add("task", remove_on_complete=True)
+    child = FlowJob(queue_name=queue.name, name="child", options=JobOptions(delay=60))
+    async with FlowProducer(redis_url) as flows:
+        await flows.add(FlowJob(queue_name=queue.name, name="parent", children=[child]))
+    async with Worker(queue.name, handler, redis_url):
+        await queue.result(gone.id, timeout=15)
+        await ended(queue, "kept")
+
+        async def is_known() -> bool:
+            return bool(await queue.get_workers())
+
+        await until(is_known, what="the worker to say that it lives")
+    await driver.add("waits")
+    await driver.take_one()
+
+    pattern = queue.keys.prefix + "*"
+    reports: list[MemoryReport] = []
+
+    async def is_quiet() -> bool:
+        """Whether no key has expired or come while the report was made."""
+        before = await driver.redis("KEYS", pattern)
+        reports[:] = [await queue.memory_report()]
+        return set(before) == set(await driver.redis("KEYS", pattern))
+
+    await until(is_quiet, what="the queue to be quiet")
+    (report,) = reports
+    assert sum(report.key_counts.values()) == len(await driver.redis("KEYS", pattern))
+    kinds = {"j:*", "gone:*", "part:*", "dd:*", "gs:*", "sched:*", "m:*", "sched", "ev"}
+    assert kinds <= report.key_counts.keys()
+    assert report.keys.keys() == report.key_counts.keys() - {"j:*"}
+    assert all(report.keys.values())
+
+
+async def test_the_memory_of_keys_of_a_kind_is_estimated_from_some_of_them(
+    queue: Queue, driver: Driver
+) -> None:
+    for number in range(120):
+        await driver.redis("SET", driver.keys.dedup_owner(str(number)), "x" * 1000, "PX", 60_000)
+    report = await queue.memory_report()
+    assert report.key_counts["dd:*"] == 120
+    assert 120 * 1000 < report.keys["dd:*"] < 120 * 1500
+    await driver.wipe()
