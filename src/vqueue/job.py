@@ -348,9 +348,9 @@ class Job(Generic[DataT]):
     async def result(self, *, timeout: float | None = None) -> Any:
         """Wait until this job has ended and return what its handler returned: `Queue.result`.
 
-        For jobs that a Queue has added, or found by id, state or group. Raises as that does, and
-        RuntimeError for others (of a flow's tree, of an event, in a handler): `Queue.result`
-        takes their ids.
+        For jobs of a Queue that it has added, or found by id, state, group or flow. Raises as
+        that does, and RuntimeError for others (of a flow in another queue, of an event, in a
+        handler): `Queue.result` takes their ids.
         """
         if self._queue is None:
             raise RuntimeError(

@@ -12,7 +12,7 @@ from vqueue.flow_scripts import Dependency, Holder
 from vqueue.flows import FlowJob, FlowNode, send_flows
 from vqueue.job import Job, job_from_snapshot
 from vqueue.keys import QueueKeys, check_name, check_queue_name
-from vqueue.queue_base import QueueBase
+from vqueue.results import Results
 from vqueue.scripts import MAX_BATCH, Scripts
 from vqueue.serializing import decode_payload
 
@@ -38,7 +38,7 @@ def _split(ref: str) -> tuple[str, str]:
     return check_queue_name(queue), check_name(job_id, what="job id")
 
 
-class Parenting(QueueBase):
+class Parenting(Results):
     """Flows of a queue. A ref, ``<queue>:<id>``, names a job of any queue of the server."""
 
     async def add_flow(self, flow: FlowJob) -> FlowNode:
@@ -55,7 +55,7 @@ class Parenting(QueueBase):
         nodes = await send_flows(
             self._scripts, [flow], queue_name=self.name, encode_data=self._encode
         )
-        return nodes[0]
+        return self._adopted(nodes)[0]
 
     async def add_children(self, parent: Job | str, flows: Iterable[FlowJob]) -> list[FlowNode]:
         """Add jobs, or flows, for which a job that has not ended is to wait; all or none.
@@ -73,7 +73,7 @@ class Parenting(QueueBase):
         else:
             ref = parent
         _split(ref)
-        return await send_flows(
+        nodes = await send_flows(
             self._scripts,
             list(flows),
             queue_name=self.name,
@@ -81,6 +81,7 @@ class Parenting(QueueBase):
             parent=ref,
             holder=holder,
         )
+        return self._adopted(nodes)
 
     async def get_children_values(self, job_id: str) -> dict[str, Any]:
         """Return the results of a job's completed children by their refs."""
@@ -159,6 +160,14 @@ class Parenting(QueueBase):
             level = list(found)
         return nodes.get(root)
 
+    def _adopted(self, nodes: list[FlowNode]) -> list[FlowNode]:
+        """Let the jobs of this queue be asked for their results."""
+        for node in nodes:
+            if node.job.queue_name == self.name:
+                node.job._queue = self
+            self._adopted(node.children)
+        return nodes
+
     def _scripts_of(self, queue: str) -> Scripts:
         base = self.keys.prefix.partition(":{")[0]
         return Scripts(self._client, QueueKeys(queue, base))
@@ -188,6 +197,7 @@ class Parenting(QueueBase):
                 snapshots = await self._scripts_of(queue).snapshot(ids=part)
                 for job_id, snapshot in zip(part, snapshots.jobs, strict=True):
                     if snapshot is not None:
-                        job = job_from_snapshot(job_id, snapshot, queue_name=queue)
+                        source = self if queue == self.name else None
+                        job = job_from_snapshot(job_id, snapshot, queue_name=queue, queue=source)
                         nodes[f"{queue}:{job_id}"] = FlowNode(job=job)
         return nodes

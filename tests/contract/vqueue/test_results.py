@@ -8,7 +8,7 @@ import pytest
 from tests.support.driver import Driver, settle
 from tests.support.relay import relay_to
 from tests.support.waiting import until
-from vqueue import Job, JobFailed, JobNotFound, Queue, UnrecoverableError, Worker
+from vqueue import FlowJob, Job, JobFailed, JobNotFound, Queue, UnrecoverableError, Worker
 from vqueue.scripts import Scripts, Snapshots
 
 
@@ -41,6 +41,28 @@ async def test_a_job_that_was_found_in_its_group_can_be_asked_for_its_result(
     (found,) = await queue.get_group_jobs("g")
     async with Worker(queue.name, handler, redis_url):
         assert await found.result(timeout=15) == "result of a"
+
+
+async def test_the_jobs_of_a_flow_in_this_queue_can_be_asked_for_their_results(
+    queue: Queue, redis_url: str
+) -> None:
+    async def handler(job: Job) -> str:
+        return f"result of {job.name}"
+
+    elsewhere = FlowJob(name="elsewhere", queue_name=f"{queue.name}-other")
+    added = await queue.add_flow(FlowJob(name="parent", children=[FlowJob(name="child")]))
+    other = await queue.add_flow(FlowJob(name="other", children=[elsewhere]))
+    (late,) = await queue.add_children(f"{queue.name}:{other.job.id}", [FlowJob(name="late")])
+    read = await queue.get_flow(added.job.id)
+    assert read is not None
+    async with Worker(queue.name, handler, redis_url):
+        for node in (added.children[0], read.children[0]):
+            assert await node.job.result(timeout=15) == "result of child"
+        assert await added.job.result(timeout=15) == "result of parent"
+        assert await late.job.result(timeout=15) == "result of late"
+    with pytest.raises(RuntimeError, match="did not come from a Queue"):
+        await other.children[0].job.result()
+    await queue.remove(other.job.id)
 
 
 async def test_a_job_of_no_queue_says_whom_to_ask_for_its_result() -> None:
