@@ -2,13 +2,12 @@
 
 import asyncio
 import itertools
-from collections import Counter
 from collections.abc import Sequence
 from datetime import UTC, datetime, timedelta
 
 import pytest
 
-from tests.support.driver import Driver, expire, ids, settle
+from tests.support.driver import Driver, ids, settle
 from tests.support.waiting import until
 from vqueue import InvalidOption, Job, JobOptions, JobScheduler, NewJob, Queue, Repeat, Worker
 from vqueue.schedules import Refill
@@ -44,18 +43,6 @@ async def next_run_ms(queue: Queue) -> int | None:
     scheduler = await queue.get_job_scheduler("s")
     assert scheduler is not None
     return None if scheduler.next_run is None else round(scheduler.next_run * 1000)
-
-
-async def test_an_interval_runs_at_once_and_then_on_its_grid(driver: Driver, queue: Queue) -> None:
-    scheduler = await scheduled(queue, Repeat(every=3600))
-    (first,) = await slots_made(driver)
-    assert scheduler.job_id == f"repeat.s.{first}"
-    assert scheduler.iteration_count == 1
-    assert await next_run_ms(queue) == first + HOUR_MS
-    await slot_is(driver, first)
-    await driver.redis("HSET", driver.keys.scheduler("s"), "anchor", first - 7 * HOUR_MS)
-    assert await slots_made(driver) == []  # this slot has had its job
-    assert await next_run_ms(queue) == first + HOUR_MS
 
 
 async def test_the_jobs_are_like_the_template_and_know_their_scheduler(
@@ -112,40 +99,6 @@ async def test_a_slot_is_told_to_workers_as_the_next_due_time(driver: Driver, qu
     assert not await queue.remove_job_scheduler("s")
     assert await queue.get_job_schedulers() == []
     assert await driver.redis("HGET", driver.keys.meta, "sched") is None
-
-
-async def test_twelve_workers_make_each_slot_once(queue: Queue, redis_url: str) -> None:
-    runs: Counter[str] = Counter()
-    twenty = asyncio.Event()
-
-    async def handler(job: Job) -> None:
-        runs[job.id] += 1
-        if len(runs) == 20:
-            twenty.set()
-
-    workers = [Worker(queue.name, handler, redis_url, consumer=f"w{n}") for n in range(12)]
-    await scheduled(queue, Repeat(every=0.1))
-    async with asyncio.TaskGroup() as group:
-        for worker in workers:
-            group.create_task(worker.run())
-        await asyncio.wait_for(twenty.wait(), 30)
-        assert await queue.remove_job_scheduler("s")
-        for worker in workers:
-            await worker.close()
-    slots = sorted(int(job_id.rpartition(".")[2]) for job_id in runs)
-    assert set(runs.values()) == {1}
-    assert {(slot - slots[0]) % 100 for slot in slots} == {0}
-
-
-async def test_slots_that_went_by_make_one_job_then_the_grid_goes_on(
-    driver: Driver, queue: Queue
-) -> None:
-    await scheduled(queue, Repeat(every=60, offset=0))
-    now = await driver.now_ms()
-    await slot_is(driver, now - 5 * 60_000 - 1000)
-    (made,) = await slots_made(driver)
-    assert now - 60_000 < made <= now
-    assert await next_run_ms(queue) == made + 60_000
 
 
 async def test_all_slots_that_went_by_can_be_made_up_for(driver: Driver, queue: Queue) -> None:
@@ -215,21 +168,6 @@ async def test_without_overlap_skipped_slots_are_gone(driver: Driver, queue: Que
     assert (await driver.take(1)).jobs == []
     await driver.finish(settle(running))
     assert await next_run_ms(queue) == slot + HOUR_MS
-
-
-async def test_a_retry_or_a_stall_makes_no_further_job(driver: Driver, queue: Queue) -> None:
-    scheduler = await scheduled(queue, Repeat(every=3600))
-    job = await driver.take_one()
-    await driver.finish(settle(job, "waiting"))
-    job = await driver.take_one()
-    await expire(driver, job.token)
-    assert await driver.sweep() == (1, 0, False)
-    job = await driver.take_one()
-    await driver.finish(settle(job))
-    assert job.id.decode() == scheduler.job_id
-    after = await queue.get_job_scheduler("s")
-    assert after is not None
-    assert (after.iteration_count, after.next_run) == (1, scheduler.next_run)
 
 
 async def test_a_limit_ends_a_scheduler_and_raising_it_goes_on(
