@@ -134,3 +134,20 @@ async def test_a_reader_that_is_restarted_again_and_again_sees_every_event_once(
                     if ended == len(jobs) or dice.random() < 0.02:
                         break
     assert numbers == list(range(1, len(numbers) + 1))
+
+
+async def test_a_reader_behind_the_trim_point_is_told_of_the_gap_and_goes_on(
+    queue: Queue, driver: Driver, redis_url: str, queue_name: str
+) -> None:
+    async with QueueEvents(queue_name, redis_url, last_event_id="0") as events:
+        await queue.add("task", job_id="read")
+        position = (await anext(aiter(events))).id
+    for number in range(5):
+        await queue.add("task", job_id=f"missed-{number}")
+    await queue.add("task", job_id="kept")
+    await driver.redis("XTRIM", driver.keys.ev, "MAXLEN", 1)
+    async with QueueEvents(queue_name, redis_url, last_event_id=position) as events:
+        reading = aiter(events)
+        gap, following = await anext(reading), await anext(reading)
+    assert (gap.name, gap.job_id) == ("gap", "")
+    assert (following.name, following.job_id) == ("added", "kept")

@@ -1,14 +1,16 @@
-"""Behaviours 13 to 22: attempts, backoff, parking."""
+"""Behaviours 13 to 20: attempts, backoff, parking."""
 
 import asyncio
 
 import pytest
 
-from tests.support.driver import Driver, expire, settle
+from tests.conformance.processes import worker_process
+from tests.support.driver import Driver, settle
 from tests.support.workers import ended
 from vqueue import (
     Backoff,
     DelayedError,
+    FlowJob,
     Job,
     Queue,
     RateLimitError,
@@ -82,28 +84,76 @@ async def test_an_unrecoverable_error_skips_the_other_attempts(
 async def test_attempts_made_and_started_count_different_things(
     queue: Queue, driver: Driver, redis_url: str, queue_name: str
 ) -> None:
-    """A park, a rate limit, a stall, a failed attempt, a completion: five starts, two ends."""
+    """A stall, a park, a limit, a wait for children, a failed attempt, a completion: six starts,
+    two ends."""
     seen: list[tuple[int, int, int]] = []
-    added = await queue.add("task", attempts=3)
-    # a stall comes first: a worker that dies
-    taken = await driver.take_one(consumer="dead")
-    await expire(driver, taken.token)
-    await driver.sweep(dead="dead")
 
     async def handler(job: Job) -> str:
+        if job.name == "child":
+            return "done"
         seen.append((job.attempts_made, job.attempts_started, job.stalled_count))
         if len(seen) == 1:
             raise DelayedError(0.01)
         if len(seen) == 2:
             raise RateLimitError(0.01)
         if len(seen) == 3:
+            await queue.add_children(job, [FlowJob(name="child")])
+            await job.move_to_waiting_children()
+        if len(seen) == 4:
             raise ValueError("boom")
         return "done"
 
-    async with Worker(queue_name, handler, redis_url):
+    added = await queue.add("task", attempts=3)
+    with worker_process(driver, lease=0.6) as process:
+        await process.tells(f"started {added.id}")
+        process.kill()
+    async with Worker(queue_name, handler, redis_url, lock_duration=0.6):
         (job,) = await ended(queue, added.id)
-    assert seen == [(0, 2, 1), (0, 3, 1), (0, 4, 1), (1, 5, 1)]
-    assert (job.state, job.attempts_made, job.attempts_started) == ("completed", 2, 5)
+    assert seen == [(0, 2, 1), (0, 3, 1), (0, 4, 1), (0, 5, 1), (1, 6, 1)]
+    assert (job.state, job.attempts_made, job.attempts_started) == ("completed", 2, 6)
+
+
+async def test_a_job_that_runs_out_of_attempts_is_told_once_and_one_that_had_some_left_is_not(
+    queue: Queue, driver: Driver, redis_url: str, queue_name: str
+) -> None:
+    async def handler(job: Job) -> None:
+        if job.name == "hopeless":
+            raise UnrecoverableError("no")
+        if job.name == "second time" and job.attempts_started == 2:
+            return
+        raise ValueError("not yet")
+
+    await queue.add("task", job_id="three", attempts=3)
+    await queue.add("task", job_id="once")
+    await queue.add("hopeless", job_id="early", attempts=3)
+    await queue.add("second time", job_id="late", attempts=3)
+    async with Worker(queue_name, handler, redis_url):
+        await ended(queue, "three", "once", "early", "late")
+    told = [event for event in await driver.events() if event.name == "retries-exhausted"]
+    assert sorted((event.job_id, event.data["attempts_made"]) for event in told) == [
+        ("once", 1),
+        ("three", 3),
+    ]
+    assert (await driver.history("three"))[-2:] == ["failed", "retries-exhausted"]
+
+
+async def test_a_job_started_more_often_than_allowed_fails_before_its_handler(
+    queue: Queue, redis_url: str, queue_name: str
+) -> None:
+    starts: list[int] = []
+
+    async def handler(job: Job) -> None:
+        starts.append(job.attempts_started)
+        await job.move_to_wait()
+
+    added = await queue.add("task", attempts=9)
+    async with Worker(queue_name, handler, redis_url, max_started_attempts=3):
+        (job,) = await ended(queue, added.id)
+    assert starts == [1, 2, 3]
+    assert job.state == "failed"
+    assert job.failed_reason is not None
+    assert job.failed_reason.startswith("job started more than allowable limit")
+    assert (job.attempts_made, job.attempts_started) == (1, 4)
 
 
 async def test_a_job_that_parks_itself_keeps_its_step_and_spends_no_attempt(

@@ -1,41 +1,14 @@
-"""retries-exhausted and drained: told once, and only then."""
+"""drained: told once, and only then."""
 
 import pytest
 
 from tests.support.driver import Driver, settle
-from tests.support.workers import ended
-from vqueue import Job, Queue, UnrecoverableError, Worker
-
-
-async def exhausted(driver: Driver) -> list[tuple[str, int]]:
-    """Jobs that ran out of attempts, and how many those were."""
-    return [
-        (event.job_id, event.data["attempts_made"])
-        for event in await driver.events()
-        if event.name == "retries-exhausted"
-    ]
+from vqueue import Queue
 
 
 async def drained(driver: Driver) -> int:
     """How often the queue was drained."""
     return [event.name for event in await driver.events()].count("drained")
-
-
-async def test_a_job_that_runs_out_of_attempts_is_told_once(
-    queue: Queue, driver: Driver, redis_url: str, queue_name: str
-) -> None:
-    async def handler(job: Job) -> None:
-        if job.name == "hopeless":
-            raise UnrecoverableError("no")
-        raise ValueError("not yet")
-
-    await queue.add("task", job_id="three", attempts=3)
-    await queue.add("task", job_id="once")
-    await queue.add("hopeless", job_id="early", attempts=3)
-    async with Worker(queue_name, handler, redis_url):
-        await ended(queue, "three", "once", "early")
-    assert sorted(await exhausted(driver)) == [("once", 1), ("three", 3)]
-    assert (await driver.history("three"))[-2:] == ["failed", "retries-exhausted"]
 
 
 @pytest.mark.parametrize("outcome", ["completed", "failed"])

@@ -149,25 +149,6 @@ async def test_a_repeated_putting_back_is_answered_as_done(driver: Driver) -> No
     assert (await driver.finish(put_back(job, "front"))).statuses == [2]
 
 
-async def test_a_job_started_more_often_than_allowed_fails_before_its_handler(
-    queue: Queue, redis_url: str, queue_name: str
-) -> None:
-    starts: list[int] = []
-
-    async def handler(job: Job) -> None:
-        starts.append(job.attempts_started)
-        await job.move_to_wait()
-
-    added = await queue.add("task", attempts=9)
-    async with Worker(queue_name, handler, redis_url, max_started_attempts=3):
-        (job,) = await ended(queue, added.id)
-    assert starts == [1, 2, 3]
-    assert job.state == "failed"
-    assert job.failed_reason is not None
-    assert job.failed_reason.startswith("job started more than allowable limit")
-    assert (job.attempts_made, job.attempts_started) == (1, 4)
-
-
 async def test_a_time_that_is_none_fails_the_attempt_and_says_so(
     queue: Queue, redis_url: str, queue_name: str
 ) -> None:

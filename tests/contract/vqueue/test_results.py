@@ -1,7 +1,6 @@
 """Waiting for results: no end is missed, whenever it comes, and nothing is asked twice."""
 
 import asyncio
-from collections.abc import Sequence
 
 import pytest
 
@@ -9,7 +8,6 @@ from tests.support.driver import Driver, settle
 from tests.support.relay import relay_to
 from tests.support.waiting import until
 from vqueue import FlowJob, Job, JobFailed, JobNotFound, Queue, UnrecoverableError, Worker
-from vqueue.scripts import Scripts, Snapshots
 
 
 async def test_a_result_comes_when_the_job_ends(queue: Queue, redis_url: str) -> None:
@@ -70,42 +68,6 @@ async def test_a_job_of_no_queue_says_whom_to_ask_for_its_result() -> None:
         await Job(id="a", name="task", data=None, queue_name="q").result()
 
 
-async def test_a_job_that_has_ended_before_is_answered_at_once(
-    driver: Driver, queue: Queue
-) -> None:
-    await driver.add("good", "bad")
-    good, bad = (await driver.take(2)).jobs
-    await driver.finish(settle(good, value=b"[1]"), settle(bad, "failed", value=b'"no"'))
-    assert await queue.result("good") == [1]
-    with pytest.raises(JobFailed, match="no"):
-        await queue.result("bad")
-
-
-@pytest.mark.parametrize("when", ["before", "after"])
-@pytest.mark.parametrize("rule", ["-1 -1", "0 -1"])
-async def test_an_end_around_the_look_is_not_missed(
-    driver: Driver, queue: Queue, monkeypatch: pytest.MonkeyPatch, when: str, rule: str
-) -> None:
-    await driver.add("a")
-    taken = [await driver.take_one()]
-    snapshot = Scripts.snapshot
-
-    async def end() -> None:
-        await driver.finish(*(settle(job, value=b'"late"', rule=rule) for job in taken))
-        taken.clear()
-
-    async def ends_meanwhile(scripts: Scripts, *, ids: Sequence[str]) -> Snapshots:
-        if when == "before":
-            await end()
-        reply = await snapshot(scripts, ids=ids)
-        if when == "after":
-            await end()
-        return reply
-
-    monkeypatch.setattr(Scripts, "snapshot", ends_meanwhile)
-    assert await queue.result("a", timeout=10) == "late"
-
-
 async def test_a_result_is_found_after_retention_has_removed_the_job(
     driver: Driver, queue: Queue
 ) -> None:
@@ -130,17 +92,6 @@ async def test_an_unknown_job_and_one_whose_event_is_gone_are_not_found(
     await driver.redis("XTRIM", driver.keys.ev, "MAXLEN", 0)
     with pytest.raises(JobNotFound):
         await queue.result("gone", timeout=10)
-
-
-async def test_a_job_that_is_removed_while_it_is_waited_for_is_not_found(
-    driver: Driver, queue: Queue
-) -> None:
-    await driver.add("a")
-    waiter = asyncio.create_task(queue.result("a", timeout=10))
-    await _subscribed(driver, queue)
-    assert await queue.remove("a")
-    with pytest.raises(JobNotFound):
-        await waiter
 
 
 async def test_a_retry_is_waited_through(driver: Driver, queue: Queue) -> None:

@@ -1,7 +1,5 @@
 """Retrying by hand: one job or many that have ended go back to the line."""
 
-import asyncio
-
 import pytest
 
 from tests.support.driver import Driver, ids, settle
@@ -19,28 +17,6 @@ async def put_end(driver: Driver, *job_ids: str, end: str = "failed", place: str
         await driver.finish(settle(job, end))
 
 
-@pytest.mark.parametrize("end", [JobState.COMPLETED, JobState.FAILED])
-async def test_a_retried_job_starts_without_what_became_of_it(
-    driver: Driver, queue: Queue, end: JobState
-) -> None:
-    await put_end(driver, "job", end=end)
-    await queue.retry("job", end)
-    job = await queue.get_job("job")
-    assert job is not None
-    assert (job.state, job.returnvalue, job.failed_reason, job.stacktrace) == (
-        "waiting",
-        None,
-        None,
-        (),
-    )
-    assert (job.processed_on, job.finished_on) == (None, None)
-    assert (job.attempts_made, job.attempts_started) == (1, 1)
-    assert await queue.get_job_logs("job") == ["a line"]
-    event = (await driver.events())[-1]
-    assert (event.name, event.data) == ("waiting", {"prev": end})
-    assert ids(await driver.take(2)) == ["job"]
-
-
 async def test_a_retried_job_keeps_its_priority(driver: Driver, queue: Queue) -> None:
     await put_end(driver, "urgent", place="3")
     await driver.add("equal", place="3")
@@ -48,24 +24,6 @@ async def test_a_retried_job_keeps_its_priority(driver: Driver, queue: Queue) ->
     await queue.retry("urgent")
     assert await driver.state("urgent") == "prioritized"
     assert ids(await driver.take(3)) == ["equal", "urgent", "less"]
-
-
-async def test_attempts_and_stalls_are_counted_anew_when_that_is_asked_for(
-    driver: Driver, queue: Queue
-) -> None:
-    await driver.add("job")
-    await driver.take()
-    await driver.sweep(dead="w1")
-    await driver.finish(settle(await driver.take_one(), "failed"))
-    await queue.retry("job", reset_attempts_started=True)
-    job = await queue.get_job("job")
-    assert job is not None
-    assert (job.attempts_made, job.attempts_started, job.stalled_count) == (1, 1, 0)
-    await driver.finish(settle(await driver.take_one(), "failed"))
-    await queue.retry("job", reset_attempts_made=True, reset_attempts_started=True)
-    job = await queue.get_job("job")
-    assert job is not None
-    assert (job.attempts_made, job.attempts_started, job.stalled_count) == (0, 0, 0)
 
 
 async def test_a_job_out_of_attempts_gets_one_more_or_all_of_them(
@@ -109,16 +67,6 @@ async def test_what_cannot_be_retried_is_named(queue: Queue) -> None:
         await queue.retry("nobody")
     with pytest.raises(InvalidOption, match="not delayed ones"):
         await queue.retry_jobs(JobState.DELAYED)
-
-
-async def test_of_two_callers_that_retry_a_job_at_once_one_wins_and_it_runs_once(
-    driver: Driver, queue: Queue
-) -> None:
-    await put_end(driver, "job")
-    answers = await asyncio.gather(*(queue.retry("job") for _ in range(8)), return_exceptions=True)
-    assert sum(answer is None for answer in answers) == 1
-    assert sum(isinstance(answer, JobNotInState) for answer in answers) == 7
-    assert ids(await driver.take(9)) == ["job"]
 
 
 async def test_many_are_retried_in_the_order_of_their_ends(driver: Driver, queue: Queue) -> None:
