@@ -39,6 +39,19 @@ async def test_a_worker_tells_what_it_is_doing(
     assert await queue.get_workers() == []
 
 
+async def test_a_job_names_the_worker_that_runs_it(
+    queue: Queue, redis_url: str, queue_name: str
+) -> None:
+    handler = HeldHandler()
+    added = await queue.add("task")
+    async with Worker(queue_name, handler, redis_url) as worker:
+        await handler.running(1)
+        found = await queue.get_job(added.id)
+        assert found is not None
+        assert found.consumer == handler.started[0].consumer == worker.consumer
+        handler.let_go.set()
+
+
 async def test_a_loop_that_stands_still_is_told_while_it_does(
     queue: Queue, redis_url: str, queue_name: str
 ) -> None:

@@ -55,7 +55,5 @@ def test_every_feature_that_is_claimed_names_its_guide_and_its_test() -> None:
     page = (DOCS / "features.md").read_text(encoding="utf-8")
     rows = re.findall(r"^\| (.+?) \| \*\*([YPN])\*\* \| .* \| ([^|]*) \|$", page, re.MULTILINE)
     assert len(rows) > 100
-    unproved = [
-        name for name, mark, shown in rows if mark != "N" and len(_LINK.findall(shown)) != 2
-    ]
+    unproved = [name for name, mark, shown in rows if mark != "N" and len(_LINK.findall(shown)) < 2]
     assert unproved == []
