@@ -39,6 +39,12 @@ class Standing(NamedTuple):
     #: None for a job that waits in no group.
     group: GroupStanding | None
 
+    @property
+    def is_in_a_window(self) -> bool:
+        """Whether jobs are counted that start, by limiters of workers: the queue has no limit."""
+        window_end = int(float(self.settings.get("window_end", 0)))
+        return window_end > self.now_ms and "limit_max" not in self.settings
+
 
 class ExplainScripts(ScriptCalls):
     """Reads only."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from enum import StrEnum
@@ -10,8 +11,9 @@ from vqueue.connection import is_transient
 from vqueue.doctor import Finding, examine
 from vqueue.errors import JobNotFound, QueueUnavailable
 from vqueue.explain_scripts import GroupStanding, Standing
+from vqueue.inspecting import Inspecting
 from vqueue.keys import check_name
-from vqueue.queue_base import QueueBase
+from vqueue.options import RateLimit
 
 #: Milliseconds without a sign of life after which a worker is not counted on: one that is
 #: idle asks for jobs every 1.5 s, one that is busy renews its leases every second.
@@ -37,7 +39,8 @@ class Hindrance(StrEnum):
     HELD_BACK = "held-back"
     #: As many jobs run as the global concurrency allows.
     CONCURRENCY = "concurrency"
-    #: As many jobs have started in this window as the rate limit allows.
+    #: As many jobs have started in this window as the rate limit of the queue allows, or, where
+    #: it has none, those of all its workers.
     RATE_LIMITED = "rate-limited"
     #: Its group is paused, or at its concurrency or rate limit.
     GROUP = "group"
@@ -71,7 +74,7 @@ class Explanation:
     workers: list[str] = field(default_factory=list)
 
 
-class Explaining(QueueBase):
+class Explaining(Inspecting):
     """The part of Queue that says why."""
 
     async def explain(self, job_id: str) -> Explanation:
@@ -82,7 +85,8 @@ class Explaining(QueueBase):
         standing = await self._scripts.explain(job_id=check_name(job_id, what="job id"))
         if not standing.place:
             raise JobNotFound(job_id, attempted="explanation")
-        return explain(job_id, standing)
+        workers = await self.get_workers() if standing.is_in_a_window else []
+        return explain(job_id, standing, {one.consumer: one.limiter for one in workers})
 
     async def examine(self) -> list[Finding]:
         """Examine the server and the queue, see doctor.py. Changes nothing.
@@ -97,14 +101,16 @@ class Explaining(QueueBase):
             raise QueueUnavailable(f"Redis gave no answer to a look at it: {error}") from error
 
 
-def explain(job_id: str, standing: Standing) -> Explanation:
-    """Put what explain.lua found into words."""
+def explain(
+    job_id: str, standing: Standing, limiters: Mapping[str, RateLimit | None]
+) -> Explanation:
+    """Put what explain.lua found into words; `limiters` are the rate limits of workers."""
     workers = sorted(
         name
         for name, idle in standing.silence.items()
         if idle < _SILENT_MS and name not in _NOT_WORKERS
     )
-    hindrance, why, until_ms = _judge(standing, workers)
+    hindrance, why, until_ms = _judge(standing, workers, limiters)
     is_active = hindrance is Hindrance.RUNNING
     return Explanation(
         job_id=job_id,
@@ -120,7 +126,9 @@ def explain(job_id: str, standing: Standing) -> Explanation:
     )
 
 
-def _judge(standing: Standing, workers: list[str]) -> tuple[Hindrance, str, int]:
+def _judge(
+    standing: Standing, workers: list[str], limiters: Mapping[str, RateLimit | None]
+) -> tuple[Hindrance, str, int]:
     """Return what hinders the job, the rest of the sentence, and when it ends (ms, or 0)."""
     now, at = standing.now_ms, standing.at_ms
     if standing.place in ("c", "f"):
@@ -139,10 +147,12 @@ def _judge(standing: Standing, workers: list[str]) -> tuple[Hindrance, str, int]
         return Hindrance.RUNNING, why, 0
     if standing.place == "d" and at > now:
         return Hindrance.DELAYED, f"is delayed until {_clock(at)}, {_in(at - now)}", at
-    return _judge_waiting(standing, workers)
+    return _judge_waiting(standing, workers, limiters)
 
 
-def _judge_waiting(standing: Standing, workers: list[str]) -> tuple[Hindrance, str, int]:
+def _judge_waiting(
+    standing: Standing, workers: list[str], limiters: Mapping[str, RateLimit | None]
+) -> tuple[Hindrance, str, int]:
     now, settings, gate = standing.now_ms, standing.settings, standing.settings.get("gate", "")
     if "p" in gate:
         return Hindrance.PAUSED, "waits: the queue is paused, until somebody resumes it", 0
@@ -169,6 +179,13 @@ def _judge_waiting(standing: Standing, workers: list[str]) -> tuple[Hindrance, s
         seen = "none was ever seen" if last is None else f"last sign of life {_in(last)} ago"
         why = f"waits: no worker is alive ({seen})"
         return Hindrance.NO_WORKER, why, 0
+    own = [limiters.get(name) for name in workers]
+    if standing.is_in_a_window and all(limit is not None and used >= limit.max for limit in own):
+        why = (
+            f"waits: {used} jobs have started in this window, which is the limiter of all "
+            f"{len(workers)} workers, {_in(window_end - now)} left"
+        )
+        return Hindrance.RATE_LIMITED, why, window_end
     if standing.in_front:
         why = (
             f"waits: {standing.in_front} jobs are in front of it, {len(workers)} workers are alive"

@@ -18,6 +18,7 @@ from typing import Any, Protocol
 
 from vqueue.codec import decode, encode
 from vqueue.errors import QueueUnavailable
+from vqueue.options import RateLimit
 from vqueue.scripts import Scripts
 
 logger = logging.getLogger(__name__)
@@ -79,6 +80,7 @@ class Presence:
         running: Callable[[], list[Any]],
         is_paused: Callable[[], bool],
         max_loop_lag_ms: int | None = None,
+        limiter: tuple[int, int] | None = None,
     ) -> None:
         self._consumer = consumer
         self._lease_ms = lease_ms
@@ -86,6 +88,7 @@ class Presence:
         self._running = running
         self._is_paused = is_paused
         self._max_loop_lag_ms = max_loop_lag_ms
+        self._limiter = limiter
         self._lag = LoopLag()
         self._started_ms = round(time.time() * 1000)
         self._said_at = float("-inf")
@@ -130,6 +133,7 @@ class Presence:
             "lock_duration": self._lease_ms,
             "loop_lag": round(lag * 1000),
             "max_loop_lag": self._max_loop_lag_ms,
+            "limiter": self._limiter,
             "active": len(running),
             "running": [
                 [one.job_id, one.token.decode(), one.started_ms] for one in running[:_NAMED_JOBS]
@@ -166,6 +170,8 @@ class WorkerInfo:
     loop_lag: float
     #: Seconds that it may stand still before its jobs are taken over, None for ever.
     max_loop_lag: float | None
+    #: The rate limit that it brings, which counts where the queue has none.
+    limiter: RateLimit | None
     #: Jobs that it holds.
     active: int
     #: Job id → when it was started, by the server's clock; at most 250.
@@ -175,7 +181,8 @@ class WorkerInfo:
 def worker_info(consumer: str, seen_ms: int, raw: bytes, *, now_ms: int) -> WorkerInfo:
     """Read what a worker has said."""
     info = decode(raw)
-    max_loop_lag_ms = info.get("max_loop_lag")  # a former version does not say
+    # a former version does not say these two
+    max_loop_lag_ms, limiter = info.get("max_loop_lag"), info.get("limiter")
     return WorkerInfo(
         consumer=consumer,
         host=info["host"],
@@ -188,6 +195,7 @@ def worker_info(consumer: str, seen_ms: int, raw: bytes, *, now_ms: int) -> Work
         lock_duration=info["lock_duration"] / 1000,
         loop_lag=info["loop_lag"] / 1000,
         max_loop_lag=None if max_loop_lag_ms is None else max_loop_lag_ms / 1000,
+        limiter=RateLimit(max=limiter[0], duration=limiter[1] / 1000) if limiter else None,
         active=info["active"],
         running={job_id: started / 1000 for job_id, _, started in info["running"]},
     )

@@ -127,6 +127,7 @@ class Worker:
             backoff_strategy=backoff_strategy,
             encode=encode,
         )
+        own_limit = (limiter.max, limiter.duration_ms) if limiter else None
         self._lease = LeaseKeeper(
             redis,
             self.keys,
@@ -141,6 +142,7 @@ class Worker:
                 running=lambda: list(self._holdings.running.values()),
                 is_paused=lambda: self.is_paused,
                 max_loop_lag_ms=max_lag_ms,
+                limiter=own_limit,
             ),
         )
         self._reports = Reports(
@@ -175,7 +177,7 @@ class Worker:
             consumer=self.consumer,
             lease_ms=self._lease_ms,
             concurrency=concurrency,
-            limiter=(limiter.max, limiter.duration_ms) if limiter else None,
+            limiter=own_limit,
         )
         self._settler = Settler(self._holdings, self._latencies)
         self._fetcher = Fetcher(

@@ -9,7 +9,17 @@ from devstack import Valkey
 from tests.support.driver import Driver, expire, settle
 from tests.support.waiting import until
 from tests.support.workers import HeldHandler, ended
-from vqueue import FlowJob, FlowProducer, Hindrance, JobNotFound, Queue, Verdict, Worker
+from vqueue import (
+    FlowJob,
+    FlowProducer,
+    Hindrance,
+    Job,
+    JobNotFound,
+    Queue,
+    RateLimit,
+    Verdict,
+    Worker,
+)
 
 
 @pytest.fixture
@@ -120,6 +130,36 @@ async def test_a_job_beyond_the_rate_limit_is_explained_by_it(queue: Queue, driv
     assert found.hindrance is Hindrance.RATE_LIMITED
     assert found.until is not None
     assert 0 < found.until - found.now <= 60
+
+
+async def test_a_job_beyond_the_limiters_of_all_workers_is_explained_by_them(
+    queue: Queue, driver: Driver, redis_url: str, queue_name: str
+) -> None:
+    async def handler(_: Job) -> None:
+        return
+
+    limiter = RateLimit(max=1, duration=600)
+    async with Worker(queue_name, handler, redis_url, limiter=limiter):
+        await queue.add("task", job_id="first")
+        await ended(queue, "first")
+        await queue.add("task", job_id="second")
+
+        async def is_limited() -> bool:
+            return (await queue.explain("second")).hindrance is Hindrance.RATE_LIMITED
+
+        await until(is_limited, what="the worker to tell its limiter")
+        found = await queue.explain("second")
+        assert found.sentence.startswith(
+            "job second waits: 1 jobs have started in this window, which is the limiter of all 1 "
+        )
+        assert found.until is not None
+        assert 0 < found.until - found.now <= 600
+        # one without a limiter may take what the others leave
+        taken = await driver.take_one(consumer="free")
+        await queue.add("task", job_id="third")
+        assert (await queue.explain("third")).hindrance is Hindrance.NEXT
+    await driver.finish(settle(taken, consumer="free"), consumer="free")
+    await queue.remove("third")
 
 
 async def test_a_parent_is_explained_by_its_children(
