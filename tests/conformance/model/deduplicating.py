@@ -3,8 +3,9 @@
 from hypothesis import strategies as st
 from hypothesis.stateful import initialize, precondition, rule
 
-from tests.conformance.model.machine import QueueFrame
+from tests.conformance.model.job import ModelJob
 from tests.conformance.model.times import HOUR, HOUR_MS
+from tests.conformance.model.working import Working
 from vqueue.deduplication import Deduplication
 from vqueue.options import JobOptions
 
@@ -21,12 +22,25 @@ MODES = (
 )
 
 
-class Deduplicating(QueueFrame):
+class Deduplicating(Working):
     """Adds with a deduplication id."""
 
-    @initialize(mode=st.sampled_from(MODES), delay=st.sampled_from([0, HOUR]))
-    def a_job_that_stands_for_others_is_there(self, mode: Deduplication, delay: int) -> None:
+    @initialize(
+        mode=st.sampled_from(MODES),
+        delay=st.sampled_from([0, 0, HOUR]),
+        outcome=st.sampled_from(["", "completed", "failed", "waiting"]),
+    )
+    def a_job_that_stands_for_others_is_there(
+        self, mode: Deduplication, delay: int, outcome: str
+    ) -> None:
         self.add_with_deduplication(mode, delay, "back")
+        if mode.ttl:
+            self.the_time_of_a_deduplication_passes(is_over=False)
+        if not delay:
+            self.take("w1", 5)
+        self.add_with_deduplication(mode, delay, "back")
+        if outcome and self._running_owners():
+            self.finish(self._running_owners(), outcome)
 
     @rule(
         mode=st.sampled_from(MODES),
@@ -45,6 +59,10 @@ class Deduplicating(QueueFrame):
         )
         expected = self.model.add_unique(job_id, asked)
         assert self.add_really(asked, job_id) == [expected]
+
+    def _running_owners(self) -> list[ModelJob]:
+        owners = {owner.job_id for owner in self.model.owners.values()}
+        return [job for job in self.model.in_state("active") if job.id in owners]
 
     @precondition(lambda self: "t1" in self.model.owners)
     @rule(is_over=st.booleans())

@@ -22,7 +22,7 @@ def keep_rule(job: ModelJob, rule: str = KEEP_ALL) -> str:
 class Working(QueueFrame):
     """Takes, ends of attempts, reports, hand-backs."""
 
-    def _finish(
+    def finish(
         self,
         jobs: Sequence[ModelJob],
         outcome: str,
@@ -32,6 +32,7 @@ class Working(QueueFrame):
         progress: bytes = b"",
         delay_ms: int = 0,
     ) -> None:
+        """End attempts of one worker alike, really and in the model."""
         consumer, value, trace = jobs[0].holder, self.new_value(outcome), ""
         if outcome != "completed":
             trace = f"trace of {value.decode()}"
@@ -68,6 +69,13 @@ class Working(QueueFrame):
             self.model.keep_newest(2)
         self.handed_out(reply.taken, consumer, want)
 
+    def hand_back_jobs(self, jobs: Sequence[ModelJob]) -> None:
+        """A worker lets go of jobs, really and in the model."""
+        named = [(job.id, job.taken.token) for job in jobs if job.taken]
+        released = self.driver.scripts.release(consumer=jobs[0].holder, jobs=named)
+        assert self.run(released) == [1] * len(jobs)
+        self.model.release(jobs)
+
     @rule(consumer=consumers, want=st.integers(1, 4))
     def take(self, consumer: str, want: int) -> None:
         self.handed_out(self.run(self.driver.take(want, consumer=consumer)), consumer, want)
@@ -80,62 +88,62 @@ class Working(QueueFrame):
     @precondition(lambda self: self.model.in_state("active"))
     @rule(data=st.data())
     def complete(self, data: st.DataObject) -> None:
-        self._finish([self.choose(data, self.model.in_state("active"))], "completed")
+        self.finish([self.choose(data, self.model.in_state("active"))], "completed")
 
     @precondition(lambda self: self.model.in_state("active"))
     @rule(data=st.data(), want=st.integers(1, 3))
     def complete_and_take(self, data: st.DataObject, want: int) -> None:
         job = self.choose(data, self.model.in_state("active"))
-        self._finish([job], "completed", want=want)
+        self.finish([job], "completed", want=want)
 
     @precondition(lambda self: self.model.in_state("active"))
     @rule(data=st.data(), want=st.integers(0, 3))
     def complete_many_of_a_worker(self, data: st.DataObject, want: int) -> None:
         job = self.choose(data, self.model.in_state("active"))
         jobs = self.choose_some(data, self.model.held_by(job.holder))
-        self._finish(jobs, "completed", want=want)
+        self.finish(jobs, "completed", want=want)
 
     @precondition(lambda self: self.model.in_state("active"))
     @rule(data=st.data())
     def complete_and_keep_nothing(self, data: st.DataObject) -> None:
         job = self.choose(data, self.model.in_state("active"))
-        self._finish([job], "completed", rule=KEEP_NONE)
+        self.finish([job], "completed", rule=KEEP_NONE)
 
     @precondition(lambda self: self.model.in_state("active"))
     @rule(data=st.data())
     def complete_and_keep_two(self, data: st.DataObject) -> None:
         job = self.choose(data, self.model.in_state("active"))
-        self._finish([job], "completed", rule=_KEEP_TWO)
+        self.finish([job], "completed", rule=_KEEP_TWO)
 
     @precondition(lambda self: self.model.in_state("active"))
     @rule(data=st.data())
     def complete_with_an_unsent_progress(self, data: st.DataObject) -> None:
         job = self.choose(data, self.model.in_state("active"))
-        self._finish([job], "completed", progress=b"100")
+        self.finish([job], "completed", progress=b"100")
 
     @precondition(lambda self: self.model.in_state("active"))
     @rule(data=st.data())
     def fail(self, data: st.DataObject) -> None:
-        self._finish([self.choose(data, self.model.in_state("active"))], "failed")
+        self.finish([self.choose(data, self.model.in_state("active"))], "failed")
 
     @precondition(lambda self: self.model.in_state("active"))
     @rule(data=st.data())
     def fail_and_keep_nothing(self, data: st.DataObject) -> None:
         job = self.choose(data, self.model.in_state("active"))
-        self._finish([job], "failed", rule=KEEP_NONE)
+        self.finish([job], "failed", rule=KEEP_NONE)
 
     @precondition(lambda self: self.model.in_state("active"))
     @rule(data=st.data(), want=st.integers(0, 2))
     def retry_at_once(self, data: st.DataObject, want: int) -> None:
         job = self.choose(data, self.model.in_state("active"))
-        self._finish([job], "waiting", want=want)
+        self.finish([job], "waiting", want=want)
 
     @precondition(lambda self: self.model.in_state("active"))
     @rule(data=st.data(), delay=delays)
     def retry_some_later(self, data: st.DataObject, delay: int) -> None:
         job = self.choose(data, self.model.in_state("active"))
         jobs = self.choose_some(data, self.model.held_by(job.holder))
-        self._finish(jobs, "delayed", delay_ms=delay * 1000)
+        self.finish(jobs, "delayed", delay_ms=delay * 1000)
 
     @precondition(lambda self: self.model.in_state("active"))
     @rule(data=st.data(), kind=st.sampled_from(["front", "parked", "limited"]))
@@ -160,10 +168,7 @@ class Working(QueueFrame):
     def hand_back(self, data: st.DataObject) -> None:
         job = self.choose(data, self.model.in_state("active"))
         jobs = self.choose_some(data, self.model.held_by(job.holder))
-        named = [(job.id, job.taken.token) for job in jobs if job.taken]
-        statuses = self.run(self.driver.scripts.release(consumer=job.holder, jobs=named))
-        assert statuses == [1] * len(jobs)
-        self.model.release(jobs)
+        self.hand_back_jobs(jobs)
 
     @precondition(lambda self: self.model.in_state("active"))
     @rule(data=st.data(), percent=st.integers(0, 99))
@@ -177,8 +182,8 @@ class Working(QueueFrame):
         job.events.append("progress")
 
     @precondition(lambda self: self.model.in_state("active"))
-    @rule(data=st.data())
-    def a_handler_changes_its_data(self, data: st.DataObject) -> None:
+    @rule(data=st.data(), again=st.booleans())
+    def a_handler_changes_its_data(self, data: st.DataObject, again: bool) -> None:
         job = self.choose(data, self.model.in_state("active"))
         assert job.taken
         new = self.new_value("data")
@@ -187,6 +192,9 @@ class Working(QueueFrame):
         )
         assert self.run(changed) == 1
         self.model.update_data(job, new)
+        if again:  # the next handler gets them
+            self.hand_back_jobs([job])
+            self.take("w2", 1)
 
     @precondition(lambda self: self.model.in_state("active"))
     @rule(data=st.data())
