@@ -154,3 +154,10 @@ async def test_a_blocking_command_that_was_cancelled_takes_nothing_of_what_is_se
         assert await client.execute("LPOP", key) == b"%d" % number
     await blocking.aclose()
     await client.aclose()
+
+
+async def test_nothing_is_sent_behind_a_command_that_has_been_answered(redis_url: str) -> None:
+    blocking = open_client(redis_url, blocking=True)
+    await blocking.execute("PING")
+    assert blocking.execute_behind("PING") is None
+    await blocking.aclose()
