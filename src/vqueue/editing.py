@@ -10,7 +10,9 @@ from vqueue.job import FINAL_STATES, JobState
 from vqueue.keys import check_name
 from vqueue.options import MAX_PRIORITY, Seconds, check_count, to_ms
 from vqueue.producing import Producing
-from vqueue.scripts import MAX_BATCH
+
+#: Jobs of one call of `promote_jobs` and `retry_jobs`.
+_STEP = 100
 
 
 class Editing(Producing):
@@ -51,13 +53,13 @@ class Editing(Producing):
     async def promote_jobs(self, count: int | None = None) -> int:
         """Let delayed jobs start now, those first that are due first; return how many.
 
-        At most `count` (None: as many as are delayed at the call), 250 in one step.
+        At most `count` (None: as many as are delayed at the call), 100 in one step.
         """
         if count is None:
             count = int(await self._client.execute("ZCARD", self.keys.delayed))
         promoted = 0
         while promoted < count:
-            reply = await self._scripts.promote(most=min(MAX_BATCH, count - promoted))
+            reply = await self._scripts.promote(most=min(_STEP, count - promoted))
             if not isinstance(reply, int) or reply == 0:
                 break
             promoted += reply
@@ -99,14 +101,14 @@ class Editing(Producing):
 
         Only jobs that ended until `before` (seconds since the epoch; None: until the call), so
         that one which fails again meanwhile is not retried for ever; at most `count` of them,
-        250 in one step. BullMQ's ``retryJobs`` calls the bound ``timestamp``, and its ``count``
+        100 in one step. BullMQ's ``retryJobs`` calls the bound ``timestamp``, and its ``count``
         is that of a step.
         """
         resets = Resets(made=reset_attempts_made, started=reset_attempts_started)
         bound = "" if before is None else str(round(before * 1000))
         retried = 0
         while count is None or retried < count:
-            most = MAX_BATCH if count is None else min(MAX_BATCH, count - retried)
+            most = _STEP if count is None else min(_STEP, count - retried)
             reply = await self._scripts.retry(
                 state=_final(state), resets=resets, before=bound, most=most
             )

@@ -9,10 +9,10 @@ Without the field flows in meta a queue has none of them, and nobody looks.
 
 A child that ends is noted; when the script has written all that is its own, the parents
 are told. A child leaves `deps` once, so a notice is taken once, whatever is repeated, and
-what the parent needs of it is copied: its retention is its own affair. At most 500 notices
+what the parent needs of it is copied: its retention is its own affair. At most 250 notices
 go in one call, the others wait in `notices` for the sweep. A child with more parents than that
 is one notice, "+" with the key of a set that they are moved to; the sweep takes them from there. ]]
-local NOTICES_MAX = 500
+local NOTICES_MAX = 250
 
 local function par_key(id) return jobs_prefix .. id .. ':par' end
 local function deps_key(id) return jobs_prefix .. id .. ':deps' end
@@ -55,7 +55,6 @@ end
 
 -- Leave the parents of a job to the sweep; the job itself may go.
 local function put_aside(id, kind, value)
-  if redis.call('EXISTS', par_key(id)) == 0 then return end
   local key = prefix .. 'untold:' .. redis.call('HINCRBY', meta, 'untold', 1)
   redis.call('RENAME', par_key(id), key)
   redis.call('RPUSH', home .. 'notices', table.concat({'+' .. key, ref_of(id), kind, value}, '\n'))
@@ -63,16 +62,13 @@ end
 
 -- Note for its parents that a job has completed or failed, as its record says.
 local function note_ended(id, kind, record)
-  local cursor, parents
-  if #notices < NOTICES_MAX then
-    local page = redis.pcall('SSCAN', par_key(id), 0, 'COUNT', NOTICES_MAX)
-    if page.err then return end
-    cursor, parents = page[1], page[2]
-    if cursor == '0' and #parents == 0 then return end
-  end
+  local parents = redis.pcall('SCARD', par_key(id))
+  if parents == 0 or type(parents) ~= 'number' then return end
   local told, value = told_of_end(kind, record)
-  if cursor ~= '0' then return put_aside(id, told, value) end
-  for _, parent in ipairs(parents) do note(parent, ref_of(id), told, value) end
+  if #notices + parents > NOTICES_MAX then return put_aside(id, told, value) end
+  for _, parent in ipairs(redis.call('SMEMBERS', par_key(id))) do
+    note(parent, ref_of(id), told, value)
+  end
 end
 
 -- Note that a job waits for its children now: they may have ended meanwhile.

@@ -1,8 +1,8 @@
 --[[ Retention of finished jobs. A keep rule is "<count> <age ms>", -1 for no limit,
 count 0 to keep nothing. A removed job leaves a tombstone for ten minutes after its
 end, so that a repeat of its add does not run it again and a repeat of its finish is
-answered "done". At most 1000 jobs go in one call; the next finish goes on. ]]
-local TOMBSTONE_MS = 600000
+answered "done". At most 250 jobs go for one rule in a call; the next finish goes on. ]]
+local TOMBSTONE_MS, EVICTED_MAX = 600000, 250
 
 local function parse_keep(rule)
   local count, age = string.match(rule, '(%-?%d+) (%-?%d+)')
@@ -16,12 +16,14 @@ local function any_buried() return Q.last_buried and now - Q.last_buried <= TOMB
 
 local function evict(set, rule)
   local count, age = parse_keep(rule)
+  local most = EVICTED_MAX
   if age >= 0 then
-    local old = redis.call('ZRANGE', set, '-inf', now - age, 'BYSCORE', 'LIMIT', 0, 500)
+    local old = redis.call('ZRANGE', set, '-inf', now - age, 'BYSCORE', 'LIMIT', 0, most)
     if #old > 0 then remove_finished(set, old) end
+    most = most - #old
   end
   if count > 0 then
-    local excess = math.min(redis.call('ZCARD', set) - count, 500)
+    local excess = math.min(redis.call('ZCARD', set) - count, most)
     if excess > 0 then
       remove_finished(set, redis.call('ZRANGE', set, 0, excess - 1))
     end
