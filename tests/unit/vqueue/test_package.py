@@ -1,7 +1,11 @@
 """The package: its public names, and what importing it costs."""
 
+import re
 import subprocess
 import sys
+from dataclasses import fields, is_dataclass
+from inspect import signature
+from pathlib import Path
 from types import GenericAlias
 
 import vqueue
@@ -25,6 +29,57 @@ def test_the_types_of_functions_that_a_worker_gets_are_public() -> None:
     typed: tuple[vqueue.Handler, vqueue.Middleware] = (handler, log)
     assert typed == (handler, log)
     assert {"Handler", "Middleware"} <= set(vqueue.__all__)
+
+
+#: Classes that programs call: the changelog has their methods and arguments.
+_CALLED = (
+    vqueue.Queue,
+    vqueue.Worker,
+    vqueue.ManualWorker,
+    vqueue.FlowProducer,
+    vqueue.QueueEvents,
+    vqueue.DurableEvents,
+    vqueue.Job,
+    vqueue.HeldJob,
+    vqueue.BlockingJob,
+    vqueue.ProcessJob,
+    vqueue.PartialResults,
+)
+#: What they are given: the changelog has the fields.
+_GIVEN = (
+    vqueue.JobOptions,
+    vqueue.Backoff,
+    vqueue.Retention,
+    vqueue.RateLimit,
+    vqueue.Repeat,
+    vqueue.Deduplication,
+    vqueue.Group,
+)
+#: Made by the library, with arguments of its own.
+_MADE_BY_THE_LIBRARY = (
+    vqueue.HeldJob,
+    vqueue.BlockingJob,
+    vqueue.ProcessJob,
+    vqueue.PartialResults,
+)
+
+
+def _names_of(kind: type) -> set[str]:
+    """The public methods, attributes and arguments of a class; of a dataclass the fields."""
+    if is_dataclass(kind):
+        return {field.name for field in fields(kind) if field.init}
+    names = {name for name in dir(kind) if not name.startswith("_")}
+    if kind not in _MADE_BY_THE_LIBRARY:
+        names |= signature(kind).parameters.keys()
+    return names
+
+
+def test_the_changelog_has_every_public_name() -> None:
+    changelog = (Path(__file__).parents[3] / "CHANGELOG.md").read_text(encoding="utf-8")
+    told = set(re.findall(r"\w+", " ".join(re.findall(r"`[^`]+`", changelog))))
+    assert set(vqueue.__all__) - told == set()
+    untold = {kind.__name__: _names_of(kind) - told for kind in (*_CALLED, *_GIVEN)}
+    assert {name: left for name, left in untold.items() if left} == {}
 
 
 def test_every_error_has_the_one_base() -> None:
