@@ -86,6 +86,25 @@ async def test_retention_keeps_what_the_option_says_and_no_key_beside(
     assert (await queue.get_job_counts())["completed"] == kept
 
 
+async def test_the_end_of_a_job_takes_those_along_that_are_older_than_the_age(
+    queue: Queue, driver: Driver
+) -> None:
+    await driver.add("old", "young")
+    old, young = (await driver.take(2)).jobs
+    rule = Retention(age=0.05).to_wire()
+    await driver.finish(settle(old, rule=rule))
+    assert await driver.state("old") == "completed"
+    over_ms = await driver.now_ms() + 50
+
+    async def is_old() -> bool:
+        return await driver.now_ms() > over_ms
+
+    await until(is_old, what="the age")
+    await driver.finish(settle(young, rule=rule))
+    assert [await driver.state(job_id) for job_id in ("old", "young")] == [None, "completed"]
+    assert (await queue.get_job_counts())["completed"] == 1
+
+
 async def test_a_jobs_own_retention_comes_before_the_workers(
     queue: Queue, redis_url: str, queue_name: str
 ) -> None:
