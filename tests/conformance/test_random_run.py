@@ -8,28 +8,20 @@ import os
 import random
 import time
 from collections import defaultdict
+from functools import partial
 
+from tests.conformance.planned import CANCELLED, End, follow, foreseen, found, plan
 from tests.conformance.processes import worker_process
 from tests.support.driver import Driver
 from tests.support.waiting import until
-from vqueue import (
-    DelayedError,
-    Job,
-    JobState,
-    NewJob,
-    Queue,
-    QueueEvents,
-    RateLimitError,
-    UnrecoverableError,
-    Worker,
-)
+from vqueue import Job, JobState, NewJob, Queue, QueueEvents, Worker
 
 SECONDS = float(os.environ.get("RANDOM_RUN_SECONDS", 4))
 LEASE = 0.6
 
 
 class Runs:
-    """A handler that fails at random, and remembers when each activation ran."""
+    """A handler that follows the plans of jobs, and remembers when each activation ran."""
 
     def __init__(self, dice: random.Random) -> None:
         self._dice = dice
@@ -38,7 +30,7 @@ class Runs:
         self.overlaps: list[str] = []
 
     async def __call__(self, job: Job) -> str:
-        """Run for a moment; end in any way."""
+        """Run for a moment; end as planned."""
         assert job.fence is not None
         if self.running[job.id]:
             self.overlaps.append(f"{job.id}: {job.fence} beside {self.running[job.id]}")
@@ -47,16 +39,7 @@ class Runs:
             await asyncio.sleep(self._dice.uniform(0, 0.02))
         finally:
             self.running[job.id].discard(job.fence)
-        match self._dice.randrange(10):
-            case 0:
-                raise ValueError("boom")
-            case 1:
-                raise UnrecoverableError("never")
-            case 2 if job.attempts_started < 5:
-                raise DelayedError(0.01)
-            case 3 if job.attempts_started < 5:
-                raise RateLimitError(0.01)
-        return "done"
+        return await follow(job, self._dice)
 
 
 def _new_job(number: int, dice: random.Random, queue: Queue) -> NewJob:
@@ -68,7 +51,12 @@ def _new_job(number: int, dice: random.Random, queue: Queue) -> NewJob:
         priority=dice.choice([0, 0, 1, 7]),
         max_stalled=100,
     )
-    return NewJob(name="task", data=number, options=options)
+    return NewJob(name="task", data={"plan": plan(dice), "waited": 0}, options=options)
+
+
+def _end_of(job: NewJob) -> End:
+    assert job.options
+    return foreseen(job.data["plan"], allowed=job.options.attempts)
 
 
 async def test_whatever_happens_every_job_ends_once_and_no_two_runs_overlap(
@@ -76,18 +64,34 @@ async def test_whatever_happens_every_job_ends_once_and_no_two_runs_overlap(
 ) -> None:
     dice = random.Random(60)  # noqa: S311 - the same run every time
     runs = Runs(dice)
-    # the jobs of the processes that are killed end, too
-    await driver.redis("RPUSH", f"go:{queue_name}", *["go"] * 10_000)
-    added = 0
+    added, ends, cancelled = 0, dict[str, End](), set[str]()
+    probe = f"probe:{queue_name}"
     until_when = time.monotonic() + SECONDS
+
+    async def add_some() -> None:
+        nonlocal added
+        jobs = [_new_job(added + k, dice, queue) for k in range(20)]
+        ends.update({f"job-{added + k}": _end_of(job) for k, job in enumerate(jobs)})
+        await queue.add_bulk(jobs)
+        added += 20
+
+    async def holds_more(heard: int) -> bool:
+        return bool(await driver.redis("LLEN", probe) > heard)
+
     worker = Worker(queue_name, runs, redis_url, concurrency=8, lock_duration=LEASE)
     other = Worker(queue_name, runs, redis_url, concurrency=8, lock_duration=LEASE)
     async with worker, other:
         while time.monotonic() < until_when:
+            heard = await driver.redis("LLEN", probe)
             with worker_process(driver, lease=LEASE) as process:
+                for one in (worker, other):
+                    await one.pause(wait_for_active=False)
+                await add_some()
+                await until(partial(holds_more, heard), what="a job that will be left", deadline=30)
+                for one in (worker, other):
+                    one.resume()
                 for _ in range(6):
-                    await queue.add_bulk(_new_job(added + k, dice, queue) for k in range(20))
-                    added += 20
+                    await add_some()
                     match dice.randrange(4):
                         case 0:
                             await queue.pause()
@@ -100,8 +104,11 @@ async def test_whatever_happens_every_job_ends_once_and_no_two_runs_overlap(
                             await asyncio.sleep(0.02)
                             worker.resume()
                         case _:
-                            await queue.cancel(f"job-{dice.randrange(added)}")
+                            job_id = f"job-{dice.randrange(added)}"
+                            cancelled.add(job_id)
+                            await queue.cancel(job_id)
                     await asyncio.sleep(0.05)
+                # it held jobs until now, and ended none
                 process.kill()
 
         async def all_ended() -> bool:
@@ -110,7 +117,12 @@ async def test_whatever_happens_every_job_ends_once_and_no_two_runs_overlap(
 
         await until(all_ended, what=f"the end of {added} jobs", deadline=60)
     assert runs.overlaps == []
-    await driver.redis("DEL", f"go:{queue_name}", f"probe:{queue_name}")
+    await driver.redis("DEL", probe)
+    for job_id, end in ends.items():
+        job = await queue.get_job(job_id)
+        assert job
+        if job_id not in cancelled or job.failed_reason != CANCELLED:
+            assert found(job) == end, job_id
     # the invariants prove that each job's events are a legal path that ends in its place
     await driver.check(idle=True)
 

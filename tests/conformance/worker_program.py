@@ -11,6 +11,8 @@ import sys
 from collections.abc import Awaitable
 
 from redis.asyncio import Redis
+from redis.asyncio.retry import Retry
+from redis.backoff import ConstantBackoff
 
 from vqueue import FlowJob, Job, JobOptions, LeaseLost, Queue, Worker
 
@@ -21,7 +23,9 @@ class Program:
     def __init__(self, queue_name: str, redis_url: str) -> None:
         self._queue_name = queue_name
         self._redis_url = redis_url
-        self._redis = Redis.from_url(redis_url)
+        # its tests cut connections: that must not fail its jobs
+        retry = Retry(ConstantBackoff(0.01), 100)
+        self._redis = Redis.from_url(redis_url, retry=retry)
 
     async def _tell(self, line: str) -> None:
         telling: Awaitable[int] = self._redis.rpush(f"probe:{self._queue_name}", line)  # type: ignore[assignment]
