@@ -266,6 +266,7 @@ async def test_a_close_with_a_timeout_does_not_wait_for_a_redis_that_is_away(
 @pytest.mark.parametrize("is_busy", [False, True], ids=["idle", "job ends in its sleep"])
 async def test_a_sleeping_worker_needs_no_further_call_to_take_a_job(
     queue: Queue,
+    driver: Driver,
     redis_url: str,
     queue_name: str,
     monkeypatch: pytest.MonkeyPatch,
@@ -279,6 +280,12 @@ async def test_a_sleeping_worker_needs_no_further_call_to_take_a_job(
         needed_a_call.append(relay.reply_lost.is_set())
         await held(job)
 
+    async def sleeps_in_redis() -> bool:
+        # a wake-up that is still there would end the sleep, and a take of its own follow
+        clients = (await driver.redis("CLIENT", "LIST")).splitlines()
+        is_blocked = any(b"cmd=bzpopmin" in line and b"flags=b" in line for line in clients)
+        return is_blocked and not await driver.redis("EXISTS", driver.keys.wake)
+
     def is_followed() -> bool:
         _, slept, behind = relay.received.rpartition(b"BZPOPMIN")
         return bool(slept) and take in behind
@@ -289,12 +296,12 @@ async def test_a_sleeping_worker_needs_no_further_call_to_take_a_job(
     take = load_script("take").sha.encode()
     async with (
         lossy_redis(redis_url) as relay,
-        Worker(queue_name, handler, relay.url, concurrency=2, lock_duration=600) as worker,
+        Worker(queue_name, handler, relay.url, concurrency=2, lock_duration=600),
     ):
         if is_busy:
             await queue.add("task")
             await held.running(1)
-            await until(lambda: worker._wake_key.is_slept_on, what="the worker to sleep")
+            await until(sleeps_in_redis, what="the worker to sleep")
         held.let_go.set()
         await until(is_followed, what="a take to wait in Redis behind the sleep")
         relay.refuse(take.decode())
