@@ -10,7 +10,7 @@ import os
 from vworker.backends import ConfigError
 from vworker.containment_config import SandboxSettings
 from vworker.errors import TranscodeError
-from vworker.media.capabilities import OLDEST_VERSION, ask_ffmpeg
+from vworker.media.capabilities import OLDEST_VERSION, ask_ffmpeg, threads_per_encoder
 from vworker.media.settings import MediaSettings
 from vworker.sandbox import Level
 
@@ -63,7 +63,7 @@ async def _suited(media: MediaSettings, jobs: int) -> MediaSettings:
     cores = len(os.sched_getaffinity(0))
     threads = media.encoder_threads
     if threads is None:
-        threads = found.threads_per_encoder(jobs=jobs, cores=cores)
+        threads = threads_per_encoder(jobs=jobs, cores=cores)
     logger.info(
         "FFmpeg %s; %s for each encoder, with %d jobs on %d cores%s",
         found.version,

@@ -101,7 +101,7 @@ def test_an_old_ffmpeg_is_refused_at_the_start(
     bare = {"FFMPEG": str(old), "WORKER_SANDBOX": "rlimits"}
     ended = run(environ | bare, clips.silent(), "--out", tmp_path / "out")
     assert ended.returncode == 78
-    assert "is FFmpeg 5.1.9, which is too old: install 6.0 or newer" in ended.stderr
+    assert "is FFmpeg 5.1.9, which is too old: install 8.1 or newer" in ended.stderr
     assert not (tmp_path / "out").exists()
 
 

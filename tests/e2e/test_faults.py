@@ -88,7 +88,12 @@ async def test_a_failed_attempt_is_retried_and_the_video_completes(
 async def test_sigterm_hands_a_running_video_over_with_its_finished_segments(
     service: Service, clips: Clips
 ) -> None:
-    segments = {"WORKER_SEGMENT_SECONDS": "1", "WORKER_KEYFRAME_SECONDS": "1"}
+    # slow enough for the second half to be encoded still when the first one has been seen
+    segments = {
+        "WORKER_SEGMENT_SECONDS": "1",
+        "WORKER_KEYFRAME_SECONDS": "1",
+        "WORKER_PRESET": "medium",
+    }
     await service.start_api()
     first = await service.start_worker("first", WORKER_SHUTDOWN_GRACE="0", **segments)
     video_id = await service.submit(clips.long())

@@ -15,13 +15,11 @@ _FILTERS = {"aresample", "apad", "bwdif", "fps", "loudnorm", "lut3d", "scale", "
 _ENCODERS = {"aac", "libx264", "mjpeg", "webvtt"}
 #: Decoders that need no graphics card for AV1; FFmpeg's own one does.
 _AV1_DECODERS = {"libdav1d", "libaom-av1", "libgav1"}
-#: Of FFmpeg 7.0, the first whose program runs its encoders side by side.
-_PARALLEL_SINCE = 61
-#: Of FFmpeg 6.0, the first that ends sounds without an end where the pictures end; 5.1 goes on and
-#: on, and does not know -shortest_buf_duration.
-_USABLE_SINCE = 60
+#: libavcodec of FFmpeg 8.1. Before it, sounds that come out of a filter are not ended where the
+#: pictures end (6.0), or FFmpeg does not end (7.0 to 8.0); docs/media.md tells what was seen.
+_USABLE_SINCE = (62, 28)
 #: The same for people.
-OLDEST_VERSION = "6.0"
+OLDEST_VERSION = "8.1"
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -36,17 +34,16 @@ class Capabilities:
     missing: tuple[str, ...]
     #: Whether AV1 can be decoded; without it such a source fails as unsupported_codec.
     decodes_av1: bool
-    #: Whether the encoders of several rungs run side by side, each in a thread of its own.
-    parallel_encoders: bool
 
-    def threads_per_encoder(self, *, jobs: int, cores: int) -> int:
-        """Return how many threads x264 should get per rung; 0 lets it choose.
 
-        As many jobs as cores keep all of them busy with one thread per rung, which takes 8 % less
-        CPU time and 25 % less memory (`benchmarks/encoder_threads.py`); with fewer jobs the largest
-        rung would be the only one left to wait for. Before 7.0 one thread means one for all rungs.
-        """
-        return 1 if self.parallel_encoders and jobs >= cores else 0
+def threads_per_encoder(*, jobs: int, cores: int) -> int:
+    """Return how many threads x264 should get per rung; 0 lets it choose.
+
+    As many jobs as cores keep all of them busy with one thread per rung, which takes 8 % less
+    CPU time and 25 % less memory (`benchmarks/encoder_threads.py`); with fewer jobs the largest
+    rung would be the only one left to wait for.
+    """
+    return 1 if jobs >= cores else 0
 
 
 async def ask_ffmpeg(settings: MediaSettings) -> Capabilities:
@@ -77,15 +74,13 @@ async def _ask(settings: MediaSettings, folder: Path, question: str) -> str:
 def read_capabilities(version: str, filters: str, encoders: str, decoders: str) -> Capabilities:
     """Read FFmpeg's answers to -version, -filters, -encoders and -decoders; pure."""
     named = re.search(r"^ffmpeg version (\S+)", version, re.MULTILINE)
-    library = re.search(r"^libavcodec +(\d+)\.", version, re.MULTILINE)
-    major = None if library is None else int(library[1])
+    library = re.search(r"^libavcodec +(\d+)\. *(\d+)\.", version, re.MULTILINE)
     missing = (_FILTERS - _names(filters)) | (_ENCODERS - _names(encoders))
     return Capabilities(
         version=named[1] if named else "of unknown version",
-        too_old=major is not None and major < _USABLE_SINCE,
+        too_old=library is not None and (int(library[1]), int(library[2])) < _USABLE_SINCE,
         missing=tuple(sorted(missing)),
         decodes_av1=not _AV1_DECODERS.isdisjoint(_names(decoders)),
-        parallel_encoders=major is not None and major >= _PARALLEL_SINCE,
     )
 
 

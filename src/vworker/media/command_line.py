@@ -1,7 +1,7 @@
 """FFmpeg's argument lists, each option with its reason. Pure.
 
 The source is decoded once; each rung is scaled from the one above it (1.5 times as fast as a run
-per rung, 96 % of what two cores can do). The options need FFmpeg 6.0. Every argument is made here
+per rung, 96 % of what two cores can do). The options need FFmpeg 8.1. Every argument is made here
 from numbers and names of our own; nothing that a user wrote gets into it.
 """
 
@@ -117,9 +117,9 @@ def sounds_alone(
 TS_DELAY_S = 1.4
 #: How the names of the initialization sections begin that only a trial has made.
 TRIAL_STEM = "trial"
-#: Nothing of the source's titles and chapters.
 #: Pictures of each rung that may wait in memory for a late sound, between 1 and 10 s of them.
 _WAITING_PICTURES = 60
+#: Nothing of the source's titles and chapters.
 _NOTHING_OF_THE_SOURCE = ("-map_metadata", "-1", "-map_chapters", "-1")
 
 

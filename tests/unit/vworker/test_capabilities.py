@@ -1,6 +1,6 @@
 import pytest
 
-from vworker.media.capabilities import Capabilities, read_capabilities
+from vworker.media.capabilities import Capabilities, read_capabilities, threads_per_encoder
 
 VERSION = (
     "ffmpeg version n8.1.2 Copyright (c)\nlibavutil      60. 26.102\nlibavcodec     62. 28.102\n"
@@ -25,9 +25,7 @@ def read(
 
 
 def test_a_full_build_lacks_nothing() -> None:
-    assert read() == Capabilities(
-        version="n8.1.2", too_old=False, missing=(), decodes_av1=True, parallel_encoders=True
-    )
+    assert read() == Capabilities(version="n8.1.2", too_old=False, missing=(), decodes_av1=True)
 
 
 def test_what_is_missing_is_named() -> None:
@@ -40,23 +38,16 @@ def test_av1_needs_a_decoder_that_works_without_a_graphics_card() -> None:
 
 
 @pytest.mark.parametrize(
-    ("version", "parallel"), [("59. 37.100", False), ("60. 31.102", False), ("61.  3.100", True)]
+    ("version", "too_old"),
+    [("61. 19.100", True), ("62. 11.100", True), ("62. 28.100", False), ("63.  3.100", False)],
 )
-def test_encoders_run_side_by_side_from_seven_on(version: str, parallel: bool) -> None:
-    assert read(version=f"libavcodec     {version}\n").parallel_encoders is parallel
-
-
-@pytest.mark.parametrize(
-    ("version", "too_old"), [("59. 37.100", True), ("60.  3.100", False), ("62. 28.102", False)]
-)
-def test_before_six_it_is_too_old(version: str, too_old: bool) -> None:
+def test_before_eight_point_one_it_is_too_old(version: str, too_old: bool) -> None:
     assert read(version=f"libavcodec     {version}\n").too_old is too_old
 
 
 def test_an_answer_that_is_none_promises_nothing() -> None:
     found = read(version="", filters="", encoders="", decoders="")
     assert "libx264" in found.missing
-    assert not found.parallel_encoders
     assert not found.too_old
 
 
@@ -66,9 +57,4 @@ def test_an_answer_that_is_none_promises_nothing() -> None:
 def test_one_thread_for_an_encoder_when_jobs_fill_the_cores(
     jobs: int, cores: int, threads: int
 ) -> None:
-    assert read().threads_per_encoder(jobs=jobs, cores=cores) == threads
-
-
-def test_an_old_ffmpeg_never_gets_one_thread() -> None:
-    found = read(version="libavcodec     59. 37.100\n")
-    assert found.threads_per_encoder(jobs=8, cores=2) == 0
+    assert threads_per_encoder(jobs=jobs, cores=cores) == threads
