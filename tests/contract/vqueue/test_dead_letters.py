@@ -111,6 +111,16 @@ async def test_a_second_letter_of_a_job_has_an_id_of_its_own(
     assert [job and job.id for job in await letters.get_jobs(["job", "job.2"])] == ["job", "job.2"]
 
 
+async def test_each_failure_leaves_a_letter_when_a_job_begins_anew(
+    queue: Queue, letters: Queue, driver: Driver
+) -> None:
+    await queue.add("task", job_id="job", dead_letter=letters.name)
+    for _ in range(4):
+        await driver.finish(settle(await driver.take_one(), "failed", rule="-1 -1 +"))
+        await queue.retry("job", reset_attempts_made=True, reset_attempts_started=True)
+    assert (await letters.get_job_counts())[JobState.WAITING] == 4
+
+
 def test_a_name_that_is_none_is_refused() -> None:
     with pytest.raises(InvalidOption, match="dead letter queue"):
         JobOptions(dead_letter="a:b")

@@ -15,19 +15,19 @@ local function note_dead(queue, id, job)
 end
 
 -- Add the letters, then reserve ids for what the script does afterwards. A second letter of
--- the same job gets an id with the number of starts behind it.
+-- the same job gets an id with the number of starts behind it, and a number of its own besides
+-- when the job was started as often before it began anew.
 local function send_dead(afterwards)
   for _, letter in ipairs(dead) do
     local queue, id, name, rest, second_id = unpack(letter)
     enter(prefix_of(queue))
-    reserve(3)
+    reserve(4)
     if redis.call('EXISTS', job_key(id)) == 1 then id = second_id end
-    if redis.call('EXISTS', job_key(id)) == 0 then
-      enter_line(id, 0, '0', rest)
-      emit('added', {id, name})
-      emit('waiting', {id, ''})
-      arm()
-    end
+    if redis.call('EXISTS', job_key(id)) == 1 then id = second_id .. '.' .. mint() end
+    enter_line(id, 0, '0', rest)
+    emit('added', {id, name})
+    emit('waiting', {id, ''})
+    arm()
   end
   enter(home)
   reserve(afterwards)
