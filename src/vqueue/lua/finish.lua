@@ -77,9 +77,5 @@ if ending.rejected > 0 then count_minute('rejected', ending.rejected) end
 if want == 0 and Q.gate ~= '' and #ending.ended > 0 then arm() end
 
 local jobs, due = fetch(ending.consumer, want, lease, ending.own_max, ending.own_ms, false)
--- drained: neither waits a job nor does one run
-if #jobs == 0 and ending.has_finished and redis.call('XLEN', ready) == 0
-  and redis.call('XLEN', express) == 0 and redis.call('ZCARD', prioritized) == 0 then
-  emit('drained', {'', ''})
-end
+if #jobs == 0 and ending.has_finished and is_drained() then emit('drained', {'', ''}) end
 return {now, ending.statuses, jobs, due}

@@ -39,6 +39,21 @@ async def test_a_job_that_comes_back_does_not_drain_the_queue(driver: Driver) ->
     assert await drained(driver) == 0
 
 
+async def test_a_job_in_the_line_of_a_group_keeps_a_queue_from_being_drained(
+    queue: Queue, driver: Driver
+) -> None:
+    await queue.pause_group("g")
+    await queue.add("task", group="g")
+    await driver.add("ends", "stalls")
+    await driver.finish(settle(await driver.take_one()), want=0)
+    await driver.take_one()
+    await driver.sweep(dead="w1", max_stalled=0)
+    assert await drained(driver) == 0
+    await queue.resume_group("g")
+    await driver.finish(settle(await driver.take_one()), want=1)
+    assert await drained(driver) == 1
+
+
 async def test_the_last_job_drains_the_queue_when_it_stalls_for_good(driver: Driver) -> None:
     await driver.add("a", "b")
     await driver.take_one()

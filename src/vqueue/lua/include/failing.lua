@@ -31,8 +31,5 @@ end
 
 -- After what was active has been dropped.
 local function tell_drained()
-  if #failures.told > 0 and redis.call('XLEN', ready) == 0
-    and redis.call('XLEN', express) == 0 and redis.call('ZCARD', prioritized) == 0 then
-    emit('drained', {'', ''})
-  end
+  if #failures.told > 0 and is_drained() then emit('drained', {'', ''}) end
 end

@@ -54,6 +54,13 @@ local function arm()
   if not is_paused() then redis.call('ZADD', wake, 0, '0') end
 end
 
+-- Whether no job waits in line or runs; those that were delayed, or wait for children, may.
+local function is_drained()
+  return redis.call('XLEN', ready) == 0 and redis.call('XLEN', express) == 0
+    and redis.call('ZCARD', prioritized) == 0
+    and not (Q.has_groups and tonumber(redis.call('HGET', meta, 'grouped') or 0) > 0)
+end
+
 -- end activations: the entries leave the pending list and the stream
 local function drop(tokens)
   for _, lane in ipairs(group_by_lane(tokens)) do
