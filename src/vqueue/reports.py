@@ -12,6 +12,7 @@ from vqueue.activation import Activation
 from vqueue.batching import Batcher
 from vqueue.errors import QueueFull, QueueUnavailable
 from vqueue.flow_scripts import Dependency
+from vqueue.options import check_count
 from vqueue.record import fence_of
 from vqueue.scripts import MAX_BATCH, Scripts
 from vqueue.serializing import Encoder
@@ -44,6 +45,8 @@ class Reports:
     ) -> None:
         self._scripts = scripts
         self._consumer = consumer
+        check_count(keep_logs, what="keep_logs", low=1)
+        check_count(keep_partials, what="keep_partials", low=1)
         self._keep_logs = keep_logs
         self._keep_partials = keep_partials
         self._encode_data = encode_data

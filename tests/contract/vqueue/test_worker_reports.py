@@ -8,7 +8,15 @@ import pytest
 from tests.support.driver import Driver
 from tests.support.waiting import until
 from tests.support.workers import ended
-from vqueue import InvalidOption, Job, JobNotActive, JobState, Queue, Worker
+from vqueue import (
+    InvalidOption,
+    Job,
+    JobNotActive,
+    JobState,
+    ManualWorker,
+    Queue,
+    Worker,
+)
 
 
 async def test_floods_of_progress_are_coalesced(
@@ -105,3 +113,17 @@ async def test_reports_outside_a_handler_are_refused(queue: Queue) -> None:
             await made.update_progress(1)
         with pytest.raises(JobNotActive, match=added.id):
             await made.log("line")
+
+
+@pytest.mark.parametrize("setting", ["keep_logs", "keep_partials"])
+async def test_less_than_one_line_or_result_cannot_be_kept(
+    redis_url: str, queue_name: str, setting: str
+) -> None:
+    async def handler(_: Job) -> None:
+        raise AssertionError("it is never run")
+
+    for settings in ({setting: 0}, {setting: -1}):
+        with pytest.raises(InvalidOption, match=f"{setting} must be an integer of at least 1"):
+            Worker(queue_name, handler, redis_url, **settings)
+        with pytest.raises(InvalidOption, match=f"{setting} must be an integer of at least 1"):
+            ManualWorker(queue_name, redis_url, **settings)
