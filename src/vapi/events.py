@@ -22,7 +22,7 @@ from vapi.representation import FINAL_STATUSES, state_json
 from vapi.services import Services, answer_deadline, answer_of, services_of
 from vapi.streaming import StreamedResponse
 from vqueue import QueueUnavailable
-from vqueue.job import FINAL_STATES
+from vqueue.states import FINAL_STATES
 from vworker.catalog import Catalog, Document
 from vworker.failure import read_failure
 

@@ -21,7 +21,7 @@ from redis.exceptions import RedisError
 
 from vqueue import JobEvent, QueueEvents
 from vqueue.events import GAP
-from vqueue.job import FINAL_STATES
+from vqueue.states import FINAL_STATES
 from vworker.backends import mask_credentials
 
 logger = logging.getLogger(__name__)

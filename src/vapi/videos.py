@@ -17,7 +17,7 @@ from vapi.representation import video_json, video_path
 from vapi.services import Services, answer_deadline, answer_of, services_of
 from vapi.uploads import media_type_of, read_json, store_video
 from vqueue import QueueFull, QueueUnavailable
-from vqueue.job import new_job_id
+from vqueue.job_ids import new_job_id
 from vworker.catalog import STATUSES, new_document
 from vworker.contract import JOB_NAME, TranscodeRequest, job_options, upload_key
 from vworker.errors import StorageError

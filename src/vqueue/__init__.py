@@ -39,7 +39,7 @@ from vqueue.flow_scripts import Dependency
 from vqueue.flows import FlowJob, FlowNode, FlowProducer, chain, chord, group
 from vqueue.groups import Group, GroupStatus
 from vqueue.inspecting import JobPage
-from vqueue.job import Job, JobState
+from vqueue.job import Job
 from vqueue.latency import Latency
 from vqueue.manual import HeldJob, ManualWorker
 from vqueue.metrics import Latencies, Metrics
@@ -54,6 +54,7 @@ from vqueue.queue import Queue
 from vqueue.repeat import JobScheduler, Repeat
 from vqueue.serializing import Serializer, register_serializer
 from vqueue.stall import Stall
+from vqueue.states import JobState
 from vqueue.threads import BlockingJob, in_threads
 from vqueue.worker import Worker
 

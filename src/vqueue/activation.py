@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 from vqueue.codec import decode, encode
 from vqueue.errors import LeaseLost
-from vqueue.job import job_from_taken
+from vqueue.job_reading import job_from_taken
 from vqueue.record import Settlement, TakenJob, fence_of, settlement
 
 if TYPE_CHECKING:

@@ -5,7 +5,8 @@ from __future__ import annotations
 from typing import NamedTuple
 
 from vqueue.events import JobEvent
-from vqueue.job import Job, JobState
+from vqueue.job import Job
+from vqueue.states import JobState
 
 
 class LastEvents(NamedTuple):

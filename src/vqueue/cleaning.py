@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from vqueue.errors import InvalidOption, QueueBusy
 from vqueue.inspecting import Inspecting
-from vqueue.job import FINAL_STATES, JobState
 from vqueue.options import Seconds, check_count, to_ms
 from vqueue.schedules import server_time_ms
 from vqueue.scripts import MAX_BATCH
+from vqueue.states import FINAL_STATES, JobState
 
 #: What stands in line, in the order in which it is drained.
 _IN_LINE = (JobState.WAITING, JobState.PRIORITIZED)

@@ -6,8 +6,8 @@ import asyncio
 from dataclasses import dataclass
 
 from vqueue.inspecting import Inspecting
-from vqueue.job import JobState
 from vqueue.options import RateLimit, check_count
+from vqueue.states import JobState
 
 #: Jobs of a state, and keys of a kind, whose memory is looked at.
 _SAMPLED = 50

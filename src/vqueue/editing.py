@@ -6,10 +6,10 @@ from typing import Any
 
 from vqueue.edit_scripts import Edited, Resets
 from vqueue.errors import InvalidOption, JobNotFound, JobNotInState
-from vqueue.job import FINAL_STATES, JobState
 from vqueue.keys import check_name
 from vqueue.options import MAX_PRIORITY, Seconds, check_count, to_ms
 from vqueue.producing import Producing
+from vqueue.states import FINAL_STATES, JobState
 
 #: Jobs of one call of `promote_jobs` and `retry_jobs`.
 _STEP = 100

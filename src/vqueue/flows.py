@@ -17,13 +17,15 @@ from vqueue.codec import encode
 from vqueue.connection import Client, open_client
 from vqueue.errors import InvalidOption
 from vqueue.flow_scripts import FlowRecord, Holder
-from vqueue.job import Job, JobState, new_job_id
+from vqueue.job import Job
+from vqueue.job_ids import new_job_id
 from vqueue.keys import QueueKeys, check_name, check_queue_name
 from vqueue.options import DEFAULT_OPTIONS, JobOptions
 from vqueue.record import NewRecord
 from vqueue.scripts import MAX_BATCH, Scripts
 from vqueue.serializing import Encoder, Serializer, encoder_of
 from vqueue.sources import RedisSource
+from vqueue.states import JobState
 
 #: Jobs of a call in which some have a group: to enter its line costs Redis three times as much.
 _MOST_WITH_GROUPS = 100

@@ -6,12 +6,13 @@ from collections.abc import AsyncIterator, Sequence
 from dataclasses import dataclass
 
 from vqueue.errors import InvalidOption
-from vqueue.job import Job, JobState
+from vqueue.job import Job
 from vqueue.keys import check_name
 from vqueue.options import MAX_PRIORITY, check_count
 from vqueue.presence import SILENT, WorkerInfo, worker_info
 from vqueue.results import Results
 from vqueue.scripts import MAX_BATCH
+from vqueue.states import JobState
 
 #: Order of counts.lua.
 _COUNTED = (

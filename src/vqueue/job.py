@@ -1,29 +1,23 @@
-"""A job as callers and handlers see it, its states and the legal moves between them."""
+"""A job as callers and handlers see it."""
 
 from __future__ import annotations
 
-import os
-import time
 from collections.abc import Mapping
-from enum import StrEnum
-from functools import lru_cache
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Any, Generic, NoReturn, Protocol
 
-from vqueue.codec import decode
 from vqueue.errors import (
     DelayedError,
     JobNotActive,
-    UnrecoverableError,
     WaitingChildrenError,
     WaitingError,
 )
-from vqueue.expiry import expiry_of
 from vqueue.flow_scripts import Dependency
 from vqueue.options import Backoff, Seconds
-from vqueue.record import Record, Snapshot, TakenJob, fence_of, read_traces
+from vqueue.record import fence_of
 from vqueue.serializing import decode_payload
-from vqueue.stall import Stall, read_stall
+from vqueue.stall import Stall
+from vqueue.states import JobState
 
 if TYPE_CHECKING:
     from typing_extensions import TypeVar
@@ -36,94 +30,6 @@ else:
     from typing import TypeVar
 
     DataT = TypeVar("DataT")  # Python 3.11 knows no default, and needs none
-
-
-class JobState(StrEnum):
-    """Where a job is; BullMQ's names."""
-
-    #: Stands in line and may be taken at once.
-    WAITING = "waiting"
-    #: Stands in line behind every job without a priority, ordered by its own.
-    PRIORITIZED = "prioritized"
-    #: Waits for its time: added with a delay, or between two attempts.
-    DELAYED = "delayed"
-    #: Waits until its children have ended.
-    WAITING_CHILDREN = "waiting-children"
-    #: Held by a worker, whose lease is renewed.
-    ACTIVE = "active"
-    #: Its handler returned; final.
-    COMPLETED = "completed"
-    #: Out of attempts, unrecoverable, or stalled too often; final.
-    FAILED = "failed"
-
-
-FINAL_STATES = frozenset({JobState.COMPLETED, JobState.FAILED})
-
-#: From → to, as the scripts do it. None is a job that does not exist (yet, or any more).
-LEGAL_TRANSITIONS: dict[JobState | None, frozenset[JobState | None]] = {
-    None: frozenset(
-        {JobState.WAITING, JobState.PRIORITIZED, JobState.DELAYED, JobState.WAITING_CHILDREN}
-    ),
-    # failed: with a child, without being started for it
-    JobState.WAITING: frozenset({JobState.ACTIVE, JobState.PRIORITIZED, JobState.FAILED, None}),
-    JobState.PRIORITIZED: frozenset({JobState.ACTIVE, JobState.WAITING, JobState.FAILED, None}),
-    JobState.DELAYED: frozenset({JobState.WAITING, JobState.PRIORITIZED, JobState.FAILED, None}),
-    JobState.WAITING_CHILDREN: frozenset(
-        {JobState.WAITING, JobState.PRIORITIZED, JobState.DELAYED, JobState.FAILED, None}
-    ),
-    JobState.ACTIVE: frozenset(
-        {
-            JobState.WAITING_CHILDREN,
-            JobState.WAITING,
-            JobState.PRIORITIZED,
-            JobState.DELAYED,
-            JobState.COMPLETED,
-            JobState.FAILED,
-            None,
-        }
-    ),
-    # back to the line: retried by hand
-    JobState.COMPLETED: frozenset(
-        {JobState.WAITING, JobState.PRIORITIZED, JobState.WAITING_CHILDREN, None}
-    ),
-    JobState.FAILED: frozenset(
-        {JobState.WAITING, JobState.PRIORITIZED, JobState.WAITING_CHILDREN, None}
-    ),
-}
-
-
-class _IdMaker:
-    """Makes job ids; asks for random bits in bulk, since that call costs as much as the rest."""
-
-    def __init__(self) -> None:
-        self._tails: list[str] = []
-        self._ms = -1
-        self._head = ""
-        # a child process must not go on with its parent's
-        os.register_at_fork(after_in_child=self._tails.clear)
-
-    def make(self) -> str:
-        """Return an id that nobody else has."""
-        ms = int(time.time() * 1000)
-        if ms != self._ms:
-            self._ms, self._head = ms, f"{ms:012x}7"
-        if not self._tails:
-            digits = os.urandom(2560).hex()
-            self._tails += [
-                f"{digits[i + 1 : i + 4]}{_VARIANTS[digits[i]]}{digits[i + 4 : i + 19]}"
-                for i in range(0, len(digits), 20)
-            ]
-        return self._head + self._tails.pop()
-
-
-#: Hex digit → the digit with its two upper bits set to 10, the variant of RFC 9562.
-_VARIANTS = {f"{digit:x}": "89ab"[digit & 3] for digit in range(16)}
-_ids = _IdMaker()
-
-
-def new_job_id() -> str:
-    """Make a job id that sorts by time: a UUIDv7 (RFC 9562, 5.7) as 32 hex digits."""
-    return _ids.make()
 
 
 class Reporter(Protocol):
@@ -367,93 +273,3 @@ class Job(Generic[DataT]):
             f"Job(id={self.id!r}, name={self.name!r}, state={self.state.value!r}, "
             f"attempts_made={self.attempts_made}, fence={self.fence})"
         )
-
-
-def _seconds(ms: int) -> float | None:
-    return ms / 1000 if ms else None
-
-
-def _decoded(raw: bytes) -> Any:
-    return decode(raw) if raw else None
-
-
-def job_from_taken(
-    taken: TakenJob, queue_name: str, consumer: str, taken_ms: int
-) -> tuple[Job, UnrecoverableError | None]:
-    """Build the active job that a handler gets.
-
-    A job whose payload cannot be read, or that has expired, comes with the error that
-    is to end it: it must not cost its neighbours anything.
-    """
-    record = Record.parse(taken.record)
-    job = Job(id=taken.id.decode(), name="", data=None, queue_name=queue_name)
-    job.state = JobState.ACTIVE
-    job.processed_on = taken_ms / 1000
-    job.consumer = consumer
-    job._token = taken.token
-    if record.history_line:
-        history = record.history
-        job.priority = history.priority
-        job.attempts_made = history.made
-        job.attempts_started = history.begun + 1
-        job.stalled_count = history.stalls
-        job.timestamp = history.added_ms / 1000
-    else:
-        job.attempts_started = 1
-        job.timestamp = int(taken.token.partition(b"-")[0]) / 1000
-    try:
-        job.name = _decode_name(record.name)
-        job.data = decode_payload(record.data)
-        if record.options:
-            job._options = decode(record.options)
-        if record.progress:
-            job.progress = decode(record.progress)
-        if record.stacks:
-            job.stacktrace = read_traces(record.stacks)
-    except ValueError as error:
-        return job, UnrecoverableError(f"job {job.id}: its payload cannot be read: {error}")
-    return job, expiry_of(job) if job._options else None
-
-
-@lru_cache(maxsize=256)
-def _decode_name(raw: bytes) -> str:
-    name: str = decode(raw)
-    return name
-
-
-def job_from_snapshot(
-    job_id: str, snapshot: Snapshot, *, queue_name: str, queue: ResultSource | None = None
-) -> Job:
-    """Build a job from what snapshot.lua answered; `queue` is where its result can be had."""
-    record = Record.parse(snapshot.record)
-    data = decode_payload(snapshot.data or record.data)
-    job = Job(id=job_id, name=_decode_name(record.name), data=data, queue_name=queue_name)
-    job.state = JobState(snapshot.state)
-    job._queue = queue
-    job._options = _decoded(record.options) or {}
-    if snapshot.stall:
-        job.last_stall = read_stall(snapshot.stall)
-    history = record.history
-    job.timestamp = _seconds(history.added_ms)
-    job.priority = history.priority
-    job.attempts_made = history.made
-    job.attempts_started = history.begun
-    job.stalled_count = history.stalls
-    job.stacktrace = read_traces(record.stacks)
-    job.progress = _decoded(snapshot.progress or record.progress)
-    job.processed_on = _seconds(history.started_ms)
-    if job.state is JobState.COMPLETED:
-        job.returnvalue = decode_payload(record.value) if record.value else None
-    else:
-        job.failed_reason = _decoded(record.value)
-    if job.state in FINAL_STATES:
-        job.finished_on = _seconds(snapshot.at_ms)
-    elif snapshot.at_ms:
-        job.delay_until = snapshot.at_ms / 1000
-    if job.state is JobState.ACTIVE:
-        job.consumer = snapshot.consumer
-        job._token = record.place
-        job.attempts_started += 1
-    elif history.ended_by:
-        job.consumer = history.ended_by.rpartition(b":")[2].decode()
-    return job

@@ -10,9 +10,9 @@ from dataclasses import dataclass
 
 from vqueue.errors import InvalidOption
 from vqueue.inspecting import Inspecting
-from vqueue.job import JobState
 from vqueue.latency import WINDOW_MS, WINDOWS, Latency
 from vqueue.schedules import server_time_ms
+from vqueue.states import JobState
 
 #: Minutes that are kept one by one; lua/include/events.lua has the same.
 MINUTES = 1440

@@ -36,11 +36,13 @@ from vqueue.connection import BLOCK_MARGIN, is_transient, open_client
 from vqueue.documents import Collection, Documents, JobDocument, passes
 from vqueue.errors import QueueUnavailable
 from vqueue.events import expand, version_of
-from vqueue.job import FINAL_STATES, Job, JobState, job_from_snapshot
+from vqueue.job import Job
+from vqueue.job_reading import job_from_snapshot
 from vqueue.keys import QueueKeys
 from vqueue.record import Snapshot
 from vqueue.scripts import MAX_BATCH, Scripts
 from vqueue.sources import RedisSource
+from vqueue.states import FINAL_STATES, JobState
 from vqueue.subscription import BLOCK, Entry, Subscription
 from vqueue.walk import all_job_ids
 

@@ -10,7 +10,8 @@ from typing import Any
 from vqueue.errors import InvalidOption
 from vqueue.flow_scripts import Dependency, Holder
 from vqueue.flows import FlowJob, FlowNode, send_flows
-from vqueue.job import Job, job_from_snapshot
+from vqueue.job import Job
+from vqueue.job_reading import job_from_snapshot
 from vqueue.keys import QueueKeys, check_name, check_queue_name
 from vqueue.results import Results
 from vqueue.scripts import MAX_BATCH, Scripts

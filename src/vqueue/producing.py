@@ -12,7 +12,8 @@ from vqueue.batching import Batcher
 from vqueue.codec import encode
 from vqueue.durability import Durability, add_durably, open_waiting_client
 from vqueue.errors import GroupFull, InvalidOption
-from vqueue.job import DataT, Job, JobState, new_job_id
+from vqueue.job import DataT, Job
+from vqueue.job_ids import new_job_id
 from vqueue.keys import check_name
 from vqueue.options import DEFAULT_OPTIONS, JobOptions
 from vqueue.record import NewRecord
@@ -20,6 +21,7 @@ from vqueue.results import Results
 from vqueue.scripts import MAX_BATCH
 from vqueue.serializing import Serializer
 from vqueue.sources import RedisSource
+from vqueue.states import JobState
 
 #: Bytes of data in one call of add.lua.
 _MAX_LOAD = 1 << 20

@@ -15,11 +15,13 @@ from typing import Any
 from vqueue.connection import Client
 from vqueue.errors import JobFailed, JobNotFound
 from vqueue.events import GAP, JobEvent, QueueEvents, expand
-from vqueue.job import Job, JobState, job_from_snapshot
+from vqueue.job import Job
+from vqueue.job_reading import job_from_snapshot
 from vqueue.keys import check_name
 from vqueue.queue_base import QueueBase
 from vqueue.record import Snapshot
 from vqueue.scripts import MAX_BATCH, Scripts
+from vqueue.states import JobState
 
 logger = logging.getLogger(__name__)
 

@@ -6,8 +6,8 @@ from argparse import ArgumentParser, Namespace
 
 from vqueue.cancelling import Cancellation
 from vqueue.cli.command import Command, ExitCode, Report, job_id_argument
-from vqueue.job import JobState
 from vqueue.queue import Queue
+from vqueue.states import JobState
 
 _CANCELLATIONS = {
     Cancellation.CANCELLED: "cancelled",

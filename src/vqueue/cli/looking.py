@@ -15,8 +15,9 @@ from vqueue.cli.command import (
 )
 from vqueue.doctor import Verdict
 from vqueue.errors import JobNotFound
-from vqueue.job import Job, JobState
+from vqueue.job import Job
 from vqueue.queue import Queue
+from vqueue.states import JobState
 
 
 async def _stats(queue: Queue, _: Namespace) -> Report:

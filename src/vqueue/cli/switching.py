@@ -5,8 +5,8 @@ from __future__ import annotations
 from argparse import ArgumentParser, Namespace
 
 from vqueue.cli.command import Command, Report
-from vqueue.job import JobState
 from vqueue.queue import Queue
+from vqueue.states import JobState
 
 
 async def _pause(queue: Queue, _: Namespace) -> Report:

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from vqueue.attempt import Handler
 from vqueue.events import QueueEvents
-from vqueue.job import JobState
 from vqueue.queue import Queue
 from vqueue.sources import RedisSource
+from vqueue.states import JobState
 from vqueue.worker import Worker
 
 _BUSY = (JobState.WAITING, JobState.PRIORITIZED, JobState.ACTIVE)

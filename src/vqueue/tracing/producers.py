@@ -11,7 +11,8 @@ from opentelemetry.trace import Link, Span, SpanKind, Tracer, TracerProvider
 
 from vqueue.durability import Durability
 from vqueue.flows import FlowJob, FlowNode, FlowProducer
-from vqueue.job import Job, new_job_id
+from vqueue.job import Job
+from vqueue.job_ids import new_job_id
 from vqueue.options import DEFAULT_OPTIONS, JobOptions
 from vqueue.producing import NewJob
 from vqueue.queue import Queue

@@ -10,8 +10,8 @@ from motor.motor_asyncio import AsyncIOMotorClient
 from tests.support.driver import Driver
 from tests.support.waiting import until
 from vqueue import Queue
-from vqueue.job import JobState
 from vqueue.mirror import STATUS_OF_STATE, MongoMirror
+from vqueue.states import JobState
 
 Document = dict[str, Any]
 

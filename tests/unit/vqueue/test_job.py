@@ -5,16 +5,17 @@ import os
 import pytest
 
 from vqueue.errors import InvalidOption
-from vqueue.job import FINAL_STATES, LEGAL_TRANSITIONS, JobState, new_job_id
+from vqueue.job_ids import new_job_id
 from vqueue.keys import QueueKeys, check_name
 from vqueue.record import fence_of
+from vqueue.states import FINAL_STATES, LEGAL_TRANSITIONS, JobState
 
 
 def test_job_ids_sort_by_time(monkeypatch: pytest.MonkeyPatch) -> None:
     times = [1.0, 1_700_000_000.001, 1_700_000_000.002, 1_900_000_000.0, 4_000_000_000.0]
     made = []
     for time in times:
-        monkeypatch.setattr("vqueue.job.time.time", lambda time=time: time)
+        monkeypatch.setattr("vqueue.job_ids.time.time", lambda time=time: time)
         made.append(new_job_id())
     assert made == sorted(made)
 
