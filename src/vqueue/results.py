@@ -158,9 +158,9 @@ class Results(QueueBase):
         """Wait until a job has ended and return what its handler returned.
 
         Costs no polling: any number of callers share one reader of events. A job that
-        retention has removed is found as long as its event is kept. Safe to repeat and to
-        cancel. Raises JobFailed when the job has failed for good, JobNotFound when the queue
-        does not know it or it is removed, TimeoutError after `timeout` seconds,
+        retention has removed is found for ten minutes, as long as its event is kept. Safe to
+        repeat and to cancel. Raises JobFailed when the job has failed for good, JobNotFound when
+        the queue does not know it or it is removed, TimeoutError after `timeout` seconds,
         QueueUnavailable.
         """
         check_name(job_id, what="job id")

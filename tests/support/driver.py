@@ -144,11 +144,17 @@ class Driver:
         clock = int(await self.redis("HGET", self.keys.meta, "ms") or 0)
         if keys := await self.redis("KEYS", self.keys.prefix + "*"):
             await self.redis("DEL", *keys)
+        await self._pass(clock)
 
-        async def later() -> bool:
+    async def pass_millisecond(self) -> None:
+        """Return in a later millisecond than the last that the queue has counted."""
+        await self._pass(int(await self.redis("HGET", self.keys.meta, "ms") or 0))
+
+    async def _pass(self, clock: int) -> None:
+        async def is_past() -> bool:
             return await self.now_ms() > clock
 
-        await until(later, what="the next millisecond")
+        await until(is_past, what="the next millisecond")
 
     async def now_ms(self) -> int:
         """The server's time."""

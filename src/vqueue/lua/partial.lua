@@ -8,7 +8,8 @@ ARGV  consumer  (string)
 Returns  per result 1 ok | 0 lease lost
 Errors   OOM  the server is full: refused before the first write
 Cost     O(k)          Crash  a repeated place is not added
-They are kept for an hour after the last one, also when the job has ended and is gone. ]]
+They are kept for an hour after the last one, also when the job has ended and is gone; those
+of an earlier job of this id go when the new one sends its own. ]]
 --- @include keys
 --- @include clock
 --- @include events
@@ -23,8 +24,10 @@ local PARTIALS_MS = 3600000
 local statuses, rejected = {}, 0
 for i = 3, #ARGV, 4 do
   local id, entry, place, value = ARGV[i], ARGV[i + 1], ARGV[i + 2], ARGV[i + 3]
-  if held(entry, consumer) and stands_at(id, entry) then
+  local record = held(entry, consumer) and record_of(id)
+  if record and place_of(record) == entry then
     local partials = partials_key(id)
+    redis.call('XTRIM', partials, 'MINID', string.format('%.0f', job_of(record).added * 1048576))
     if #redis.call('XRANGE', partials, place, '+', 'COUNT', 1) == 0 then
       redis.call('XADD', partials, 'MAXLEN', keep, place, 'v', value)
       redis.call('PEXPIRE', partials, PARTIALS_MS)

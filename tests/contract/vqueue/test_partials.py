@@ -1,11 +1,13 @@
 """Partial results: read while the job runs and after it, to their end, and only from its holder."""
 
 import asyncio
+from pathlib import Path
 from typing import Any
 
 import pytest
 
-from tests.support.driver import Driver, settle
+from devstack import Valkey
+from tests.support.driver import KEEP_NONE, Driver, fsync_always, settle
 from tests.support.relay import relay_to
 from tests.support.waiting import until
 from vqueue import (
@@ -15,15 +17,28 @@ from vqueue import (
     JobNotFound,
     LeaseLost,
     PartialResult,
+    PartialResults,
     Queue,
     UnrecoverableError,
     Worker,
 )
+from vqueue.record import TakenJob, fence_of
 
 
 async def _all_of(queue: Queue, job_id: str) -> list[PartialResult]:
     async with queue.partial_results(job_id) as partials, asyncio.timeout(30):
         return [partial async for partial in partials]
+
+
+async def _send(driver: Driver, job: TakenJob, number: int, *, consumer: str = "w1") -> list[int]:
+    """Send a number as a partial result of an activation: [1] when it was accepted."""
+    sent = (job.id.decode(), job.token, f"{fence_of(job.token)}-{number}", b"%d" % number)
+    return await driver.scripts.partial(consumer=consumer, keep=9, results=[sent])
+
+
+async def _forget_end(driver: Driver, job_id: str) -> None:
+    """Let ten minutes pass since a job was removed: its id may be added again."""
+    assert await driver.redis("DEL", driver.keys.tombstone(job_id)) == 1
 
 
 async def _reads_partials(driver: Driver) -> bool:
@@ -122,17 +137,18 @@ async def test_the_end_of_a_failed_job_is_raised_after_what_it_sent(
             await anext(following)
 
 
-async def test_a_reader_that_leaves_and_comes_back_goes_on(queue: Queue, redis_url: str) -> None:
-    async def handler(job: Job) -> None:
-        for number in range(3):
-            await job.send_partial(number)
-
-    job = await queue.add("count")
-    async with Worker(queue.name, handler, redis_url), queue.partial_results(job.id) as partials:
-        async for partial in partials:
-            assert partial.value == 0
+async def test_a_reader_that_leaves_and_comes_back_goes_on(queue: Queue, driver: Driver) -> None:
+    await driver.add("a")
+    taken = await driver.take_one()
+    for number in (1, 2, 3):
+        await _send(driver, taken, number)
+    await driver.finish(settle(taken))
+    async with queue.partial_results("a") as partials, asyncio.timeout(30):
+        async for partial in partials:  # all three came together
+            assert partial.value == 1
             break
-        assert [(partial.value, partial.missed) async for partial in partials] == [(1, 0), (2, 0)]
+        assert [(partial.value, partial.missed) async for partial in partials] == [(2, 0), (3, 0)]
+        assert [partial async for partial in partials] == []
 
 
 async def test_a_partial_result_is_taken_from_the_holder_only_and_once(
@@ -141,16 +157,15 @@ async def test_a_partial_result_is_taken_from_the_holder_only_and_once(
     await driver.add("a")
     taken = await driver.take_one()
 
-    async def send(consumer: str, place: str) -> list[int]:
-        result = ("a", taken.token, place, b'"value"')
-        return await driver.scripts.partial(consumer=consumer, keep=9, results=[result])
+    async def send(consumer: str, number: int) -> list[int]:
+        return await _send(driver, taken, number, consumer=consumer)
 
-    assert await send("w2", "7-1") == [0]
+    assert await send("w2", 1) == [0]
     assert await driver.redis("EXISTS", driver.keys.partials("a")) == 0
-    assert [await send("w1", place) for place in ("7-1", "7-1", "7-2", "7-1")] == [[1]] * 4
+    assert [await send("w1", number) for number in (1, 1, 2, 1)] == [[1]] * 4
     assert await driver.redis("XLEN", driver.keys.partials("a")) == 2
     await driver.finish(settle(taken))
-    assert await send("w1", "7-3") == [0]
+    assert await send("w1", 3) == [0]
     assert [partial.number for partial in await _all_of(queue, "a")] == [1, 2]
 
 
@@ -186,10 +201,91 @@ async def test_a_lost_connection_is_waited_out(
         reading = asyncio.create_task(_all_of(queue, "a"))
         await until(lambda: _reads_partials(driver), what="the reader to wait")
         relay.break_connections()
-        sent = ("a", taken.token, "7-1", b"1")
-        await driver.scripts.partial(consumer="w1", keep=9, results=[sent])
+        await _send(driver, taken, 1)
         await driver.finish(settle(taken))
         assert [partial.value for partial in await reading] == [1]
+
+
+async def _send_and_end(driver: Driver, number: int) -> None:
+    """Run job "a" to its end with one partial result; retention removes it."""
+    taken = await driver.take_one()
+    assert await _send(driver, taken, number) == [1]
+    await driver.finish(settle(taken, rule=KEEP_NONE))
+    await driver.pass_millisecond()
+
+
+async def test_an_id_that_is_used_again_has_the_results_of_its_new_job_only(
+    queue: Queue, driver: Driver
+) -> None:
+    await driver.add("a")
+    await _send_and_end(driver, 1)
+    await _forget_end(driver, "a")
+    await driver.add("a")
+    async with queue.partial_results("a") as partials, asyncio.timeout(30):
+        following = aiter(partials)
+        first = asyncio.ensure_future(anext(following))
+        await until(lambda: _reads_partials(driver), what="the reader to wait")
+        await _send_and_end(driver, 2)
+        assert (await first).value == 2
+        assert [partial.value async for partial in following] == []
+    assert [partial.value for partial in await _all_of(queue, "a")] == [2]
+
+
+async def test_a_job_of_a_used_id_that_sends_nothing_has_no_results(
+    queue: Queue, driver: Driver
+) -> None:
+    await driver.add("a")
+    await _send_and_end(driver, 1)
+    await _forget_end(driver, "a")
+    await driver.add("a")
+    await driver.finish(settle(await driver.take_one()))
+    assert await _all_of(queue, "a") == []
+
+
+async def test_results_that_outlive_the_memory_of_their_job_come_before_it_is_said_to_be_unknown(
+    queue: Queue, driver: Driver
+) -> None:
+    await driver.add("a")
+    await _send_and_end(driver, 1)
+    await _forget_end(driver, "a")
+    async with queue.partial_results("a") as partials:
+        following = aiter(partials)
+        assert (await anext(following)).value == 1
+        with pytest.raises(JobNotFound):
+            await anext(following)
+
+
+async def test_a_reader_that_begins_or_goes_on_while_redis_is_away_waits(
+    tmp_path: Path, queue_name: str, caplog: pytest.LogCaptureFixture
+) -> None:
+    async def first_of(partials: PartialResults) -> Any:
+        async for partial in partials:
+            return partial.value
+
+    async def waits_for_redis() -> bool:
+        return any("gave no answer" in record.message for record in caplog.records)
+
+    with Valkey(tmp_path) as server:
+        url = server.settings()["REDIS_URL"]
+        driver = Driver(url, queue_name)
+        await fsync_always(url)
+        await driver.add("a")
+        taken = await driver.take_one()
+        await _send(driver, taken, 1)
+        await _send(driver, taken, 2)
+        await driver.finish(settle(taken))
+        async with (
+            Queue(queue_name, url, repeat_for=0.1) as queue,
+            queue.partial_results("a") as partials,
+        ):
+            for expected in (1, 2, None):
+                await asyncio.to_thread(server.stop)
+                caplog.clear()
+                reading = asyncio.create_task(first_of(partials))
+                await until(waits_for_redis, what="a call of the reader to fail")
+                await asyncio.to_thread(server.start)
+                assert await asyncio.wait_for(reading, 30) == expected
+        await driver.close()
 
 
 async def test_a_job_that_is_removed_takes_its_partial_results_along(
@@ -197,7 +293,7 @@ async def test_a_job_that_is_removed_takes_its_partial_results_along(
 ) -> None:
     await driver.add("a")
     taken = await driver.take_one()
-    await driver.scripts.partial(consumer="w1", keep=9, results=[("a", taken.token, "7-1", b"1")])
+    await _send(driver, taken, 1)
     await driver.finish(settle(taken))
     await queue.remove("a")
     assert await driver.redis("EXISTS", driver.keys.partials("a")) == 0
