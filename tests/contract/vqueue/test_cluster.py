@@ -98,6 +98,26 @@ async def test_nothing_is_lost_when_the_slot_moves_while_a_worker_runs(
     assert topology.owner(queue.keys.meta) is target is not source
 
 
+async def test_partial_results_are_read_on_while_the_slot_moves(
+    queue: Queue, topology: Cluster
+) -> None:
+    target = _elsewhere(topology, queue.keys.meta)
+
+    async def handler(job: Job) -> None:
+        await job.send_partial("before")
+        await asyncio.to_thread(topology.move, queue.keys.meta, target)
+        await job.send_partial("after")
+
+    job = await queue.add("task")
+    async with (
+        Worker(queue.name, handler, topology.url),
+        queue.partial_results(job.id) as partials,
+        asyncio.timeout(60),
+    ):
+        assert [partial.value async for partial in partials] == ["before", "after"]
+    assert topology.owner(queue.keys.meta) is target
+
+
 async def test_a_call_in_the_middle_of_a_move_changes_nothing_and_is_repeated(
     queue: Queue, topology: Cluster
 ) -> None:

@@ -117,6 +117,29 @@ async def test_producers_workers_and_readers_go_on_after_the_primary_has_died(
     await asyncio.to_thread(topology.wait_for_failover, former)
 
 
+async def test_partial_results_are_read_on_after_the_primary_has_died(
+    queue: Queue, topology: Watched
+) -> None:
+    former = topology.primary()
+
+    async def handler(job: Job) -> None:
+        await job.send_partial("before")
+        assert await asyncio.to_thread(topology.replica_is_up_to_date)
+        await asyncio.to_thread(former.kill)
+        await job.send_partial("after")
+
+    job = await queue.add("task")
+    async with (
+        Worker(queue.name, handler, topology.url),
+        queue.partial_results(job.id) as partials,
+        asyncio.timeout(60),
+    ):
+        assert [partial.value async for partial in partials] == ["before", "after"]
+    assert topology.primary() is not former
+    await asyncio.to_thread(former.start)
+    await asyncio.to_thread(topology.wait_for_failover, former)
+
+
 async def test_a_connection_to_a_primary_that_was_demoted_is_given_up(tmp_path: Path) -> None:
     with Valkey(tmp_path) as server:
         client = open_client(server.settings()["REDIS_URL"])

@@ -1,5 +1,6 @@
 """Serializers: data and results in a form of one's own, read wherever it is registered."""
 
+import asyncio
 import pickle
 import zlib
 from typing import Any
@@ -97,6 +98,26 @@ async def test_data_of_every_way_in_are_written_by_the_serializer(
         assert scheduler.data == {2}
         page = await queue.get_jobs_in(JobState.WAITING, JobState.DELAYED)
         assert {number for job in page.jobs for number in job.data} == {0, 1, 2}
+
+
+async def test_partial_results_are_written_by_the_serializer(
+    redis_url: str, queue_name: str, driver: Driver
+) -> None:
+    pickled = Pickled("pickled")
+
+    async def handler(job: Job) -> None:
+        await job.send_partial({"seen", 1})
+
+    async with (
+        Queue(queue_name, redis_url) as queue,
+        Worker(queue_name, handler, redis_url, serializer=pickled),
+    ):
+        job = await queue.add("task")
+        async with queue.partial_results(job.id) as partials, asyncio.timeout(30):
+            assert [partial.value async for partial in partials] == [{"seen", 1}]
+    ((_, (_, raw)),) = await driver.redis("XRANGE", driver.keys.partials(job.id), "-", "+")
+    assert b"seen" not in raw
+    assert b"pickled" in raw
 
 
 async def test_jobs_of_a_flow_and_their_results_are_written_by_the_serializer(
