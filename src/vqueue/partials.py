@@ -120,7 +120,7 @@ class PartialResults:
     async def _end(self) -> None:
         await self._ends.result(self.job_id)
 
-    async def _read_unless(self, ended: asyncio.Future[None]) -> list[PartialResult]:
+    async def _read_unless(self, ended: asyncio.Future[Any]) -> list[PartialResult]:
         """Wait for the next results; none when the job has ended."""
         reading = asyncio.create_task(self._patiently(self._wait_and_read))
         try:
