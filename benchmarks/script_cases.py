@@ -220,14 +220,12 @@ async def _sweep(bench: Bench) -> AsyncGenerator[None, None]:
     await bench.driver.sweep(dead="dead")
 
 
-@case("sweep", "250 parents of a job with 2000")
-async def _sweep_notices(bench: Bench) -> AsyncGenerator[None, None]:
-    await bench.scripts.open(lease_ms=60_000)
-    await bench.driver.sweep()
+@case("tell_parents", "100 parents of a job with 2000")
+async def _tell_parents(bench: Bench) -> AsyncGenerator[None, None]:
     await bench.add_parents(2000, node("child"))
     await bench.finish(await bench.driver.take(1))
     yield
-    await bench.driver.sweep()
+    await bench.scripts.tell_some_parents()
 
 
 @case("release", "100 jobs")

@@ -39,6 +39,7 @@ class Cancelling(QueueBase):
             job_id=check_name(job_id, what="job id"),
             reason=encode(text[:REASON_LIMIT], "reason of a cancellation"),
         )
+        await self._scripts.tell_parents()
         if reply is None:
             return Cancellation.UNKNOWN
         if reply == 1:

@@ -69,6 +69,7 @@ class Cleaning(Inspecting):
             removed += ids
             if not cursor:
                 break
+        await self._scripts.tell_parents()
         return removed
 
     async def obliterate(self, *, force: bool = False) -> None:

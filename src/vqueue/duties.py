@@ -57,17 +57,17 @@ class Sweep:
         self._keep = keep
 
     async def run_once(self) -> None:
-        """Judge up to 100 entries of each lane by their leases."""
-        recovered, failed, repair = await self._scripts.sweep(
-            max_stalled=self._max_stalled, keep=self._keep
-        )
-        if recovered or failed:
+        """Judge up to 100 entries of each lane by their leases; tell parents what is left over."""
+        swept = await self._scripts.sweep(max_stalled=self._max_stalled, keep=self._keep)
+        if swept.recovered or swept.failed:
             logger.warning(
                 "%d stalled jobs went back to the line, %d failed at the stalled limit",
-                recovered,
-                failed,
+                swept.recovered,
+                swept.failed,
             )
-        if repair:
+        if swept.has_untold:
+            await self._scripts.tell_parents()
+        if swept.needs_repair:
             await Repair(self._scripts).run_once()
 
 

@@ -35,6 +35,7 @@ class Editing(Producing):
         reply = await self._scripts.remove(
             job_id=check_name(job_id, what="job id"), children=remove_children
         )
+        await self._scripts.tell_parents()
         if reply is None:
             return False
         if reply == "many":

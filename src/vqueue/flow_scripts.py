@@ -84,6 +84,19 @@ class FlowScripts(ScriptCalls):
             statuses[position - 1] = 0
         return statuses
 
+    async def tell_parents(self) -> None:
+        """Tell all parents of whose children an earlier call had more to tell than one script may.
+
+        To be called after what may leave some: on a queue without workers nobody else does. A
+        call that breaks off has told some; a repeat goes on.
+        """
+        while await self.tell_some_parents():
+            pass
+
+    async def tell_some_parents(self) -> bool:
+        """Tell some 100 of them; return whether to call again."""
+        return bool(await self._call("tell_parents"))
+
     async def remove_child_dependency(self, *, job_id: str, parent: str) -> int:
         """Part a child from one parent (a ref), or from all ('')."""
         total = 0

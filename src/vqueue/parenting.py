@@ -137,6 +137,7 @@ class Parenting(Results):
         while more:
             removed, more = await self._scripts.remove_unprocessed_children(job_id=job_id)
             total += removed
+        await self._scripts.tell_parents()
         return total
 
     async def get_flow(

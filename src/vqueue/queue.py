@@ -78,15 +78,17 @@ class Queue(
         check_name(consumer, what="consumer")
         recovered = failed = 0
         while True:
-            back, ended, _ = await self._scripts.sweep(
+            swept = await self._scripts.sweep(
                 max_stalled=max_stalled,
                 keep=Retention.of(remove_on_fail).to_wire(),
                 dead_consumer=consumer,
             )
-            if not back and not ended:
-                return recovered, failed
-            recovered += back
-            failed += ended
+            if not swept.recovered and not swept.failed:
+                break
+            recovered += swept.recovered
+            failed += swept.failed
+        await self._scripts.tell_parents()
+        return recovered, failed
 
     async def claim_turn(self, duty: str, *, seconds: float) -> bool:
         """Tell whether this process may do a duty now; the others may not for `seconds`.

@@ -51,6 +51,18 @@ class Heartbeat(NamedTuple):
     cancelled: dict[bytes, bytes]
 
 
+class Swept(NamedTuple):
+    """Reply of a sweep."""
+
+    #: Jobs that went back to the line, and those that failed at the stalled limit.
+    recovered: int
+    failed: int
+    #: Whether entries of the queue are to be looked for, see `Scripts.repair`.
+    needs_repair: bool
+    #: Whether parents are still to be told, see `Scripts.tell_parents`.
+    has_untold: bool
+
+
 class Snapshots(NamedTuple):
     """Snapshots of some jobs (None: unknown) as of one version of the queue."""
 
@@ -219,12 +231,12 @@ class Scripts(
         statuses: list[int] = await self._call("partial", consumer, keep, *args)
         return statuses
 
-    async def sweep(
-        self, *, max_stalled: int, keep: str, dead_consumer: str = ""
-    ) -> tuple[int, int, bool]:
-        """Recover stalled jobs; return (recovered, failed, whether repair is needed)."""
-        recovered, failed, repair = await self._call("sweep", max_stalled, keep, dead_consumer)
-        return recovered, failed, bool(repair)
+    async def sweep(self, *, max_stalled: int, keep: str, dead_consumer: str = "") -> Swept:
+        """Recover stalled jobs."""
+        recovered, failed, repair, untold = await self._call(
+            "sweep", max_stalled, keep, dead_consumer
+        )
+        return Swept(recovered, failed, bool(repair), bool(untold))
 
     async def repair(self, *, silent_ms: int) -> tuple[int, bool]:
         """Queue lost entries again; return (jobs, whether to call again)."""

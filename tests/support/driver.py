@@ -110,8 +110,9 @@ class Driver:
         return await self.scripts.finish(consumer=consumer, want=want, lease_ms=LONG_MS, jobs=jobs)
 
     async def sweep(self, *, max_stalled: int = 1, dead: str = "") -> tuple[int, int, bool]:
-        """Look for stalled jobs."""
-        return await self.scripts.sweep(max_stalled=max_stalled, keep=KEEP_ALL, dead_consumer=dead)
+        """Look for stalled jobs; return (recovered, failed, whether a repair is needed)."""
+        swept = await self.scripts.sweep(max_stalled=max_stalled, keep=KEEP_ALL, dead_consumer=dead)
+        return swept.recovered, swept.failed, swept.needs_repair
 
     async def snapshot(self, job_id: str) -> Snapshot | None:
         """What the queue knows of one job."""

@@ -5,6 +5,7 @@ from typing import Any
 
 from tests.support.driver import Driver, settle
 from vqueue import FlowJob, FlowNode, JobOptions
+from vqueue.flows import FlowProducer
 from vqueue.record import TakenJob
 
 #: What a parent is to do when the child fails.
@@ -21,6 +22,18 @@ def node(job_id: str, *children: FlowJob, queue_name: str | None = None, **optio
         options=JobOptions(job_id=job_id, **options),
         children=children,
     )
+
+
+async def add_parents(redis_url: str, queue_name: str, child: str, count: int) -> None:
+    """Add a job and parents of it, p0, p1 …, 200 a call. The child is `<queue>:<id>` or an id."""
+    of_child, _, child_id = child.rpartition(":")
+    shared = node(child_id, queue_name=of_child or queue_name)
+    async with FlowProducer(redis_url) as producer:
+        for start in range(0, count, 200):
+            roots = range(start, min(start + 200, count))
+            await producer.add_bulk(
+                [node(f"p{root}", shared, queue_name=queue_name) for root in roots]
+            )
 
 
 def shape(flow: FlowNode) -> Any:

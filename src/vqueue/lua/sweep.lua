@@ -7,7 +7,8 @@ ARGV  max_stalled  (stalls a job may have, unless its option says otherwise; a j
       keep         (keep rule for failed jobs, unless the job's option says otherwise)
       dead_consumer  (whose entries count as stalled whatever their idle time, for a worker
                    that was seen to die; '' judges every entry by its lease)
-Returns  {recovered jobs, failed jobs, 1 when repair.lua is needed now}
+Returns  {recovered jobs, failed jobs, 1 when repair.lua is needed now, 1 when tell_parents.lua
+         is}
 Cost     O(c), at most 100 entries a lane and call; the cursors live in meta
 Crash    the entry of a job is acknowledged last; a repeat finds it again ]]
 --- @include keys
@@ -111,8 +112,9 @@ local function recover(id, token)
   if not reason and options.dead_letter then note_dead(options.dead_letter, id, job) end
 end
 
-if not Q.longest_lease or (dead_consumer == '' and server_came_back()) then return {0, 0, 0} end
-if Q.has_flows then recall_notices(SCAN) end
+if not Q.longest_lease or (dead_consumer == '' and server_came_back()) then
+  return {0, 0, 0, redis.call('EXISTS', prefix .. 'notices')}
+end
 for _, lane in ipairs({{ready, '', 'sweep_ready'}, {express, 'x', 'sweep_express'}}) do
   local entries = dead_consumer == '' and expired_entries(lane[1], lane[3])
                   or entries_of_dead(lane[1])
@@ -129,4 +131,5 @@ drop(ended)
 tell_drained()
 forget_cancellations()
 if #ended > 0 then arm() end
-return {#waiting / 2, #failures.told / 2, redis.call('HEXISTS', meta, 'repair')}
+return {#waiting / 2, #failures.told / 2, redis.call('HEXISTS', meta, 'repair'),
+        redis.call('EXISTS', prefix .. 'notices')}

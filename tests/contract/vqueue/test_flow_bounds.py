@@ -3,22 +3,10 @@
 import pytest
 
 from tests.support.driver import KEEP_ALL, KEEP_NONE, Driver, settle
-from tests.support.flows import complete, fail, node
-from tests.support.waiting import until
+from tests.support.flows import add_parents, complete, fail, node
 from vqueue import JobState, Queue
 from vqueue.edit_scripts import Resets
 from vqueue.flows import FlowProducer
-
-
-async def with_parents(driver: Driver, queue: Queue, child: str, count: int) -> None:
-    """Add a job and parents of it, 200 a call."""
-    shared = node(child)
-    async with FlowProducer(driver.redis_url) as producer:
-        for start in range(0, count, 200):
-            roots = range(start, min(start + 200, count))
-            await producer.add_bulk(
-                [node(f"p{root}", shared, queue_name=queue.name) for root in roots]
-            )
 
 
 async def count_of(queue: Queue, state: JobState) -> int:
@@ -26,22 +14,17 @@ async def count_of(queue: Queue, state: JobState) -> int:
 
 
 @pytest.mark.parametrize("rule", [KEEP_ALL, KEEP_NONE])
-async def test_more_parents_than_a_call_can_tell_are_told_by_the_sweep(
+async def test_more_parents_than_a_call_can_tell_are_told_in_steps(
     driver: Driver, queue: Queue, rule: str
 ) -> None:
-    await driver.scripts.open(lease_ms=60_000)
-    await with_parents(driver, queue, "child", 1200)
+    await add_parents(driver.redis_url, queue.name, "child", 1200)
     await driver.finish(settle(await driver.take_one(), rule=rule))
     assert await count_of(queue, JobState.WAITING_CHILDREN) == 1200
 
-    async def are_all_free() -> bool:
-        await driver.sweep()
-        return await count_of(queue, JobState.WAITING) == 1200
-
-    await driver.sweep()
-    assert 0 < await count_of(queue, JobState.WAITING) <= 250
-    await until(are_all_free, what="all parents to be told")
-    await driver.sweep()
+    assert await driver.scripts.tell_some_parents()
+    assert await count_of(queue, JobState.WAITING) == 100
+    await driver.scripts.tell_parents()
+    assert await count_of(queue, JobState.WAITING) == 1200
     assert await driver.redis("EXISTS", driver.keys.prefix + "notices") == 0
     assert len(await queue.get_parents("child")) == (1200 if rule == KEEP_ALL else 0)
     assert await queue.get_children_values("p7") == {f"{queue.name}:child": "done"}
@@ -51,7 +34,6 @@ async def test_more_parents_than_a_call_can_tell_are_told_by_the_sweep(
 async def test_children_of_many_parents_that_end_together_are_told_in_steps(
     driver: Driver, queue: Queue
 ) -> None:
-    await driver.scripts.open(lease_ms=60_000)
     children = [node(f"c{number}") for number in range(5)]
     async with FlowProducer(driver.redis_url) as producer:
         await producer.add_bulk(
@@ -62,11 +44,8 @@ async def test_children_of_many_parents_that_end_together_are_told_in_steps(
     left = [f"{driver.keys.prefix}untold:{number}" for number in range(1, 6)]
     assert await driver.redis("EXISTS", *left) == 4
 
-    async def are_all_free() -> bool:
-        await driver.sweep()
-        return await count_of(queue, JobState.WAITING) == 200
-
-    await until(are_all_free, what="all parents to be told")
+    await driver.scripts.tell_parents()
+    assert await count_of(queue, JobState.WAITING) == 200
     assert len(await queue.get_children_values("p7")) == 5
 
 
@@ -87,7 +66,7 @@ async def test_jobs_with_many_parents_are_retried_in_steps(driver: Driver, queue
 
 
 async def test_a_job_is_parted_from_many_parents_in_steps(driver: Driver, queue: Queue) -> None:
-    await with_parents(driver, queue, "child", 600)
+    await add_parents(driver.redis_url, queue.name, "child", 600)
     assert await queue.remove_child_dependency("child")
     assert await count_of(queue, JobState.WAITING) == 601
     assert await queue.get_parents("child") == []

@@ -67,6 +67,7 @@ NEED_NO_FENCE = {
     "snapshot": "reads",
     "sweep_orphans": "leaves active jobs alone",
     "sweep": "takes jobs from their holders on purpose",
+    "tell_parents": "leaves active jobs alone",
     "take": "makes activations",
     "workers": "reads",
 }

@@ -10,8 +10,9 @@ Without the field flows in meta a queue has none of them, and nobody looks.
 A child that ends is noted; when the script has written all that is its own, the parents
 are told. A child leaves `deps` once, so a notice is taken once, whatever is repeated, and
 what the parent needs of it is copied: its retention is its own affair. At most 250 notices
-go in one call, the others wait in `notices` for the sweep. A child with more parents than that
-is one notice, "+" with the key of a set that they are moved to; the sweep takes them from there. ]]
+go in one call, the others wait in `notices` for tell_parents.lua, which whoever has removed the
+child calls, and each worker of the queue. A child with more parents than that is one notice, "+"
+with the key of a set that they are moved to; they are taken from there. ]]
 local NOTICES_MAX = 250
 
 local function par_key(id) return jobs_prefix .. id .. ':par' end
@@ -53,9 +54,10 @@ local function told_of_end(kind, record)
   return kind, job[7]
 end
 
--- Leave the parents of a job to the sweep; the job itself may go.
+-- Leave the parents of a job to tell_parents.lua; the job itself may go. All that is left lies in
+-- the queue that the script was called for, so that no other queue's end can take it along.
 local function put_aside(id, kind, value)
-  local key = prefix .. 'untold:' .. redis.call('HINCRBY', meta, 'untold', 1)
+  local key = home .. 'untold:' .. redis.call('HINCRBY', home .. 'meta', 'untold', 1)
   redis.call('RENAME', par_key(id), key)
   redis.call('RPUSH', home .. 'notices', table.concat({'+' .. key, ref_of(id), kind, value}, '\n'))
 end
@@ -74,9 +76,9 @@ end
 -- Note that a job waits for its children now: they may have ended meanwhile.
 local function note_parked(id) note(ref_of(id), '', 'parked', '') end
 
--- Note some of the parents that were put aside. The child, if it is still there, gets them back.
-local function recall_parents(key, child, kind, value)
-  local parents = redis.call('SPOP', key, NOTICES_MAX)
+-- Note so many of the parents that were put aside. The child, if it is still there, gets them back.
+local function recall_parents(most, key, child, kind, value)
+  local parents = redis.call('SPOP', key, most)
   if #parents == 0 then return end
   for _, parent in ipairs(parents) do note(parent, child, kind, value) end
   local id = enter_queue_of(child)
@@ -87,14 +89,14 @@ local function recall_parents(key, child, kind, value)
   redis.call('LPUSH', prefix .. 'notices', table.concat({'+' .. key, child, kind, value}, '\n'))
 end
 
--- Go on with what an earlier call has left over.
+-- Go on with what earlier calls have left over, until there are so many notices.
 local function recall_notices(most)
-  for _ = 1, most do
-    local left = #notices < NOTICES_MAX and redis.call('LPOP', prefix .. 'notices')
+  for _ = 1, 2 * most do
+    local left = #notices < most and redis.call('LPOP', prefix .. 'notices')
     if not left then return end
     local parent, child, kind, value = string.match(left, '^(.-)\n(.-)\n(.-)\n(.*)$')
     if string.sub(parent, 1, 1) == '+' then
-      recall_parents(string.sub(parent, 2), child, kind, value)
+      recall_parents(most - #notices, string.sub(parent, 2), child, kind, value)
     else
       note(parent, child, kind, value)
     end
