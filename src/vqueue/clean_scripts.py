@@ -30,9 +30,10 @@ class CleanScripts(ScriptCalls):
         return Cleaned(reply[0].decode(), str(reply[1]), [i.decode() for i in reply[2:]])
 
     async def obliterate(self, *, force: bool) -> int:
-        """Remove all jobs at once; the number of active ones when they are in the way."""
-        active: int = await self._call("obliterate", int(force))
-        return active
+        """Remove all jobs at once: 0. Otherwise the number of active ones, which are in the way, or
+        -1: first `tell_parents`."""
+        obstacle: int = await self._call("obliterate", int(force))
+        return obstacle
 
     async def sweep_orphans(self, *, names: Sequence[str]) -> int:
         """Unlink those of at most 250 keys (without prefix) that belong to nothing.

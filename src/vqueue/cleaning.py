@@ -12,7 +12,7 @@ from vqueue.states import FINAL_STATES, JobState
 #: What stands in line, in the order in which it is drained.
 _IN_LINE = (JobState.WAITING, JobState.PRIORITIZED)
 #: Keys that sweep_orphans.lua judges: others may be of jobs that were added just now.
-_JUDGED = ("j:", "dd:", "dn:", "sched:", "g:")
+_JUDGED = ("j:", "dd:", "dn:", "sched:", "g:", "untold:")
 
 #: Jobs that one call looks at: to remove one costs Redis as much as to end three.
 _STEP = 100
@@ -76,26 +76,40 @@ class Cleaning(Inspecting):
         """Remove the queue from Redis: jobs, settings, schedulers, events.
 
         All jobs are gone at one moment; then their keys are looked for among all keys of the
-        database. Raises QueueBusy when jobs are active, unless `force`: then their workers
-        lose them and cancel their handlers, and parents in other queues go on waiting for
-        them. Workers and producers may go on: they find an empty queue.
+        database. Parents in other queues wait for none of them any more. Raises QueueBusy when
+        jobs are active, unless `force`: then their workers lose them and cancel their handlers.
+        Workers and producers may go on: they find an empty queue. A call that breaks off has
+        removed some, and can be repeated.
         """
         if any(await self._client.execute("HMGET", self.keys.meta, "flows", "groups")):
-            # parents in other queues are told that they wait for nothing, and groups leave
-            # their lists
-            active = (await self.get_job_counts())[JobState.ACTIVE]
-            if active and not force:
-                raise QueueBusy(self.name, active=active)
-            for state in (*_IN_LINE, JobState.DELAYED, JobState.WAITING_CHILDREN, *FINAL_STATES):
-                await self._clean(state, "", None)
-        active = await self._scripts.obliterate(force=force)
-        if active:
-            raise QueueBusy(self.name, active=active)
+            await self._empty(force=force)
+        while (obstacle := await self._scripts.obliterate(force=force)) < 0:
+            await self._scripts.tell_parents()
+        if obstacle:
+            raise QueueBusy(self.name, active=obstacle)
         async for names in self._names():
             await self._scripts.sweep_orphans(names=names)
             rest = [name for name in names if not name.startswith(_JUDGED)]
             if unlinked := [self.keys.prefix + name for name in rest if ":" in name]:
                 await self._client.execute("UNLINK", *unlinked)
+
+    async def _empty(self, *, force: bool) -> None:
+        """Remove the jobs one by one: parents in other queues are told, groups leave their lists.
+
+        Each state before those into which its jobs may move. Active jobs are only parted from
+        their parents, if `force`; QueueBusy without it.
+        """
+        active = (await self.get_job_counts())[JobState.ACTIVE]
+        if active and not force:
+            raise QueueBusy(self.name, active=active)
+        for state in (JobState.WAITING_CHILDREN, JobState.DELAYED, *_IN_LINE, *FINAL_STATES):
+            await self._clean(state, "", None)
+        cursor: str | None = ""
+        while force and cursor is not None:
+            page = await self.get_jobs_in(JobState.ACTIVE, cursor=cursor or None)
+            for job in page.jobs:
+                await self._scripts.remove_child_dependency(job_id=job.id, parent="")
+            cursor = page.cursor
 
     async def remove_orphaned_jobs(self) -> int:
         """Remove what belongs to no job that is in any state; return how many records it was.

@@ -1,7 +1,7 @@
 #!lua flags=allow-oom
 --[[ sweep_orphans: unlink keys of jobs that belong to nothing: records of jobs that are in no
 place, what was kept beside a record that is gone, deduplication ids of jobs that are gone; and
-schedulers and groups that are not listed
+schedulers, groups and parents to be told that are not listed
 KEYS  the queue's nine keys (include/keys.lua)
 ARGV  key …  (keys of the queue without its prefix, at most 250; others are left alone)
 Returns  the number of jobs whose records were unlinked
@@ -57,6 +57,8 @@ local function judge(name)
     if not redis.call('ZSCORE', prefix .. 'sched', scheduler) then redis.call('UNLINK', key) end
   elseif group then
     if not redis.call('ZSCORE', prefix .. 'groups', group) then redis.call('UNLINK', key) end
+  elseif string.sub(name, 1, 7) == 'untold:' then
+    if redis.call('EXISTS', prefix .. 'notices') == 0 then redis.call('UNLINK', key) end
   elseif string.sub(name, 1, 3) == 'dd:' and redis.call('PTTL', key) == -1 then
     local job = redis.call('GET', key)
     if job and redis.call('EXISTS', job_key(job)) == 0 then

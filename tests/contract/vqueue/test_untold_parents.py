@@ -11,6 +11,7 @@ from tests.support.driver import Driver
 from tests.support.flows import add_parents, node
 from tests.support.waiting import until
 from vqueue import Job, JobState, Queue, Worker
+from vqueue.flows import FlowProducer
 
 Removal = Callable[[Queue], Awaitable[object]]
 
@@ -55,6 +56,21 @@ async def test_a_removal_that_broke_off_before_all_parents_heard_can_be_repeated
     assert await count_of(queue, JobState.WAITING) == 600
 
 
+async def test_a_queue_is_not_obliterated_nor_its_keys_orphans_while_parents_are_to_be_told(
+    driver: Driver, queue: Queue, below: Queue
+) -> None:
+    await add_parents(driver.redis_url, queue.name, f"{below.name}:child", 600)
+    await below._scripts.remove(job_id="child", children=True)
+    assert await below._scripts.obliterate(force=True) == -1
+    await below.remove_orphaned_jobs()
+    await below._scripts.tell_parents()
+    assert await count_of(queue, JobState.WAITING) == 600
+    unlisted = f"{below.keys.prefix}untold:1"
+    await driver.redis("SADD", unlisted, "queue:p0")
+    await below.remove_orphaned_jobs()
+    assert await driver.redis("EXISTS", unlisted) == 0
+
+
 async def test_all_parents_fail_with_a_child_that_is_cancelled(
     driver: Driver, queue: Queue, below: Queue
 ) -> None:
@@ -71,6 +87,42 @@ async def test_all_parents_hear_of_a_child_that_one_of_them_has_removed(
     await below.add_flow(node("own", node("child")))
     assert await below.remove_unprocessed_children("own") == 1
     assert await count_of(queue, JobState.WAITING) == 600
+
+
+async def test_parents_in_an_obliterated_queue_take_nobody_along_that_waits_for_them(
+    driver: Driver, queue: Queue, below: Queue
+) -> None:
+    async with FlowProducer(driver.redis_url) as producer:
+        middle = node("middle", node("child", queue_name=below.name), queue_name=below.name)
+        await producer.add(node("top", middle, queue_name=queue.name))
+    await below.obliterate()
+    assert await driver.state("top") == "waiting"
+    assert await driver.redis("KEYS", below.keys.prefix + "*") == []
+
+
+async def test_parents_of_active_jobs_hear_that_these_were_obliterated(
+    driver: Driver, queue: Queue, below: Queue
+) -> None:
+    await add_parents(driver.redis_url, queue.name, f"{below.name}:child", 600)
+    await below._scripts.take(consumer="w", want=1, lease_ms=60_000)
+    await below.obliterate(force=True)
+    assert await count_of(queue, JobState.WAITING) == 600
+    assert await driver.redis("KEYS", below.keys.prefix + "*") == []
+
+
+async def test_what_parents_are_to_be_told_outlives_the_queue_of_their_child(
+    driver: Driver, queue: Queue, below: Queue, redis_url: str
+) -> None:
+    """Their child fails with one of its own, whose queue keeps what they are to be told."""
+    async with Queue(f"{queue.name}-middle", redis_url) as middle:
+        await add_parents(redis_url, queue.name, f"{middle.name}:parent", 600)
+        own_child = node("child", queue_name=below.name)
+        await middle.add_children(f"{middle.name}:parent", [own_child])
+        await below._scripts.cancel(job_id="child", reason=b'"cancelled"')
+        assert await count_of(queue, JobState.WAITING_CHILDREN) == 600
+        await middle.obliterate()
+        await below.drain()
+        assert await count_of(queue, JobState.FAILED) == 600
 
 
 async def test_a_worker_tells_all_parents_of_what_it_has_completed(
