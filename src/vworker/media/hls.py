@@ -162,13 +162,19 @@ def measure_rates(playlist: MediaPlaylist, sizes_bytes: Sequence[int]) -> Rates:
     )
 
 
+#: By how much two who measure the same segment may differ, in seconds. A run that ends right at a
+#: limit (the last 3 s of 9 s, in segments of 6 s) must count for the writer and the checker alike.
+_CLOCK_S = 0.001
+
+
 def rates_of(
     durations_s: Sequence[float], sizes_bytes: Sequence[int], target_duration_s: int
 ) -> Rates:
     """Return the rates of segments with these durations and sizes; see `measure_rates`."""
     total_s = sum(durations_s)
     average = 8 * sum(sizes_bytes) / total_s if total_s > 0 else 0.0
-    shortest, longest = 0.5 * target_duration_s, 1.5 * target_duration_s
+    shortest = 0.5 * target_duration_s - _CLOCK_S
+    longest = 1.5 * target_duration_s + _CLOCK_S
     peak = average
     for start in range(len(sizes_bytes)):
         run_bytes, run_s = 0, 0.0

@@ -75,6 +75,14 @@ def test_a_short_last_segment_counts_only_together_with_its_neighbour() -> None:
     assert rates.peak == round(8 * 1_200_000 / 7)
 
 
+@pytest.mark.parametrize("rounding_s", [-1e-6, 0, 1e-6])
+def test_a_run_right_at_a_limit_counts_however_its_duration_is_rounded(rounding_s: float) -> None:
+    half = measure_rates(playlist(6, 3 + rounding_s), [600_000, 900_000])
+    assert half.peak == pytest.approx(8 * 900_000 / 3, rel=1e-6)
+    one_and_a_half = measure_rates(playlist(2, 7 + rounding_s, 6), [1_500_000, 900_000, 9])
+    assert one_and_a_half.peak == pytest.approx(8 * 2_400_000 / 9, rel=1e-6)
+
+
 def test_a_clip_shorter_than_half_a_target_duration_peaks_at_its_mean() -> None:
     assert measure_rates(playlist(1), [100_000]) == Rates(peak=800_000, average=800_000)
 
