@@ -18,12 +18,12 @@ from contextlib import asynccontextmanager, contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from vworker.contract import PhaseTimings, TranscodeRequest, TranscodeResult
+from vworker.contract import TranscodeRequest, TranscodeResult
 from vworker.early import EarlyPlayback, Tell
 from vworker.errors import ErrorCode, ObjectNotFound, StorageError, TranscodeError
 from vworker.media.encoding import Encoding
 from vworker.media.ffmpeg import encode, prepare_folders
-from vworker.media.loudness import Loudness, measure_loudness
+from vworker.media.loudness import measure_loudness
 from vworker.media.output import measure_output
 from vworker.media.plan import SOURCE_NAME, EncodePlan, make_plan
 from vworker.media.probe import probe
@@ -37,7 +37,8 @@ from vworker.meter import Meter, Phase, Report
 from vworker.object_store import ObjectStore
 from vworker.publisher import Publisher, withdraw
 from vworker.result import describe, write_playlists
-from vworker.resumption import leave_state, state_of, take_over
+from vworker.resumption import leave_state, may_go_on, state_of, take_over
+from vworker.stopwatch import Stopwatch
 from vworker.storage import ObjectInfo
 from vworker.tasks import task_group
 from vworker.verification import verify
@@ -86,37 +87,10 @@ async def transcode(
             attempt.meter.finish()
         await report(100)
     except BaseException as error:
-        if not (resumable and _may_go_on(error)):
+        if not (resumable and may_go_on(error)):
             await withdraw(storage, prefix)
         raise
     return result
-
-
-def _may_go_on(error: BaseException) -> bool:
-    """Tell whether another attempt can meet a better end with the same segments."""
-    if not isinstance(error, TranscodeError):
-        return True
-    return error.retryable and error.code not in _OUTPUT_AT_FAULT
-
-
-#: What the segments themselves may be the reason for.
-_OUTPUT_AT_FAULT = {ErrorCode.OUTPUT_INCOMPLETE, ErrorCode.OUTPUT_INVALID}
-
-
-@dataclass(kw_only=True, slots=True)
-class _Stopwatch:
-    """Wall seconds per phase."""
-
-    laps: dict[str, float] = field(default_factory=dict)
-
-    @contextmanager
-    def lap(self, name: str) -> Iterator[None]:
-        start = time.perf_counter()
-        yield
-        self.laps[name] = time.perf_counter() - start
-
-    def timings(self) -> PhaseTimings:
-        return PhaseTimings(**{f"{name}_s": round(value, 3) for name, value in self.laps.items()})
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -129,7 +103,7 @@ class _Attempt:
     settings: MediaSettings
     resumable: bool
     tell_early: Tell | None
-    watch: _Stopwatch = field(default_factory=_Stopwatch)
+    watch: Stopwatch = field(default_factory=Stopwatch)
 
     async def run(self, scratch: Path) -> TranscodeResult:
         source = scratch / SOURCE_NAME
@@ -193,7 +167,6 @@ class _Attempt:
     async def _encode_and_publish(
         self, plan: EncodePlan, source_bytes: int, seam: Seam | None
     ) -> TranscodeResult:
-        duration_s = plan.info.video.duration_s or plan.info.container_duration_s
         async with self._early_playback(plan, seam) as on_stored, task_group() as uploads:
             publisher = Publisher(
                 storage=self.storage,
@@ -205,26 +178,20 @@ class _Attempt:
                 seam=seam,
                 on_stored=on_stored,
             )
-
-            def follow(progress: Progress) -> None:
-                self._check_disk()
-                self.meter.advance(Phase.ENCODE, progress.fraction_of(duration_s))
+            async with self._handing_over(publisher):
+                with self.watch.lap("encode"):
+                    last_lines = await self._encode(plan, seam, publisher)
+                encoded = time.perf_counter()
+                # Before anybody reads them: behind a seam it changes them.
                 publisher.collect()
-
-            with self.watch.lap("encode"):
-                loudness = await measure_loudness(plan, self.settings)
-                last_lines = await self._encode(plan, seam, follow, loudness)
-            encoded = time.perf_counter()
-            # Before anybody reads them: behind a seam it changes them.
-            publisher.collect()
-            measured = await asyncio.to_thread(measure_output, plan, last_lines)
-            self.meter.advance(Phase.PUBLISH, 0)
-            stills = await make_stills(plan, measured, self.settings)
-            pictures = measured[plan.rungs[0].name]
-            subtitles = await asyncio.to_thread(write_subtitles, plan, pictures)
-            publisher.start(name for files in subtitles for name in files.names)
-            playlists = await asyncio.to_thread(write_playlists, plan, measured, subtitles)
-            await asyncio.to_thread(verify, plan, measured)
+                measured = await asyncio.to_thread(measure_output, plan, last_lines)
+                self.meter.advance(Phase.PUBLISH, 0)
+                stills = await make_stills(plan, measured, self.settings)
+                pictures = measured[plan.rungs[0].name]
+                subtitles = await asyncio.to_thread(write_subtitles, plan, pictures)
+                publisher.start(name for files in subtitles for name in files.names)
+                playlists = await asyncio.to_thread(write_playlists, plan, measured, subtitles)
+                await asyncio.to_thread(verify, plan, measured)
         await publisher.publish([*stills, *playlists])
         self.meter.advance(Phase.PUBLISH, 1)
         self.watch.laps["publish"] = time.perf_counter() - encoded
@@ -255,13 +222,28 @@ class _Attempt:
             yield early.stored
             playing.cancel()
 
+    @asynccontextmanager
+    async def _handing_over(self, publisher: Publisher) -> AsyncIterator[None]:
+        """Leave what is finished to the next attempt, when one can go on from there."""
+        try:
+            yield
+        except BaseException as error:
+            if self.resumable and may_go_on(error):
+                await publisher.hand_over()
+            raise
+
     async def _encode(
-        self,
-        plan: EncodePlan,
-        seam: Seam | None,
-        follow: Callable[[Progress], None],
-        loudness: tuple[Loudness | None, ...],
+        self, plan: EncodePlan, seam: Seam | None, publisher: Publisher
     ) -> tuple[str, ...]:
+        """Encode, and upload what is finished meanwhile; return FFmpeg's last lines."""
+        duration_s = plan.info.video.duration_s or plan.info.container_duration_s
+
+        def follow(progress: Progress) -> None:
+            self._check_disk()
+            self.meter.advance(Phase.ENCODE, progress.fraction_of(duration_s))
+            publisher.collect()
+
+        loudness = await measure_loudness(plan, self.settings)
         if seam is None:
             return await encode(plan, self.settings, follow, loudness=loudness)
         return await encode_rest(plan, seam.kept, self.settings, follow, loudness=loudness)

@@ -9,8 +9,9 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Coroutine, Iterable, Mapping
 from pathlib import Path
+from typing import Any
 
 from vworker.contract import CONTENT_TYPES
 from vworker.errors import StorageError
@@ -22,6 +23,8 @@ from vworker.object_store import ObjectStore
 logger = logging.getLogger(__name__)
 
 _WITHDRAW_TIMEOUT_S = 30.0
+#: Seconds that a drain waits for segments on their way: a worker shall end 2 s after its grace.
+_HAND_OVER_S = 1.5
 
 
 class Publisher:
@@ -56,6 +59,8 @@ class Publisher:
         self._group = group
         self._free = asyncio.Semaphore(uploads_at_once)
         self._bytes = seam.kept.size_bytes if seam else 0
+        self._under_way: set[asyncio.Task[None]] = set()
+        self._broken = False
 
     @property
     def published_bytes(self) -> int:
@@ -74,14 +79,25 @@ class Publisher:
             ).exists():
                 if self._seam is not None:
                     self._seam.join(name, path.name)
-                self._group.create_task(self._upload_segment(name, number))
+                self._begin(self._upload_segment(name, number))
                 number += 1
             self._collected[name] = number
+
+    async def hand_over(self) -> None:
+        """Store what is finished, for the attempt that goes on from here; call it last.
+
+        Takes 1.5 s at most, and nothing when an upload has failed before. Safe to repeat.
+        """
+        if self._broken:
+            return
+        self.collect()
+        if self._under_way:
+            await asyncio.wait(self._under_way, timeout=_HAND_OVER_S)
 
     def start(self, names: Iterable[str]) -> None:
         """Start the upload of finished files of the folder, beside those of the segments."""
         for name in names:
-            self._group.create_task(self._upload(name))
+            self._begin(self._upload(name))
 
     async def publish(self, names: Iterable[str]) -> None:
         """Upload files of the folder one after another, in that order.
@@ -90,6 +106,15 @@ class Publisher:
         """
         for name in names:
             await self._upload(name)
+
+    def _begin(self, upload: Coroutine[Any, Any, None]) -> None:
+        task = self._group.create_task(upload)
+        self._under_way.add(task)
+        task.add_done_callback(self._end)
+
+    def _end(self, task: asyncio.Task[None]) -> None:
+        self._under_way.discard(task)
+        self._broken = self._broken or task.cancelled() or task.exception() is not None
 
     async def _upload_segment(self, rendition: str, number: int) -> None:
         init = find_init(self._folder / rendition) if number == 0 else None

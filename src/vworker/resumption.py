@@ -20,7 +20,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from vworker.errors import ObjectNotFound
+from vworker.errors import ErrorCode, ObjectNotFound, TranscodeError
 from vworker.media.command_line import command_line
 from vworker.media.encoding import SegmentType
 from vworker.media.init_trial import inits_fit, try_inits
@@ -47,6 +47,17 @@ class Earlier:
     segments: int
     #: Key → what S3 tells of it.
     objects: Mapping[str, ObjectInfo]
+
+
+#: What the segments themselves may be the reason for.
+_OUTPUT_AT_FAULT = {ErrorCode.OUTPUT_INCOMPLETE, ErrorCode.OUTPUT_INVALID}
+
+
+def may_go_on(error: BaseException) -> bool:
+    """Tell whether another attempt can meet a better end with the same segments; pure."""
+    if not isinstance(error, TranscodeError):
+        return True
+    return error.retryable and error.code not in _OUTPUT_AT_FAULT
 
 
 async def leave_state(

@@ -5,8 +5,12 @@ from pathlib import Path
 
 import pytest
 
+from tests.support.attempts import Video
 from tests.support.clips import Clips
 from tests.support.stack import S3Settings
+from vworker.media.encoding import Encoding
+from vworker.media.settings import MediaSettings
+from vworker.sandbox import Sandbox
 from vworker.storage import Storage, StorageSettings
 from vworker.workspace import Workspace
 
@@ -41,3 +45,21 @@ def workspace(tmp_path: Path) -> Iterator[Workspace]:
 def clips(ffmpeg: str, tmp_path_factory: pytest.TempPathFactory) -> Clips:
     """Short videos, each made when it is first asked for."""
     return Clips(ffmpeg, tmp_path_factory.mktemp("clips"))
+
+
+@pytest.fixture
+def video(
+    storage: Storage,
+    workspace: Workspace,
+    ffmpeg: str,
+    ffprobe: str,
+    sandbox: Sandbox,
+    tmp_path: Path,
+) -> Video:
+    """A video of two rungs with segments of a second; nothing of it is there yet."""
+    # Slow enough to be interrupted between two segments.
+    encoding = Encoding(preset="faster", segment_s=1, keyframe_s=1, ladder={480: 10**6, 360: 10**6})
+    settings = MediaSettings(ffmpeg=ffmpeg, ffprobe=ffprobe, sandbox=sandbox, encoding=encoding)
+    return Video(
+        storage=storage, workspace=workspace, scratch=tmp_path / "scratch", settings=settings
+    )

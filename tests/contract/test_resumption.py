@@ -2,118 +2,17 @@
 
 import asyncio
 import logging
-import secrets
-from dataclasses import dataclass, field, replace
+from dataclasses import replace
 from pathlib import Path
-from typing import Any
 
 import pytest
 
+from tests.support.attempts import Slow, Video
 from tests.support.clips import Clips
-from vworker.contract import TranscodeRequest, TranscodeResult, output_prefix, videos_prefix
+from vworker.contract import videos_prefix
 from vworker.errors import ErrorCode, TranscodeError
 from vworker.media.check.checker import check
 from vworker.media.check.files import Folder
-from vworker.media.encoding import Encoding, SegmentType
-from vworker.media.settings import MediaSettings
-from vworker.object_store import ObjectStore
-from vworker.pipeline import transcode
-from vworker.sandbox import Sandbox
-from vworker.storage import Storage
-from vworker.workspace import Workspace
-
-
-class Counting:
-    """A storage that tells when so many segments of both rungs have been uploaded."""
-
-    def __init__(self, storage: Storage, segments: int) -> None:
-        self.reached = asyncio.Event()
-        self._storage = storage
-        self._missing = {"480p": segments, "360p": segments}
-
-    def __getattr__(self, name: str) -> Any:
-        return getattr(self._storage, name)
-
-    async def upload(self, path: Path, key: str, content_type: str) -> int:
-        size = await self._storage.upload(path, key, content_type)
-        rung = path.parent.name
-        if path.name.startswith("seg_") and rung in self._missing:
-            self._missing[rung] -= 1
-            if max(self._missing.values()) <= 0:
-                self.reached.set()
-        return size
-
-
-@dataclass(kw_only=True)
-class Video:
-    """One video, and attempts at it that may end half way."""
-
-    storage: Storage
-    workspace: Workspace
-    settings: MediaSettings
-    video_id: str = field(default_factory=lambda: secrets.token_hex(6))
-
-    def use_fmp4(self) -> None:
-        encoding = replace(self.settings.encoding, segments=SegmentType.FMP4)
-        self.settings = replace(self.settings, encoding=encoding)
-
-    def prefix(self, fence: int) -> str:
-        return output_prefix(self.video_id, str(fence), "tester")
-
-    async def upload(self, clip: Path) -> None:
-        await self.storage.upload(clip, f"uploads/{self.video_id}", "video/mp4")
-
-    async def attempt(self, fence: int, storage: ObjectStore | None = None) -> TranscodeResult:
-        async def say_nothing(percent: int) -> None:
-            del percent
-
-        return await transcode(
-            TranscodeRequest(video_id=self.video_id, source=f"uploads/{self.video_id}"),
-            prefix=self.prefix(fence),
-            storage=storage or self.storage,
-            workspace=self.workspace,
-            report=say_nothing,
-            settings=self.settings,
-            resumable=True,
-        )
-
-    async def interrupted(self, fence: int, *, segments: int) -> None:
-        """Cancel an attempt when it has stored this many segments of its own for each rung.
-
-        Those that it has taken over are copies, and do not count.
-        """
-        storage = Counting(self.storage, segments)
-        attempt = asyncio.create_task(self.attempt(fence, storage))
-        async with asyncio.timeout(60):
-            await storage.reached.wait()
-        attempt.cancel()
-        with pytest.raises(asyncio.CancelledError):
-            await attempt
-
-    async def objects(self, fence: int) -> dict[str, str]:
-        """Name under the prefix → ETag."""
-        prefix = self.prefix(fence)
-        return {
-            found.key.removeprefix(prefix): found.etag async for found in self.storage.list(prefix)
-        }
-
-    async def fetched(self, fence: int, folder: Path) -> Path:
-        """Download all that is under a prefix."""
-        async for found in self.storage.list(self.prefix(fence)):
-            path = folder / found.key.removeprefix(self.prefix(fence))
-            path.parent.mkdir(parents=True, exist_ok=True)
-            await self.storage.download(found, path)
-        return folder
-
-
-@pytest.fixture
-def video(
-    storage: Storage, workspace: Workspace, ffmpeg: str, ffprobe: str, sandbox: Sandbox
-) -> Video:
-    # Slow enough to be interrupted between two segments.
-    encoding = Encoding(preset="faster", segment_s=1, keyframe_s=1, ladder={480: 10**6, 360: 10**6})
-    settings = MediaSettings(ffmpeg=ffmpeg, ffprobe=ffprobe, sandbox=sandbox, encoding=encoding)
-    return Video(storage=storage, workspace=workspace, settings=settings)
 
 
 def resumed(caplog: pytest.LogCaptureFixture) -> list[tuple[int, int]]:
@@ -125,6 +24,13 @@ def resumed(caplog: pytest.LogCaptureFixture) -> list[tuple[int, int]]:
 def kept_segments(objects: dict[str, str], count: int) -> dict[str, str]:
     names = [f"{rung}/seg_{n:05d}.ts" for rung in ("480p", "360p") for n in range(count)]
     return {name: objects[name] for name in names}
+
+
+def kept_count(objects: dict[str, str]) -> int:
+    """How many segments all rungs have."""
+    return min(
+        sum(name.startswith(f"{rung}/seg_") for name in objects) for rung in ("480p", "360p")
+    )
 
 
 async def test_a_next_attempt_encodes_only_what_is_missing(
@@ -167,14 +73,86 @@ async def test_the_attempt_that_got_furthest_is_gone_on_from(
 
 
 async def test_another_source_begins_from_zero(
+    video: Video, clips: Clips, tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    caplog.set_level(logging.INFO)
+    await video.upload(clips.standard())
+    await video.interrupted(1, segments=3)
+    # The same length, size and rate, so that everything but the ETag is what it was.
+    await video.upload(clips.blue())
+    await video.attempt(2)
+    assert resumed(caplog) == []
+    first, second = await video.objects(1), await video.objects(2)
+    assert not set(kept_segments(first, 3).values()) & set(second.values())
+    folder = await video.fetched(2, tmp_path / "second")
+    assert check(Folder(folder), "master.m3u8", source_s=14.5).passed
+
+
+async def test_a_profile_goes_on_from_its_own_segments_alone(
+    video: Video, clips: Clips, caplog: pytest.LogCaptureFixture
+) -> None:
+    caplog.set_level(logging.INFO)
+    small = replace(video.settings.encoding, crf=40)
+    video.settings = replace(video.settings, profiles={"small": small})
+    await video.upload(clips.standard())
+    await video.interrupted(1, segments=4)
+    video.profile = "small"
+    await video.interrupted(2, segments=2)
+    assert resumed(caplog) == []
+    await video.attempt(3)
+    # The default's prefix has more of them.
+    [(segments, _)] = resumed(caplog)
+    second, third = await video.objects(2), await video.objects(3)
+    assert segments >= 2
+    assert kept_segments(third, segments) == kept_segments(second, segments)
+
+
+async def test_a_profile_that_was_changed_begins_from_zero(
+    video: Video, clips: Clips, caplog: pytest.LogCaptureFixture
+) -> None:
+    caplog.set_level(logging.INFO)
+    video.profile = "own"
+    video.settings = replace(video.settings, profiles={"own": video.settings.encoding})
+    await video.upload(clips.standard())
+    await video.interrupted(1, segments=1)
+    changed = replace(video.settings.encoding, crf=40)
+    video.settings = replace(video.settings, profiles={"own": changed})
+    await video.attempt(2)
+    assert resumed(caplog) == []
+
+
+async def test_a_drain_hands_over_what_is_still_on_its_way_to_s3(
     video: Video, clips: Clips, caplog: pytest.LogCaptureFixture
 ) -> None:
     caplog.set_level(logging.INFO)
     await video.upload(clips.standard())
-    await video.interrupted(1, segments=1)
-    await video.upload(clips.silent())
+    storage = Slow(video.storage)
+    attempt = asyncio.create_task(video.attempt(1, storage))
+    finished = await video.finished_in_scratch(5)
+    assert kept_count(await video.objects(1)) == 0
+    attempt.cancel()
+    await asyncio.sleep(0)
+    storage.open.set()
+    with pytest.raises(asyncio.CancelledError):
+        await attempt
+    assert kept_count(await video.objects(1)) >= finished
     await video.attempt(2)
-    assert resumed(caplog) == []
+    [(segments, _)] = resumed(caplog)
+    assert segments >= finished
+
+
+async def test_a_drain_does_not_wait_for_a_storage_that_is_stuck(
+    video: Video, clips: Clips
+) -> None:
+    await video.upload(clips.standard())
+    attempt = asyncio.create_task(video.attempt(1, Slow(video.storage)))
+    await video.finished_in_scratch(2)
+    attempt.cancel()
+    async with asyncio.timeout(60):
+        with pytest.raises(asyncio.CancelledError):
+            await attempt
+    assert kept_count(await video.objects(1)) == 0
+    assert video.scratch_files() == []
 
 
 async def test_fragmented_mp4_is_gone_on_from_with_its_own_initialization_section(

@@ -23,6 +23,10 @@ class Clips:
         """1280x720, 30 fps, 15 s, no sound: its encode takes seconds, and can be interrupted."""
         return self._made("long.mp4", *_picture("1280x720", seconds=15), *_ENCODE)
 
+    def half_a_minute(self) -> Path:
+        """854x480, 30 fps, 30 s, no sound: long enough to lose a tenth of its segments."""
+        return self._made("half_a_minute.mp4", *_picture("854x480", seconds=30), *_ENCODE)
+
     def standard(self) -> Path:
         """854x480, 30 fps, 14.5 s, with sound; red in the corner for 6 s, then green."""
         marks = (
@@ -32,6 +36,13 @@ class Clips:
         picture = ("-f", "lavfi", "-i", f"testsrc2=size=854x480:rate=30:duration=14.5,{marks}")
         sound = ("-f", "lavfi", "-i", "sine=440:duration=14.5")
         return self._made("standard.mp4", *picture, *sound, *_ENCODE)
+
+    def blue(self) -> Path:
+        """As `standard`, with a blue corner."""
+        marks = "drawbox=0:0:200:200:blue:fill"
+        picture = ("-f", "lavfi", "-i", f"testsrc2=size=854x480:rate=30:duration=14.5,{marks}")
+        sound = ("-f", "lavfi", "-i", "sine=440:duration=14.5")
+        return self._made("blue.mp4", *picture, *sound, *_ENCODE)
 
     def ntsc(self) -> Path:
         """640x360, 29.97 fps, 9 s, with sound: no second but the first begins with a picture."""
