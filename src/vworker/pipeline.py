@@ -28,7 +28,7 @@ from vworker.media.output import measure_output
 from vworker.media.plan import SOURCE_NAME, EncodePlan, make_plan
 from vworker.media.probe import probe
 from vworker.media.progress import Progress
-from vworker.media.seam import Seam, encode_rest
+from vworker.media.seam import Seam, encode_rest, encode_sounds_so_far
 from vworker.media.settings import MediaSettings
 from vworker.media.source import SourceInfo
 from vworker.media.stills import make_stills
@@ -211,12 +211,15 @@ class _Attempt:
     ) -> AsyncIterator[Callable[[str, int], None]]:
         """Let the video be played while the block runs, if asked to; give what to tell of segments.
 
-        Not behind a seam, where the sound comes after all pictures.
+        Those in front of a seam are told of already.
         """
-        if self.tell_early is None or seam is not None:
+        if self.tell_early is None:
             yield lambda name, number: None
             return
         early = EarlyPlayback(plan, self.storage, self.prefix, self.tell_early)
+        for rung in plan.rungs:
+            for number in range(seam.first_number(rung.name) if seam else 0):
+                early.stored(rung.name, number)
         async with task_group() as group:
             playing = group.create_task(early.run())
             yield early.stored
@@ -246,7 +249,16 @@ class _Attempt:
         loudness = await measure_loudness(plan, self.settings)
         if seam is None:
             return await encode(plan, self.settings, follow, loudness=loudness)
-        return await encode_rest(plan, seam.kept, self.settings, follow, loudness=loudness)
+        early = self.tell_early is not None
+        if early:
+            await encode_sounds_so_far(
+                plan, seam.kept, self.settings, lambda _: self._check_disk(), loudness=loudness
+            )
+            publisher.collect()
+        last_lines = await encode_rest(plan, seam.kept, self.settings, follow, loudness=loudness)
+        if early:
+            publisher.collect_again(sound.folder for sound in plan.sounds)
+        return last_lines
 
     def _check_disk(self) -> None:
         free = self.workspace.free_bytes()

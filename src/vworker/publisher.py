@@ -58,14 +58,16 @@ class Publisher:
         self._collected = {name: seam.first_number(name) if seam else 0 for name in renditions}
         self._group = group
         self._free = asyncio.Semaphore(uploads_at_once)
-        self._bytes = seam.kept.size_bytes if seam else 0
+        self._kept_bytes = seam.kept.size_bytes if seam else 0
+        #: Name under the prefix → bytes stored.
+        self._sizes: dict[str, int] = {}
         self._under_way: set[asyncio.Task[None]] = set()
         self._broken = False
 
     @property
     def published_bytes(self) -> int:
         """Bytes that have been stored so far, those of an earlier attempt's segments included."""
-        return self._bytes
+        return self._kept_bytes + sum(self._sizes.values())
 
     def collect(self) -> None:
         """Start the upload of every segment finished since the last call.
@@ -82,6 +84,11 @@ class Publisher:
                 self._begin(self._upload_segment(name, number))
                 number += 1
             self._collected[name] = number
+
+    def collect_again(self, names: Iterable[str]) -> None:
+        """Upload the segments of renditions once more, which were made anew under their names."""
+        self._collected |= dict.fromkeys(names, 0)
+        self.collect()
 
     async def hand_over(self) -> None:
         """Store what is finished, for the attempt that goes on from here; call it last.
@@ -129,7 +136,7 @@ class Publisher:
             size_bytes = await self._storage.upload(
                 path, self._prefix + name, CONTENT_TYPES[path.suffix]
             )
-        self._bytes += size_bytes
+        self._sizes[name] = size_bytes
 
 
 async def withdraw(storage: ObjectStore, prefix: str) -> None:

@@ -8,6 +8,7 @@ import pytest
 from tests.support.attempts import Video
 from tests.support.clips import Clips
 from tests.support.stack import S3Settings
+from tests.support.watched import WatchedStorage
 from vworker.media.encoding import Encoding
 from vworker.media.settings import MediaSettings
 from vworker.sandbox import Sandbox
@@ -31,6 +32,13 @@ def storage_settings(s3_settings: S3Settings, monkeypatch: pytest.MonkeyPatch) -
 async def storage(storage_settings: StorageSettings) -> AsyncIterator[Storage]:
     """The session's bucket; objects of other tests are in it."""
     async with Storage(storage_settings) as storage:
+        yield storage
+
+
+@pytest.fixture
+async def watched(storage_settings: StorageSettings) -> AsyncIterator[WatchedStorage]:
+    """The same bucket; tells what was stored in it."""
+    async with WatchedStorage(storage_settings) as storage:
         yield storage
 
 

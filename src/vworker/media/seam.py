@@ -30,6 +30,9 @@ from vworker.media.ts import read_ts, shift_counters
 
 #: How much sooner than announced the pictures may end (see `vworker.media.output`).
 _MISSING_SECONDS, _MISSING_SHARE = 0.5, 0.01
+#: How much of a sound a segment needs behind it to be the same wherever the sound ends: an AAC
+#: encoder looks ahead by two frames (43 ms).
+_CUT_S = 0.5
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -129,11 +132,15 @@ def _is_full(plan: EncodePlan, segments: int, frames: int) -> bool:
 
 
 def _is_early(plan: EncodePlan, frames: int) -> bool:
-    wanted = plan.info.video.duration_s
-    if wanted is None:
+    if plan.info.video.duration_s is None:
         return True
-    end_s = wanted - max(_MISSING_SECONDS, wanted * _MISSING_SHARE)
-    return float(frames / plan.frame_rate) < end_s
+    return float(frames / plan.frame_rate) < _earliest_end_s(plan)
+
+
+def _earliest_end_s(plan: EncodePlan) -> float:
+    """Return after how many seconds of pictures a video may end; 0 when it does not tell."""
+    wanted = plan.info.video.duration_s or 0.0
+    return wanted - max(_MISSING_SECONDS, wanted * _MISSING_SHARE)
 
 
 class Seam:
@@ -187,6 +194,33 @@ class Seam:
         return self._delays[rendition]
 
 
+async def encode_sounds_so_far(
+    plan: EncodePlan,
+    kept: Kept,
+    settings: MediaSettings,
+    on_progress: Callable[[Progress], None],
+    *,
+    loudness: tuple[Loudness | None, ...] = (),
+) -> None:
+    """Encode of the sounds what can be told before the pictures are there: `encode_rest` ends them.
+
+    For a video that is played meanwhile; `encode_rest` makes the same segments once more. Where the
+    pictures end at the earliest, the sounds are cut; the segment with the cut is removed. Nothing
+    is made of a video that does not tell its duration. Safe to repeat. Raises what `run_encoder`
+    does.
+    """
+    segments = int((_earliest_end_s(plan) - _CUT_S) // plan.encoding.segment_s)
+    if not plan.sounds or segments < 1:
+        return
+    end_s = plan.begin_s + segments * plan.encoding.segment_s + _CUT_S
+    argv = _sounds_until(end_s, plan, kept, settings, loudness)
+    await run_encoder(argv, plan, settings, on_progress)
+    for sound in plan.sounds:
+        folder = plan.output / sound.folder
+        listed = parse_media_playlist((folder / PLAYLIST_NAME).read_text())
+        (folder / listed.segments[-1].uri).unlink()
+
+
 async def encode_rest(
     plan: EncodePlan,
     kept: Kept,
@@ -208,16 +242,22 @@ async def encode_rest(
         frames = kept.frames + sum(
             _pictures(facts) for facts in _read_new(plan, plan.rungs[-1].name, new[-1])
         )
-        argv = sounds_alone(
-            plan,
-            settings,
-            loudness,
-            end_s=plan.begin_s + float(frames / plan.frame_rate),
-            # The multiplexer of transport streams adds its own.
-            shift_s=kept.clock_s - plan.begin_s - (0.0 if kept.clocks else TS_DELAY_S),
-        )
+        end_s = plan.begin_s + float(frames / plan.frame_rate)
+        argv = _sounds_until(end_s, plan, kept, settings, loudness)
         last_lines += await run_encoder(argv, plan, settings, on_progress)
     return last_lines
+
+
+def _sounds_until(
+    end_s: float,
+    plan: EncodePlan,
+    kept: Kept,
+    settings: MediaSettings,
+    loudness: tuple[Loudness | None, ...],
+) -> list[str]:
+    # The multiplexer of transport streams adds its own.
+    shift_s = kept.clock_s - plan.begin_s - (0.0 if kept.clocks else TS_DELAY_S)
+    return sounds_alone(plan, settings, loudness, end_s=end_s, shift_s=shift_s)
 
 
 def _list_kept(plan: EncodePlan, rung: str, kept: Kept) -> Sequence[Segment]:
