@@ -93,11 +93,12 @@ async def play(request: Request) -> Response:
         raise unavailable("S3") from error
     except RangeNotSatisfiable as error:
         raise await _range_problem(services.storage, prefix + path) from error
+    validators = _validators(stream, completed=document["status"] == "completed")
     if _names(request.headers.get("if-none-match"), stream.etag):
         await stream.aclose()
-        return Response(status_code=HTTPStatus.NOT_MODIFIED, headers=_validators(stream))
+        return Response(status_code=HTTPStatus.NOT_MODIFIED, headers=validators)
     headers = {
-        **_validators(stream),
+        **validators,
         "Content-Type": stream.content_type,
         "Content-Length": str(stream.size_bytes),
         "Accept-Ranges": "bytes",
@@ -120,12 +121,13 @@ async def _open(request: Request, storage: Storage, key: str) -> ObjectStream:
     return await storage.open(key, byte_range)
 
 
-def _validators(stream: ObjectStream) -> dict[str, str]:
-    # the URL of a video's playlist would stay if the video were ever transcoded again
-    playlist = stream.content_type == PLAYLIST_CONTENT_TYPE
+def _validators(stream: ObjectStream, *, completed: bool) -> dict[str, str]:
+    # the URL of a video's playlist would stay if the video were ever transcoded again, and what is
+    # played early may fail its check: another attempt's segments then have the same URLs
+    lasting = completed and stream.content_type != PLAYLIST_CONTENT_TYPE
     return {
         "ETag": stream.etag,
-        "Cache-Control": "no-cache" if playlist else "public, max-age=86400",
+        "Cache-Control": "public, max-age=86400" if lasting else "no-cache",
     }
 
 

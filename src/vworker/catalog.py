@@ -191,8 +191,10 @@ def project(job: Job) -> Document:
     }
     if isinstance(job.data, dict) and "source" in job.data:
         fields["source"] = job.data["source"]
-        if active and "early_playlist" in job.data:
-            fields["early_playlist"] = job.data["early_playlist"]
+        early = job.data.get("early_playlist")
+        # A job that waits for its retry tells that there is none, but not that there is one.
+        if active or early is None:
+            fields["early_playlist"] = early
     times = {
         "started_at": job.processed_on,
         "finished_at": job.finished_on,

@@ -3,7 +3,8 @@
 A playlist is stored when the segments that it lists are, and only ever gets longer. In the end the
 finished playlists, measured and checked as ever, take their places under the same names, so that a
 player which has begun reads on. Until then rates are the ladder's caps, and there are no subtitles
-and no I-frame playlists.
+and no I-frame playlists. What is played early is not checked yet: when the check fails,
+`vworker.pipeline` deletes it and `vworker.handler` takes its name back.
 """
 
 from __future__ import annotations

@@ -15,6 +15,7 @@ from vworker.failure import failure_text
 from vworker.leftovers import remove_leftovers
 from vworker.media.settings import MediaSettings
 from vworker.pipeline import transcode
+from vworker.resumption import may_go_on
 from vworker.storage import Storage
 from vworker.workspace import Workspace
 
@@ -47,8 +48,10 @@ class TranscodeHandler:
         except InvalidPayload as error:
             raise _failure(job, error) from error
 
-        async def tell_early(playlist: str) -> None:
-            await job.update_data(replace(request, early_playlist=playlist).to_json())
+        async def tell_early(playlist: str | None) -> None:
+            nonlocal request
+            request = replace(request, early_playlist=playlist)
+            await job.update_data(request.to_json())
 
         prefix = output_prefix(request.video_id, str(job.fence), str(job.consumer))
         try:
@@ -72,7 +75,10 @@ class TranscodeHandler:
         except TranscodeError as error:
             if not error.retryable:
                 await self._discard_upload(request)
-            if not error.retryable or job.attempts_made + 1 >= job.attempts:
+            if not may_go_on(error) or job.attempts_made + 1 >= job.attempts:
+                if request.early_playlist is not None:
+                    # The API then sends nobody to what has gone.
+                    await tell_early(None)
                 await remove_leftovers(
                     self._storage,
                     request.video_id,

@@ -237,8 +237,27 @@ def test_a_new_job_sets_nothing_that_it_does_not_know() -> None:
         "progress": 0,
         "attempts": 0,
         "source": "in/v",
+        "early_playlist": None,
         "error": None,
     }
+
+
+@pytest.mark.parametrize(
+    ("state", "early", "told"),
+    [
+        (JobState.ACTIVE, "videos/v/7-w/master.m3u8", {"videos/v/7-w/master.m3u8"}),
+        # It stays what it was, if somebody has removed that attempt's output meanwhile.
+        (JobState.DELAYED, "videos/v/7-w/master.m3u8", set()),
+        (JobState.ACTIVE, None, {None}),
+        (JobState.DELAYED, None, {None}),
+    ],
+)
+def test_an_early_playlist_is_named_by_its_attempt_and_taken_back(
+    state: JobState, early: str | None, told: set[str | None]
+) -> None:
+    data = {"video_id": "v", "source": "in/v"} | ({"early_playlist": early} if early else {})
+    fields = project(job(state, data=data))
+    assert {value for name, value in fields.items() if name == "early_playlist"} == told
 
 
 def test_a_running_attempt_counts() -> None:

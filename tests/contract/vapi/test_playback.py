@@ -125,3 +125,14 @@ async def test_what_a_running_attempt_offers_early_is_served_until_it_fails(
     video = (await http.get("/v1/videos/playable")).json()
     assert video["playlist"] == (f"{VIDEO}/master.m3u8" if code == 200 else None)
     assert (await http.get(f"{VIDEO}/secret.m3u8")).status_code == 404
+
+
+async def test_segments_may_be_kept_by_caches_when_the_video_is_completed(
+    http: httpx.AsyncClient, videos: Any
+) -> None:
+    completed = await http.get(f"{VIDEO}/720p/seg_00000.ts")
+    early = {"status": "processing", "early_playlist": "videos/playable/7-w1/master.m3u8"}
+    await videos.update_one({"_id": "playable"}, {"$set": early})
+    processing = await http.get(f"{VIDEO}/720p/seg_00000.ts")
+    assert completed.headers["cache-control"] == "public, max-age=86400"
+    assert processing.headers["cache-control"] == "no-cache"
