@@ -1,14 +1,17 @@
-"""A published video on disk that a test may break in one place, and check."""
+"""A published video on disk that a test may break in one place, and check.
+
+Every damage is one to files: playlists are edited, segments cut, or made anew by FFmpeg.
+"""
 
 import re
+import subprocess
 from collections.abc import Callable
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass
 from pathlib import Path
 
 from vworker.media.check.checker import check
 from vworker.media.check.files import Folder
 from vworker.media.check.rules import Report
-from vworker.media.segment import Frame, Kind, SegmentFacts, Track
 from vworker.media.ts import PACKET_BYTES, read_ts
 
 MASTER = "master.m3u8"
@@ -16,14 +19,15 @@ MASTER = "master.m3u8"
 
 @dataclass(kw_only=True)
 class Published:
-    """The folder, and what the checker shall believe of segments instead of reading them."""
+    """The folder, and the duration of what it was made from."""
 
     folder: Path
-    source_s: float | None = None
-    believed: dict[str, SegmentFacts] = field(default_factory=dict)
+    source_s: float
+    #: The path of ffmpeg, for `remake` and `split`.
+    ffmpeg: str
 
     def report(self) -> Report:
-        return check(Folder(self.folder), MASTER, source_s=self.source_s, known=self.believed)
+        return check(Folder(self.folder), MASTER, source_s=self.source_s)
 
     def broken_rules(self) -> set[str]:
         return {finding.rule.number for finding in self.report().findings}
@@ -71,47 +75,43 @@ class Published:
 
         self.change_packets(name, drop)
 
-    def believe(self, folder: str, change: Callable[[Track], Track]) -> None:
-        """Have the checker see changed tracks in all segments of a rendition."""
+    def remake(self, folder: str, *options: str, beside: str | None = None) -> None:
+        """Put every segment of a rendition through FFmpeg, time stamps kept.
+
+        `beside` is a rendition whose segment of the same name is a second input.
+        """
         for path in sorted((self.folder / folder).glob("*.ts")):
-            facts = read_ts(path.read_bytes())
-            tracks = tuple(change(track) for track in facts.tracks)
-            self.believed[f"{folder}/{path.name}"] = replace(facts, tracks=tracks)
+            inputs = ["-i", str(path)]
+            if beside is not None:
+                inputs += ["-i", str(self.folder / beside / path.name)]
+            self._run("-copyts", *inputs, *options, *_AS_IT_IS, "-f", "mpegts", f"{path}.new")
+            Path(f"{path}.new").replace(path)
 
-    def believe_times(self, folder: str, change: Callable[[float], float]) -> None:
-        """Have the checker see changed time stamps in all segments of a rendition."""
-        self.believe(folder, lambda track: _with_times(track, change))
+    def split(self, folder: str, seconds: int) -> None:
+        """Cut a rendition into shorter segments, with a playlist that is right."""
+        path = self.folder / folder / "index.m3u8"
+        hls = ("-f", "hls", "-hls_time", str(seconds), "-hls_playlist_type", "vod")
+        named = ("-hls_segment_filename", str(self.folder / folder / "short_%05d.ts"))
+        self._run("-copyts", "-i", str(path), "-c", "copy", *_AS_IT_IS, *hls, *named, f"{path}.new")
+        Path(f"{path}.new").replace(path)
 
-    def believe_video(self, **changed: object) -> None:
-        """Have the checker see another format of the pictures, in all rungs."""
-        for folder in ("480p", "360p"):
-            self.believe(folder, lambda track: _with_video(track, changed))
+    def into_fragments(self, uri: str) -> None:
+        """Make a segment one of fragmented MP4, with an EXT-X-MAP in its playlist."""
+        path = self.folder / uri
+        fragmented = ("-movflags", "+empty_moov+default_base_moof+frag_keyframe")
+        self._run("-copyts", "-i", str(path), "-c", "copy", *fragmented, "-f", "mp4", f"{path}.new")
+        data = Path(f"{path}.new").read_bytes()
+        start = data.index(b"moof") - 4
+        self.write(str(Path(uri).with_name("init.mp4")), data[:start])
+        self.write(str(Path(uri).with_suffix(".m4s")), data[start:])
+        playlist = str(Path(uri).with_name("index.m3u8"))
+        self.edit(playlist, path.name, Path(uri).with_suffix(".m4s").name)
+        self.edit(playlist, "^#EXTINF", '#EXT-X-MAP:URI="init.mp4"\n#EXTINF', count=1)
 
-    def believe_audio(self, **changed: object) -> None:
-        """Have the checker see another format of the sound."""
-        self.believe("audio", lambda track: _with_audio(track, changed))
-
-
-def _with_times(track: Track, change: Callable[[float], float]) -> Track:
-    def changed(frame: Frame) -> Frame:
-        return replace(frame, pts_s=change(frame.pts_s), dts_s=change(frame.dts_s))
-
-    frame_s = track.frame_s and change(track.frame_s) - change(0.0)
-    return replace(
-        track,
-        start_s=change(track.start_s),
-        last_s=change(track.last_s),
-        frame_s=frame_s,
-        keys=tuple(changed(frame) for frame in track.keys),
-    )
-
-
-def _with_video(track: Track, changed: dict[str, object]) -> Track:
-    assert track.kind is Kind.VIDEO
-    assert track.video is not None
-    return replace(track, video=replace(track.video, **changed))  # type: ignore[arg-type]
+    def _run(self, *arguments: str) -> None:
+        command = [self.ffmpeg, "-v", "error", "-nostdin", "-y", *arguments]
+        subprocess.run(command, check=True, capture_output=True)
 
 
-def _with_audio(track: Track, changed: dict[str, object]) -> Track:
-    assert track.audio is not None
-    return replace(track, audio=replace(track.audio, **changed))  # type: ignore[arg-type]
+#: Without these FFmpeg moves time stamps by 1.4 s.
+_AS_IT_IS = ("-muxdelay", "0", "-muxpreload", "0")

@@ -63,8 +63,8 @@ def finished(encoded_ts: Encoded, tmp_path_factory: pytest.TempPathFactory) -> P
 
 
 @pytest.fixture
-def published(finished: Path, tmp_path: Path) -> Published:
+def published(finished: Path, tmp_path: Path, ffmpeg: str) -> Published:
     """A copy of `finished` of this test's own."""
     folder = tmp_path / "published"
     shutil.copytree(finished, folder)
-    return Published(folder=folder, source_s=14.5)
+    return Published(folder=folder, source_s=14.5, ffmpeg=ffmpeg)

@@ -99,8 +99,14 @@ async def test_subtitles_pass_the_checks_of_a_whole_output(
     master = (encoded.plan.output / "master.m3u8").read_text()
     assert 'TYPE=SUBTITLES,GROUP-ID="subtitles",NAME="German",LANGUAGE="de"' in master
     assert 'SUBTITLES="subtitles"' in master
-    assert Published(folder=encoded.plan.output, source_s=3.0).report().passed
+    assert (
+        Published(folder=encoded.plan.output, source_s=3.0, ffmpeg=media_settings.ffmpeg)
+        .report()
+        .passed
+    )
     stray = encoded.plan.output / "subtitles" / "seg_00001.vtt"
     stray.write_text("WEBVTT\n")
-    report = Published(folder=encoded.plan.output, source_s=3.0).report()
+    report = Published(
+        folder=encoded.plan.output, source_s=3.0, ffmpeg=media_settings.ffmpeg
+    ).report()
     assert {finding.rule.number for finding in report.findings} >= {"apple-5.3"}
