@@ -1,44 +1,20 @@
 """`python -m vworker check`, as an operator calls it."""
 
 import json
-import subprocess
-import sys
-import threading
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
-from functools import partial
-from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
-from pathlib import Path
 from typing import Any
 
 import pytest
 
+from tests.support.checking import Handler, run_check, served
 from tests.support.published import MASTER, Published
 from vworker.contract import CONTENT_TYPES
 
 
-def run_check(*arguments: str) -> subprocess.CompletedProcess[str]:
-    return subprocess.run(
-        [sys.executable, "-m", "vworker", "check", *arguments],
-        capture_output=True,
-        text=True,
-        timeout=60,
-        check=False,
-    )
-
-
-class _Handler(SimpleHTTPRequestHandler):
-    extensions_map = CONTENT_TYPES
-
-    def log_message(self, format: str, *args: Any) -> None:
-        """Say nothing."""
-
-
-class _NamelessTypes(_Handler):
+class _NamelessTypes(Handler):
     extensions_map = dict.fromkeys(CONTENT_TYPES, "text/plain")
 
 
-class _LeadsAway(_Handler):
+class _LeadsAway(Handler):
     def send_head(self) -> Any:
         if not self.path.endswith("seg_00001.ts"):
             return super().send_head()
@@ -49,22 +25,9 @@ class _LeadsAway(_Handler):
         return None
 
 
-class _BreaksOff(_Handler):
+class _BreaksOff(Handler):
     def copyfile(self, source: Any, outputfile: Any) -> None:
         outputfile.write(source.read(1))
-
-
-@contextmanager
-def served(folder: Path, handler: Callable[..., _Handler]) -> Iterator[str]:
-    """Serve a folder on loopback; give the master playlist's URL."""
-    with ThreadingHTTPServer(("127.0.0.1", 0), partial(handler, directory=str(folder))) as server:
-        thread = threading.Thread(target=server.serve_forever)
-        thread.start()
-        try:
-            yield f"http://127.0.0.1:{server.server_port}/{MASTER}"
-        finally:
-            server.shutdown()
-            thread.join()
 
 
 def test_a_folder_that_is_right_is_told_rule_by_rule(published: Published) -> None:
@@ -104,7 +67,7 @@ def test_a_report_for_programs(published: Published) -> None:
 
 
 def test_a_video_is_checked_over_http(published: Published) -> None:
-    with served(published.folder, _Handler) as url:
+    with served(published.folder, Handler) as url:
         ended = run_check(url, "--json")
     assert ended.returncode == 0, ended.stderr
     assert "apple-10.4" not in ended.stdout
@@ -127,7 +90,7 @@ def test_what_is_not_there_has_an_exit_code_of_its_own(target: str) -> None:
 
 def test_a_web_server_is_not_left_for_another(published: Published) -> None:
     published.edit("480p/index.m3u8", "^seg_00001.ts", "http://127.0.0.1:9/seg_00001.ts")
-    with served(published.folder, _Handler) as url:
+    with served(published.folder, Handler) as url:
         ended = run_check(url)
     assert ended.returncode == 1
     assert "names http://127.0.0.1:9/seg_00001.ts: it lies on another server" in ended.stdout

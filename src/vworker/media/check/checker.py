@@ -6,9 +6,9 @@ from collections.abc import Mapping
 
 from vworker.media.check.files import Files
 from vworker.media.check.iframe_rules import check_iframes
+from vworker.media.check.loader import load
 from vworker.media.check.master_rules import check_master
 from vworker.media.check.playlist_rules import check_playlists
-from vworker.media.check.presentation import load
 from vworker.media.check.rules import RULES, Report
 from vworker.media.check.segment_rules import check_segments
 from vworker.media.check.timing_rules import check_timing

@@ -1,25 +1,47 @@
-"""Where a published video is read from: a folder, or a web server. Blocking."""
+"""Where a published video is read from: a folder, or a web server. Blocking.
+
+Every read has a bound: what is checked may be anybody's, and shall not fill the memory.
+"""
 
 from __future__ import annotations
 
 import urllib.request
-from http.client import HTTPException, HTTPMessage
+from dataclasses import dataclass
+from http.client import HTTPException, HTTPMessage, HTTPResponse, IncompleteRead
 from pathlib import Path
 from typing import IO, Protocol
 from urllib.parse import urljoin, urlsplit
 
 _TIMEOUT_S = 30.0
+_PARTIAL_CONTENT = 206
 
 
 class Absent(Exception):
     """There is no such file, or it cannot be had; the message says why."""
 
 
+@dataclass(frozen=True, kw_only=True, slots=True)
+class ByteRange:
+    """A part of a file, in bytes."""
+
+    offset: int
+    length: int
+
+    @property
+    def end(self) -> int:
+        """Return the offset of the first byte behind it."""
+        return self.offset + self.length
+
+    def __str__(self) -> str:
+        """Return it as EXT-X-BYTERANGE has it."""
+        return f"{self.length}@{self.offset}"
+
+
 class Files(Protocol):
     """The files of one video, by their URI from the master playlist."""
 
-    def read(self, uri: str) -> bytes:
-        """Return a file's bytes. Raises Absent."""
+    def read(self, uri: str, *, most_bytes: int, part: ByteRange | None = None) -> bytes:
+        """Return a file's bytes, or those of a part. Raises Absent, also beyond `most_bytes`."""
 
     def content_type(self, uri: str) -> str | None:
         """Return the type under which a file that was read came, None where there is no such."""
@@ -31,14 +53,18 @@ class Folder:
     def __init__(self, root: Path) -> None:
         self._root = root.resolve()
 
-    def read(self, uri: str) -> bytes:
-        """Return a file's bytes. Raises Absent."""
+    def read(self, uri: str, *, most_bytes: int, part: ByteRange | None = None) -> bytes:
+        """Return a file's bytes, or those of a part. Raises Absent, also beyond `most_bytes`."""
         path = (self._root / uri).resolve()
         if not path.is_relative_to(self._root):
             raise Absent("it lies outside of the folder")
         try:
-            return path.read_bytes()
-        except (OSError, ValueError) as error:
+            with path.open("rb") as file:
+                if part is None:
+                    return _bounded(file.read(most_bytes + 1), most_bytes)
+                file.seek(part.offset)
+                return _whole(file.read(min(part.length, most_bytes + 1)), part, most_bytes)
+        except (OSError, OverflowError, ValueError) as error:
             raise Absent(f"it cannot be read: {error}") from error
 
     def content_type(self, uri: str) -> str | None:
@@ -72,19 +98,50 @@ class Site:
         self._types: dict[str, str] = {}
         self._opener = urllib.request.build_opener(_OnOneServer)
 
-    def read(self, uri: str) -> bytes:
-        """Return a file's bytes. Raises Absent, also for another server or protocol."""
+    def read(self, uri: str, *, most_bytes: int, part: ByteRange | None = None) -> bytes:
+        """Return a file's bytes, or those of a part.
+
+        Raises Absent, also beyond `most_bytes` and for another server or protocol.
+        """
         url = urljoin(self._base, uri)
         if urlsplit(url)[:2] != urlsplit(self._base)[:2]:
             raise Absent("it lies on another server")
         try:
-            with self._opener.open(url, timeout=_TIMEOUT_S) as answer:
+            request = urllib.request.Request(url)  # noqa: S310 - the scheme is the one of the base
+            if part is not None:
+                request.add_header("Range", f"bytes={part.offset}-{part.end - 1}")
+            with self._opener.open(request, timeout=_TIMEOUT_S) as answer:
                 self._types[uri] = answer.headers.get_content_type()
-                body: bytes = answer.read()
-                return body
+                body = _body(answer, most_bytes)
+                if part is None:
+                    return body
+                if answer.status != _PARTIAL_CONTENT:
+                    # A server that knows no ranges sends all.
+                    body = body[part.offset : part.end]
+                return _whole(body, part, most_bytes)
         except (OSError, HTTPException, ValueError) as error:
             raise Absent(f"it cannot be loaded: {error}") from error
 
     def content_type(self, uri: str) -> str | None:
         """Return the media type that the server named."""
         return self._types.get(uri)
+
+
+def _body(answer: HTTPResponse, most_bytes: int) -> bytes:
+    body = _bounded(answer.read(most_bytes + 1), most_bytes)
+    # With a bound, `read` says nothing when the server breaks off.
+    if answer.length:
+        raise IncompleteRead(body, answer.length)
+    return body
+
+
+def _bounded(data: bytes, most_bytes: int) -> bytes:
+    if len(data) > most_bytes:
+        raise Absent(f"it is larger than {most_bytes >> 20} MiB, more is not read")
+    return data
+
+
+def _whole(data: bytes, part: ByteRange, most_bytes: int) -> bytes:
+    if len(_bounded(data, most_bytes)) != part.length:
+        raise Absent(f"its range {part} holds {len(data)} bytes: the file is shorter")
+    return data

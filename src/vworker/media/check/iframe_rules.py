@@ -37,7 +37,11 @@ def check_iframes(found: Presentation) -> Iterator[Finding]:
 
 def _is_one_iframe(listed: ListedSegment, segment: SegmentFacts) -> bool:
     """Whether a range ends with a key frame, and begins with it or with its movie fragment."""
-    offset, length = listed.byte_range or (0, segment.size_bytes)
+    offset, length = (
+        (listed.byte_range.offset, listed.byte_range.length)
+        if listed.byte_range
+        else (0, segment.size_bytes)
+    )
     keys = {
         frame.start
         for track in segment.of_kind(Kind.VIDEO)

@@ -6,11 +6,16 @@ drops in silence is looked for in the text.
 
 from __future__ import annotations
 
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from typing import Any
 
 import m3u8
 
+from vworker.media.check.files import ByteRange
+
+#: More than a day in segments of a second, with a line of their own for the range of each.
+_MOST_LINES = 300_000
 #: Far beyond every duration in seconds and every rate; what is larger cannot be calculated with.
 _MOST = 1e9
 
@@ -21,8 +26,8 @@ class ListedSegment:
 
     uri: str
     duration_s: float
-    #: Offset and length in bytes; None for the whole file.
-    byte_range: tuple[int, int] | None
+    #: None for the whole file.
+    byte_range: ByteRange | None
     discontinuity: bool
 
 
@@ -36,8 +41,9 @@ class MediaListing:
     vod: bool
     ended: bool
     iframes_only: bool
-    #: URI of the initialization section.
+    #: URI of the initialization section, and its part of that file; None for the whole one.
     init_uri: str | None
+    init_range: ByteRange | None
     segments: tuple[ListedSegment, ...]
 
 
@@ -125,7 +131,9 @@ def read_media(text: str) -> MediaListing:
     target_s = _positive("EXT-X-TARGETDURATION", parsed.target_duration)
     if parsed.is_variant or target_s is None:
         raise ValueError("it has no EXT-X-TARGETDURATION")
-    maps = [section.uri for section in parsed.segment_map if section]
+    maps = [section for section in parsed.segment_map if section]
+    if len({(section.uri, section.byterange) for section in maps}) > 1:
+        raise ValueError("it has several EXT-X-MAP, and one is all that is read")
     return MediaListing(
         text=text,
         version=int(parsed.version or 1),
@@ -133,17 +141,24 @@ def read_media(text: str) -> MediaListing:
         vod=parsed.playlist_type == "vod",
         ended=bool(parsed.is_endlist),
         iframes_only=bool(parsed.is_i_frames_only),
-        init_uri=maps[0] if maps else None,
-        segments=tuple(
-            ListedSegment(
-                uri=item.uri,
-                duration_s=_positive("EXTINF", item.duration or None) or 0.0,
-                byte_range=_byte_range(item.byterange),
-                discontinuity=bool(item.discontinuity),
-            )
-            for item in parsed.segments
-        ),
+        init_uri=maps[0].uri if maps else None,
+        init_range=_byte_range(maps[0].byterange, 0) if maps else None,
+        segments=tuple(_segments(parsed.segments)),
     )
+
+
+def _segments(items: Iterable[Any]) -> Iterator[ListedSegment]:
+    before: ListedSegment | None = None
+    for item in items:
+        # A range without an offset goes on behind the one before it, in the same file.
+        goes_on = before is not None and before.uri == item.uri and before.byte_range
+        before = ListedSegment(
+            uri=item.uri,
+            duration_s=_positive("EXTINF", item.duration or None) or 0.0,
+            byte_range=_byte_range(item.byterange, goes_on.end if goes_on else None),
+            discontinuity=bool(item.discontinuity),
+        )
+        yield before
 
 
 def _resolution(value: tuple[int, int] | None) -> tuple[int, int] | None:
@@ -159,14 +174,20 @@ def _positive(name: str, value: float | None) -> float | None:
     return None if value is None else float(value)
 
 
-def _byte_range(value: str | None) -> tuple[int, int] | None:
+def _byte_range(value: str | None, behind: int | None) -> ByteRange | None:
+    """Read a range; one that names no offset begins at `behind`, if that is known."""
     if not value:
         return None
     length, _, offset = value.partition("@")
-    return int(offset or 0), int(length)
+    offset = offset or str(behind)
+    if not (length.isdecimal() and int(length) and offset.isdecimal()):
+        raise ValueError(f"EXT-X-BYTERANGE is {value}")
+    return ByteRange(offset=int(offset), length=int(length))
 
 
 def _parse(text: str) -> Any:
+    if (lines := len(text.splitlines())) > _MOST_LINES:
+        raise ValueError(f"it has {lines} lines, and at most {_MOST_LINES} are read")
     try:
         return m3u8.loads(text)
     except (ArithmeticError, AttributeError, LookupError, TypeError, ValueError) as error:
