@@ -20,6 +20,10 @@ PRESETS = (
 )
 
 
+#: Pixels of the short side up to which one variant is enough (the checker's apple-9.9).
+LARGEST_ALONE = 432
+
+
 class SegmentType(StrEnum):
     """The container of the published segments."""
 
@@ -62,6 +66,12 @@ class Encoding:
             _check_whole("ladder's bitrate", bitrate, 50_000, 200_000_000)
             if side % 2:
                 raise ValueError(f"ladder's short side must be even, found {side}")
+        if min(self.ladder) > LARGEST_ALONE:
+            # A source between this rung and the next one gets this rung alone.
+            raise ValueError(
+                f"ladder's smallest short side must be at most {LARGEST_ALONE}, found "
+                f"{min(self.ladder)}: larger videos must have several variants (apple-9.9)"
+            )
         if self.preset not in PRESETS:
             raise ValueError(f"preset must be one of {', '.join(PRESETS)}, found {self.preset!r}")
         _check_whole("crf", self.crf, 1, 51)

@@ -88,6 +88,7 @@ def test_the_encoding_can_be_chosen(tmp_path: Path) -> None:
         ("WORKER_LADDER", "tall:800k"),
         ("WORKER_LADDER", "721:800k"),
         ("WORKER_LADDER", "720:1"),
+        ("WORKER_LADDER", "1080:5000k,480:1400k"),
         ("WORKER_CRF", "52"),
         ("WORKER_CRF", "1.5"),
         ("WORKER_SEGMENT_SECONDS", "5"),

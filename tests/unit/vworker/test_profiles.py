@@ -50,6 +50,10 @@ def test_the_built_in_profiles_can_be_used_and_replaced(tmp_path: Path) -> None:
         ("[small]\nladder = {}", "ladder must have a rung"),
         ("[small]\nladder = { 361 = 800_000 }", "short side must be even, found 361"),
         ("[small]\nladder = { 360 = 10 }", "bitrate must be 50000 to"),
+        (
+            "[small]\nladder = { 720 = 800_000 }",
+            "smallest short side must be at most 432, found 720",
+        ),
         ("[small]\nladder = 3", "profile small"),
         ("[small]\nladder = { tall = 800_000 }", "profile small"),
         ("[small]\nsegment_s = 5", "multiple of keyframe_s"),

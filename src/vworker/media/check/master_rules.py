@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from vworker.media.check.listing import ListedVariant, MasterListing
 from vworker.media.check.presentation import Presentation, Rendition
 from vworker.media.check.rules import Finding, broken
+from vworker.media.encoding import LARGEST_ALONE
 from vworker.media.hls import Rates
 from vworker.media.segment import Kind
 
@@ -14,8 +15,6 @@ _TOLERANCE = 0.10
 #: FRAME-RATE has three decimals, and time stamps of 90 kHz round as well.
 _FRAME_RATE_TOLERANCE = 0.005
 _FIRST_RATE = 2_000_000
-#: Height from which one variant alone is too few.
-_SMALL = 432
 _SHAPE_TOLERANCE = 0.015
 
 
@@ -140,7 +139,7 @@ def _check_choice(found: Presentation, master: MasterListing) -> Iterator[Findin
         yield broken("apple-1.33", found.master_uri, "its variants differ in shape")
     if len(master.variants) == 1:
         resolution = master.variants[0].resolution
-        if resolution is not None and min(resolution) > _SMALL:
+        if resolution is not None and min(resolution) > LARGEST_ALONE:
             yield broken("apple-9.9", found.master_uri, "it has one variant only")
     rates = [variant.average_bandwidth or variant.bandwidth for variant in master.variants]
     if rates and abs(rates[0] - _FIRST_RATE) > min(abs(rate - _FIRST_RATE) for rate in rates):
