@@ -125,4 +125,4 @@ def test_damaged_output_is_refused(
 
 def test_a_video_that_breaks_the_rules_is_refused_with_the_report(output: Path) -> None:
     with pytest.raises(OutputWrong, match=r"(?s)breaks a rule:.*BROKEN apple-9.14"):
-        check_rules(str(output / MASTER_NAME))
+        check_rules(str(output / MASTER_NAME), strict=False)

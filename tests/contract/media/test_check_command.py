@@ -5,6 +5,7 @@ from typing import Any
 
 import pytest
 
+from devstack.checks import OutputWrong, check_rules
 from tests.support.checking import Handler, run_check, served
 from tests.support.published import MASTER, Published
 from vworker.contract import CONTENT_TYPES
@@ -52,6 +53,14 @@ def test_rules_that_should_be_kept_count_when_asked_for(published: Published) ->
     published.edit(MASTER, "^#EXT-X-INDEPENDENT-SEGMENTS\n", "")
     assert run_check(str(published.folder)).returncode == 0
     assert run_check(str(published.folder), "--strict").returncode == 1
+
+
+def test_make_run_asks_for_every_rule_of_its_own_clip_only(published: Published) -> None:
+    published.edit(MASTER, "^#EXT-X-INDEPENDENT-SEGMENTS\n", "")
+    target = str(published.folder / MASTER)
+    assert "rules are kept; 0 are broken" in check_rules(target, strict=False)
+    with pytest.raises(OutputWrong, match=r"(?s)no     apple-9.11"):
+        check_rules(target, strict=True)
 
 
 def test_a_report_for_programs(published: Published) -> None:
