@@ -137,5 +137,6 @@ async def test_ctrl_c_leaves_nothing(environ: dict[str, str], clips: Clips, tmp_
     running.send_signal(signal.SIGINT)
     _, told = await running.communicate()
     assert running.returncode == 130
-    assert told == b"vworker transcode: interrupted, nothing is left behind\n"
+    # A busy machine's FFmpeg may outlive its grace, of which a line before this one tells.
+    assert told.splitlines()[-1] == b"vworker transcode: interrupted, nothing is left behind"
     assert not out.exists()
