@@ -15,7 +15,7 @@ class Cleaned(NamedTuple):
     cursor: str
     #: What counted as old, in ms.
     before: str
-    #: Of the jobs that are gone.
+    #: Of the jobs that are gone, or would go.
     ids: list[str]
 
 
@@ -26,7 +26,18 @@ class CleanScripts(ScriptCalls):
         self, *, state: str, before: str, limit: int, cursor: str, is_told: bool
     ) -> Cleaned:
         """Remove the old jobs of a page; `before` is ms, or '' for now."""
-        reply = await self._call("clean", state, before, limit, cursor, int(is_told))
+        return await self._clean(state, before, limit, cursor, int(is_told))
+
+    async def find_cleanable(self, *, state: str, before: str, limit: int, cursor: str) -> Cleaned:
+        """Return what `clean` would remove of a page, and leave it."""
+        return await self._clean(state, before, limit, cursor, "look")
+
+    async def clean_jobs(self, *, state: str, before: str, ids: Sequence[str]) -> Cleaned:
+        """Remove those of at most 100 jobs that are old and in the state still."""
+        return await self._clean(state, before, 0, "", 0, *ids)
+
+    async def _clean(self, *args: str | int) -> Cleaned:
+        reply = await self._call("clean", *args)
         return Cleaned(reply[0].decode(), str(reply[1]), [i.decode() for i in reply[2:]])
 
     async def obliterate(self, *, force: bool) -> int:

@@ -29,11 +29,33 @@ class Cleaning(Inspecting):
     async def drain(self, *, delayed: bool = False) -> int:
         """Remove the jobs that wait in line, with `delayed` those too; return how many.
 
-        Only jobs that were added until the call. Active and finished ones stay, so do parents
-        that wait for their children, and the next job of a scheduler.
+        Only jobs that are there at the call. Active and finished ones stay, so do parents
+        that wait for their children, also when the last of these is removed here, and the next
+        job of a scheduler.
         """
         states = (*_IN_LINE, JobState.DELAYED) if delayed else _IN_LINE
-        return sum([len(await self._clean(state, "", None)) for state in states])
+        before = str(await server_time_ms(self._client))
+        # found before any is removed: a parent that this frees was not in line
+        found = [(state, await self._find(state, before)) for state in states]
+        removed = 0
+        for state, ids in found:
+            for start in range(0, len(ids), _STEP):
+                part = ids[start : start + _STEP]
+                cleaned = await self._scripts.clean_jobs(state=state, before=before, ids=part)
+                removed += len(cleaned.ids)
+        return removed
+
+    async def _find(self, state: JobState, before: str) -> list[str]:
+        found: list[str] = []
+        cursor = ""
+        while True:
+            page = await self._scripts.find_cleanable(
+                state=state, before=before, limit=MAX_BATCH, cursor=cursor
+            )
+            found += page.ids
+            cursor = page.cursor
+            if not cursor:
+                return found
 
     async def clean(
         self,

@@ -7,7 +7,9 @@ ARGV  state   (string)
               until then; '' for now)
       limit   (jobs to look at, 1..250)
       cursor  ('' for the first page, or as returned)
-      told    ('1' to emit `cleaned`)
+      told    ('1' to emit `cleaned`, 'look' to remove nothing and tell what would go)
+      id …    (at most 100; if there are some, those of them that are in the state still,
+              instead of a page)
 Returns  {cursor of the next page or '', `before` as it counted, ids of removed jobs …}
 Cost     O(limit log n)
 Crash    what is gone is gone; a repeat goes on with what is still there ]]
@@ -30,7 +32,14 @@ Crash    what is gone is gone; a repeat goes on with what is still there ]]
 local state, before, limit, cursor, told = ARGV[1], ARGV[2], tonumber(ARGV[3]), ARGV[4], ARGV[5]
 before = tonumber(before) or now
 reserve(0)
-local ids, next_cursor = page_of(state, cursor ~= '' and cursor or nil, limit, true)
+local ids, next_cursor = {}, nil
+if #ARGV == 5 then
+  ids, next_cursor = page_of(state, cursor ~= '' and cursor or nil, limit, true)
+end
+for i = 6, #ARGV do
+  local record = record_of(ARGV[i])
+  if record and standing_of(ARGV[i], place_of(record)) == state then ids[#ids + 1] = ARGV[i] end
+end
 
 local function is_old(id, job)
   local ended = (job[1] == 'c' or job[1] == 'f') and redis.call('ZSCORE', set_of(job[1]), id)
@@ -54,7 +63,7 @@ if state == 'completed' or state == 'failed' then
 end
 if next_cursor and not (last and tonumber(last) > before) then reply[1] = next_cursor end
 
-if #refs > 0 then
+if #refs > 0 and told ~= 'look' then
   remove_jobs(refs)
   if told == '1' then
     reserve(1)

@@ -1,8 +1,11 @@
 """Removing many jobs: drain, clean, obliterate, orphans, events, and retention by the clock."""
 
+from typing import Any
+
 import pytest
 
 from tests.support.driver import Driver, ids, settle
+from tests.support.flows import node
 from tests.support.waiting import until
 from tests.support.workers import HeldHandler
 from vqueue import (
@@ -69,6 +72,32 @@ async def test_drain_leaves_the_next_job_of_a_scheduler(driver: Driver, queue: Q
     before = await left(driver)
     await queue.drain(delayed=True)
     assert await left(driver) == before - {"other"}
+
+
+@pytest.mark.parametrize(
+    "options", [{}, {"priority": 5}, {"lifo": True}, {"delay": 60}, {"group": "g"}], ids=str
+)
+@pytest.mark.parametrize("child", [{}, {"priority": 9}], ids=str)
+async def test_drain_leaves_a_parent_whose_last_child_it_removes(
+    driver: Driver, queue: Queue, options: dict[str, Any], child: dict[str, Any]
+) -> None:
+    await driver.add(*(f"other{number}" for number in range(150)))
+    await queue.add_flow(node("parent", node("child", **child), **options))
+    assert await queue.drain(delayed=True) == 151
+    assert await left(driver) == {"parent"}
+    assert await driver.state("parent") in ("waiting", "prioritized", "delayed")
+
+
+async def test_a_job_that_is_taken_while_a_drain_looks_is_left(
+    driver: Driver, queue: Queue
+) -> None:
+    await driver.add("first", "second")
+    found = await driver.scripts.find_cleanable(state="waiting", before="", limit=9, cursor="")
+    assert found.ids == ["first", "second"]
+    await driver.take_one()
+    cleaned = await driver.scripts.clean_jobs(state="waiting", before="", ids=found.ids)
+    assert cleaned.ids == ["second"]
+    assert await driver.state("first") == "active"
 
 
 async def test_drained_jobs_free_their_deduplication_ids(driver: Driver, queue: Queue) -> None:
