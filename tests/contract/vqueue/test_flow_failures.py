@@ -6,7 +6,7 @@ import pytest
 
 from tests.support.driver import Driver, settle
 from tests.support.flows import CONTINUE, IGNORE, REMOVE, complete, fail, node, states
-from vqueue import Dependency, Queue
+from vqueue import Dependency, Job, JobFailed, JobState, Queue, UnrecoverableError, Worker
 
 
 @pytest.mark.parametrize("policy", [{}, {"fail_parent_on_failure": True}])
@@ -141,3 +141,34 @@ async def test_a_child_that_is_retried_after_its_parent_has_started_counts_no_mo
     assert await queue.get_ignored_children_failures("parent") == {f"{queue.name}:one": "broken"}
     await driver.finish(settle(parent))
     assert await driver.state("parent") == "completed"
+
+
+async def test_a_child_that_is_retried_when_its_parent_is_free_is_not_waited_for(
+    driver: Driver, queue: Queue
+) -> None:
+    await queue.add_flow(node("parent", node("one", **IGNORE)))
+    await fail(driver, "one")
+    assert await driver.state("parent") == "waiting"
+    await queue.retry("one")
+    assert await driver.state("parent") == "waiting"
+    await complete(driver, "parent", "one")
+    assert await queue.get_ignored_children_failures("parent") == {f"{queue.name}:one": "broken"}
+    assert await queue.get_children_values("parent") == {}
+
+
+async def test_a_parent_that_fails_with_its_child_is_kept_by_its_own_rule_not_by_a_workers(
+    queue: Queue, redis_url: str
+) -> None:
+    async def handler(job: Job) -> None:
+        raise UnrecoverableError("broken")
+
+    kept = node("kept", node("first"))
+    gone = node("gone", node("second"), remove_on_fail=True)
+    async with Worker(queue.name, handler, redis_url, remove_on_fail=True):
+        await queue.add_flow(kept)
+        await queue.add_flow(gone)
+        for name in ("kept", "gone", "first", "second"):
+            with pytest.raises(JobFailed):
+                await queue.result(name, timeout=15)
+    found = await queue.get_jobs(["kept", "gone", "first", "second"])
+    assert [job and job.state for job in found] == [JobState.FAILED, None, None, None]
