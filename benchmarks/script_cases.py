@@ -10,9 +10,10 @@ from collections.abc import AsyncGenerator, Callable
 from dataclasses import dataclass
 from typing import Any
 
-from tests.support.driver import KEEP_ALL, Driver, settle
+from tests.support.driver import KEEP_ALL, Driver, expire, settle
 from tests.support.flows import node
 from vqueue import Group, JobOptions, NewJob, Queue, Repeat
+from vqueue.codec import encode
 from vqueue.edit_scripts import Resets
 from vqueue.flows import FlowJob, FlowProducer
 from vqueue.scripts import MAX_BATCH, Scripts, Taken
@@ -210,7 +211,7 @@ async def _finish_shared(bench: Bench) -> AsyncGenerator[None, None]:
     await bench.finish(taken)
 
 
-@case("sweep", "200 jobs of a worker that died")
+@case("sweep", "100 jobs of a worker that died, of 200")
 async def _sweep(bench: Bench) -> AsyncGenerator[None, None]:
     await bench.scripts.open(lease_ms=60_000)
     await bench.add(_SWEPT)
@@ -218,6 +219,32 @@ async def _sweep(bench: Bench) -> AsyncGenerator[None, None]:
     await bench.driver.take(2 * _SWEPT, consumer="dead")
     yield
     await bench.driver.sweep(dead="dead")
+
+
+@case("sweep", "100 jobs of as many workers of 250, which name 50 jobs each")
+async def _sweep_of_many(bench: Bench) -> AsyncGenerator[None, None]:
+    await bench.scripts.open(lease_ms=60_000)
+    named = [[f"{number:032x}", f"1795600000000-{number}", 1795600000000] for number in range(50)]
+    said = {"loop_lag": 3, "max_loop_lag": None, "host": "h", "pid": 7, "lock_duration": 60_000}
+    for number in range(MAX_BATCH):
+        info = encode({**said, "running": named}, "words")
+        await bench.scripts.present(consumer=f"w{number}", info=info)
+    await bench.add(_SWEPT)
+    taken = [await bench.driver.take_one(consumer=f"w{number}") for number in range(_SWEPT)]
+    for job in taken:
+        await expire(bench.driver, job.token)
+    yield
+    await bench.driver.sweep()
+
+
+@case("sweep", "1000 jobs that run, of 2000")
+async def _sweep_live(bench: Bench) -> AsyncGenerator[None, None]:
+    await bench.scripts.open(lease_ms=60_000)
+    await bench.add(8 * MAX_BATCH)
+    for _ in range(8):
+        await bench.driver.take(MAX_BATCH)
+    yield
+    await bench.driver.sweep()
 
 
 @case("tell_parents", "100 parents of a job with 2000")

@@ -57,16 +57,14 @@ class Sweep:
         self._keep = keep
 
     async def run_once(self) -> None:
-        """Judge up to 100 entries of each lane by their leases; tell parents what is left over."""
-        swept = await self._scripts.sweep(max_stalled=self._max_stalled, keep=self._keep)
+        """Judge all active jobs by their leases, in steps, and tell parents what is left over."""
+        swept = await self._scripts.sweep_all(max_stalled=self._max_stalled, keep=self._keep)
         if swept.recovered or swept.failed:
             logger.warning(
                 "%d stalled jobs went back to the line, %d failed at the stalled limit",
                 swept.recovered,
                 swept.failed,
             )
-        if swept.has_untold:
-            await self._scripts.tell_parents()
         if swept.needs_repair:
             await Repair(self._scripts).run_once()
 

@@ -18,7 +18,7 @@ from vqueue.options import RateLimit
 #: Milliseconds without a sign of life after which a worker is not counted on: one that is
 #: idle asks for jobs every 1.5 s, one that is busy renews its leases every second.
 _SILENT_MS = 5000
-#: Consumers that are no workers.
+#: Consumers that are no workers: that of an earlier version's sweep.
 _NOT_WORKERS = frozenset({"sweeper"})
 
 

@@ -7,7 +7,7 @@ meta           HASH     ms, seq: the queue's clock · n: number of the last even
                         lease: the longest lease in ms · version: of the
                         library, of the worker that joined last · events_cap, events_mark ·
                         front, back, lifo, delays: place counters · run_id,
-                        sweep_after · cursors sweep_*, repair_* · repair: a group was
+                        sweep_after · cursors repair_* · repair: a group was
                         lost · flows, groups: there are some · buried: when a tombstone was
                         made last · next:GROUP, gap:GROUP: durable subscribers · gate,
                         concurrency, limit_max, limit_ms, held_until, window_end,

@@ -76,19 +76,11 @@ class Queue(
         to repeat; a worker that lives after all loses its leases.
         """
         check_name(consumer, what="consumer")
-        recovered = failed = 0
-        while True:
-            swept = await self._scripts.sweep(
-                max_stalled=max_stalled,
-                keep=Retention.of(remove_on_fail).to_wire(),
-                dead_consumer=consumer,
-            )
-            if not swept.recovered and not swept.failed:
-                break
-            recovered += swept.recovered
-            failed += swept.failed
-        await self._scripts.tell_parents()
-        return recovered, failed
+        keep = Retention.of(remove_on_fail).to_wire()
+        swept = await self._scripts.sweep_all(
+            max_stalled=max_stalled, keep=keep, dead_consumer=consumer
+        )
+        return swept.recovered, swept.failed
 
     async def claim_turn(self, duty: str, *, seconds: float) -> bool:
         """Tell whether this process may do a duty now; the others may not for `seconds`.

@@ -15,11 +15,11 @@ from redis.exceptions import AskError, NoScriptError
 from vqueue.clean_scripts import CleanScripts
 from vqueue.edit_scripts import EditScripts
 from vqueue.explain_scripts import ExplainScripts
-from vqueue.flow_scripts import FlowScripts
 from vqueue.group_scripts import GroupScripts
 from vqueue.limit_scripts import LimitScripts
 from vqueue.record import NewRecord, Settlement, Snapshot, TakenJob
 from vqueue.schedule_scripts import ScheduleScripts
+from vqueue.sweep_scripts import SweepScripts
 from vqueue.wire import Argument
 
 #: Jobs in one script call: keeps each call well below 5 ms of Redis time.
@@ -51,18 +51,6 @@ class Heartbeat(NamedTuple):
     cancelled: dict[bytes, bytes]
 
 
-class Swept(NamedTuple):
-    """Reply of a sweep."""
-
-    #: Jobs that went back to the line, and those that failed at the stalled limit.
-    recovered: int
-    failed: int
-    #: Whether entries of the queue are to be looked for, see `Scripts.repair`.
-    needs_repair: bool
-    #: Whether parents are still to be told, see `Scripts.tell_parents`.
-    has_untold: bool
-
-
 class Snapshots(NamedTuple):
     """Snapshots of some jobs (None: unknown) as of one version of the queue."""
 
@@ -90,7 +78,7 @@ class Scripts(
     ExplainScripts,
     LimitScripts,
     ScheduleScripts,
-    FlowScripts,
+    SweepScripts,
     GroupScripts,
 ):
     """The scripts of one queue over one client, see ScriptCalls.
@@ -230,18 +218,6 @@ class Scripts(
         args = (value for result in results for value in result)
         statuses: list[int] = await self._call("partial", consumer, keep, *args)
         return statuses
-
-    async def sweep(self, *, max_stalled: int, keep: str, dead_consumer: str = "") -> Swept:
-        """Recover stalled jobs."""
-        recovered, failed, repair, untold = await self._call(
-            "sweep", max_stalled, keep, dead_consumer
-        )
-        return Swept(recovered, failed, bool(repair), bool(untold))
-
-    async def repair(self, *, silent_ms: int) -> tuple[int, bool]:
-        """Queue lost entries again; return (jobs, whether to call again)."""
-        jobs, more = await self._call("repair", silent_ms)
-        return jobs, bool(more)
 
     async def snapshot(self, *, ids: Sequence[str]) -> Snapshots:
         """Return what the queue knows of at most 250 jobs."""

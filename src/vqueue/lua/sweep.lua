@@ -7,9 +7,10 @@ ARGV  max_stalled  (stalls a job may have, unless its option says otherwise; a j
       keep         (keep rule for failed jobs, unless the job's option says otherwise)
       dead_consumer  (whose entries count as stalled whatever their idle time, for a worker
                    that was seen to die; '' judges every entry by its lease)
-Returns  {recovered jobs, failed jobs, 1 when repair.lua is needed now, 1 when tell_parents.lua
-         is}
-Cost     O(c), at most 100 entries a lane and call; the cursors live in meta
+      cursor       ('' for the first call, or as returned)
+Returns  {cursor of the next call or '', recovered jobs, failed jobs, 1 when repair.lua is needed
+         now, 1 when tell_parents.lua is}
+Cost     O(log n + e + k), e entries, at most 1000 of a lane, k stalled jobs, at most 100
 Crash    the entry of a job is acknowledged last; a repeat finds it again ]]
 --- @include keys
 --- @include clock
@@ -30,10 +31,10 @@ Crash    the entry of a job is acknowledged last; a repeat finds it again ]]
 --- @include cancel
 --- @include workers
 
-local max_stalled, keep, dead_consumer = tonumber(ARGV[1]), ARGV[2], ARGV[3]
-local SWEEPER, SCAN = 'sweeper', 100
+local max_stalled, keep, dead_consumer, cursor = tonumber(ARGV[1]), ARGV[2], ARGV[3], ARGV[4]
+local LOOKED_AT_MAX, STALLED_MAX = 1000, 100
 local REASON = '"job stalled more than allowable limit"'
-reserve(4 * SCAN + 16)
+reserve(4 * STALLED_MAX + 16)
 
 -- After a restart the idle times include the time the server was away. Live workers
 -- get one full lease to renew before anyone is judged.
@@ -48,24 +49,25 @@ local function server_came_back()
   return (tonumber(seen[2]) or 0) > now
 end
 
-local function entries_of_dead(stream)
-  local entries = {}
-  local pending = redis.pcall('XPENDING', stream, GROUP, '-', '+', SCAN, dead_consumer)
-  if pending.err then return entries end
-  for _, held_entry in ipairs(pending) do
-    local entry = redis.call('XRANGE', stream, held_entry[1], held_entry[1])[1]
-    if entry then table.insert(entries, entry) end
-  end
-  return entries
-end
+-- Stalled activations: {token, consumer}.
+local found = {}
 
-local function expired_entries(stream, cursor_field)
-  local cursor = redis.call('HGET', meta, cursor_field) or '0-0'
-  local reply = redis.pcall('XAUTOCLAIM', stream, GROUP, SWEEPER, Q.longest_lease, cursor,
-                            'COUNT', SCAN)
-  if reply.err then return {} end
-  redis.call('HSET', meta, cursor_field, reply[1])
-  return reply[2]
+-- Find those of a lane behind an entry. Returns up to which entry, nothing at the lane's end.
+local function find(stream, mark, after)
+  local most = dead_consumer == '' and LOOKED_AT_MAX or STALLED_MAX
+  local query = {stream, GROUP, after == '' and '-' or '(' .. after, '+', most}
+  if dead_consumer ~= '' then query[6] = dead_consumer end
+  local pending = redis.pcall('XPENDING', unpack(query))
+  if pending.err then return nil end
+  for _, held_entry in ipairs(pending) do
+    local id, consumer, idle_ms = held_entry[1], held_entry[2], held_entry[3]
+    if dead_consumer ~= '' or idle_ms >= Q.longest_lease then
+      if #found == STALLED_MAX then return after end
+      found[#found + 1] = {mark .. id, consumer}
+    end
+    after = id
+  end
+  return #pending == most and after or nil
 end
 
 -- The next slot would bring another job like it: to fail this one spares no worker anything.
@@ -81,26 +83,29 @@ end
 
 local ended, waiting, stalled = {}, {}, {}
 
-local function recover(id, token)
-  table.insert(ended, token)
-  local job = load_job(id)
-  if not job then return end
-  if job[1] ~= token then
-    -- the job has moved on, and left this entry to a finish that broke off
-    local set = ({c = completed, f = failed, w = children})[job[1]]
-    if not set then return end
-    redis.call('ZADD', set, 'NX', now, id)
-    if set == children then return note_parked(id) end
-    if Q.has_flows then
-      note_ended(id, set == failed and 'failed' or 'completed', record_of(id))
-    end
-    return
+-- A job that has moved on has left its entry to a script that broke off.
+local function put_right(id, job)
+  local set = ({c = completed, f = failed, w = children})[job[1]]
+  if set then redis.call('ZADD', set, 'NX', now, id) end
+  if set == children then return note_parked(id) end
+  if set and Q.has_flows then
+    note_ended(id, set == failed and 'failed' or 'completed', record_of(id))
   end
+end
+
+local function recover(token, consumer)
+  table.insert(ended, token)
+  local stream, entry = entry_of(token)
+  local kept = redis.call('XRANGE', stream, entry, entry)[1]
+  local id = kept and kept[2][2]
+  local job = id and load_job(id)
+  if not job then return end
+  if job[1] ~= token then return put_right(id, job) end
   local options = job[4] ~= '' and cjson.decode(job[4]) or {}
   job.stalls, job.begun = job.stalls + 1, job.begun + 1
   table.insert(stalled, id)
   table.insert(stalled, job.stalls)
-  note_stall(id, token, dead_consumer ~= '', options.lock_duration)
+  note_stall(id, consumer, dead_consumer ~= '', options.lock_duration)
   local reason = cancel_reason(token)
   if not reason and may_stall_again(job, options) then
     push_front(id, job)
@@ -113,13 +118,20 @@ local function recover(id, token)
 end
 
 if not Q.longest_lease or (dead_consumer == '' and server_came_back()) then
-  return {0, 0, 0, redis.call('EXISTS', prefix .. 'notices')}
+  return {'', 0, 0, 0, redis.call('EXISTS', prefix .. 'notices')}
 end
-for _, lane in ipairs({{ready, '', 'sweep_ready'}, {express, 'x', 'sweep_express'}}) do
-  local entries = dead_consumer == '' and expired_entries(lane[1], lane[3])
-                  or entries_of_dead(lane[1])
-  -- the last one first: the front of the line grows backwards
-  for i = #entries, 1, -1 do recover(entries[i][2][2], lane[2] .. entries[i][1]) end
+local next_cursor
+for _, lane in ipairs({{ready, '', '^%d.*'}, {express, 'x', '^x(.*)'}}) do
+  local stream, mark, pattern = unpack(lane)
+  local after = cursor == '' and '' or string.match(cursor, pattern)
+  if after and not next_cursor then
+    local first = #found + 1
+    local last = find(stream, mark, after)
+    next_cursor = last and mark .. last
+    -- the last one first: the front of the line grows backwards
+    for i = #found, first, -1 do recover(unpack(found[i])) end
+    cursor = ''
+  end
 end
 
 emit('stalled', stalled)
@@ -131,5 +143,5 @@ drop(ended)
 tell_drained()
 forget_cancellations()
 if #ended > 0 then arm() end
-return {#waiting / 2, #failures.told / 2, redis.call('HEXISTS', meta, 'repair'),
+return {next_cursor or '', #waiting / 2, #failures.told / 2, redis.call('HEXISTS', meta, 'repair'),
         redis.call('EXISTS', prefix .. 'notices')}

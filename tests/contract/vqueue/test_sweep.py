@@ -6,9 +6,19 @@ from pathlib import Path
 import pytest
 
 from devstack import Valkey
-from tests.support.driver import LONG_MS, SHORT_MS, Driver, expire, fsync_always, ids, settle
+from tests.support.driver import (
+    KEEP_ALL,
+    LONG_MS,
+    SHORT_MS,
+    Driver,
+    expire,
+    fsync_always,
+    ids,
+    settle,
+)
 from tests.support.waiting import until
 from vqueue import Queue, Retention
+from vqueue.duties import Sweep
 from vqueue.record import Record
 
 
@@ -133,16 +143,51 @@ async def test_a_crash_above_the_limit_fails_the_job(driver: Driver, queue: Queu
     assert await driver.state("job") == "failed"
 
 
-async def test_more_stalled_jobs_than_one_call_looks_at_are_all_found(driver: Driver) -> None:
+async def test_all_stalled_jobs_are_found_in_one_run_however_many_are_active(
+    driver: Driver, caplog: pytest.LogCaptureFixture
+) -> None:
     await driver.scripts.open(lease_ms=LONG_MS)
-    names = {f"job-{number}" for number in range(250)}
-    await driver.add(*names)
-    for job in (await driver.take(250)).jobs:
+    # more than two calls look at in a lane, with the stalled ones behind those that run
+    tokens = []
+    for first in range(0, 2250, 250):
+        await driver.add(*(f"job-{number}" for number in range(first, first + 250)))
+        tokens += [job.token for job in (await driver.take(250)).jobs]
+    await driver.add(*(f"urgent-{number}" for number in range(150)), place="1")
+    tokens += [job.token for job in (await driver.take(150)).jobs]
+    for token in tokens[2000:]:
+        await expire(driver, token)
+    step = await driver.scripts.sweep(max_stalled=1, keep=KEEP_ALL)
+    assert (step.recovered, bool(step.cursor)) == (0, True)
+    sweep = Sweep(driver.scripts, interval=60, max_stalled=1, keep=KEEP_ALL)
+    await sweep.run_once()
+    assert "400 stalled jobs went back to the line" in caplog.text
+    again = [job.id for _ in range(2) for job in (await driver.take(250)).jobs]
+    assert len(again) == 400
+
+
+async def test_one_call_recovers_at_most_a_hundred_jobs(driver: Driver) -> None:
+    await driver.scripts.open(lease_ms=LONG_MS)
+    await driver.add(*(f"job-{number}" for number in range(150)))
+    await driver.add(*(f"urgent-{number}" for number in range(70)), place="1")
+    for job in (await driver.take(220)).jobs:
         await expire(driver, job.token)
-    recovered = [(await driver.sweep())[0] for _ in range(4)]
-    assert sum(recovered) == 250
-    assert max(recovered) == 100
-    assert set(ids(await driver.take(250))) == names
+    recovered, cursor = [], ""
+    while not recovered or cursor:
+        step = await driver.scripts.sweep(max_stalled=1, keep=KEEP_ALL, cursor=cursor)
+        recovered.append(step.recovered)
+        cursor = step.cursor
+    assert recovered == [100, 100, 20]
+
+
+async def test_an_entry_that_is_gone_from_the_stream_is_held_by_nobody(driver: Driver) -> None:
+    await driver.scripts.open(lease_ms=LONG_MS)
+    await driver.add("job")
+    token = (await driver.take_one()).token
+    await expire(driver, token)
+    await driver.redis("XDEL", driver.keys.ready, token)
+    assert await driver.sweep() == (0, 0, False)
+    assert (await driver.redis("XPENDING", driver.keys.ready, "workers"))[0] == 0
+    await driver.wipe()  # the job is in no place
 
 
 async def test_a_finish_that_broke_off_is_put_right(driver: Driver) -> None:

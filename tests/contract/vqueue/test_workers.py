@@ -107,7 +107,7 @@ async def test_a_stall_of_a_worker_that_never_spoke_is_told_too(
     stalls = [job.last_stall for job in jobs if job is not None]
     assert [stall and stall.lock_duration for stall in stalls] == [0.25, None]
     assert {stall and stall.limit for stall in stalls} == {"lock_duration"}
-    assert {stall and stall.consumer for stall in stalls} == {None}
+    assert {stall and (stall.consumer, stall.host) for stall in stalls} == {("w1", None)}
 
 
 async def test_a_job_that_failed_by_stalling_keeps_why(queue: Queue, driver: Driver) -> None:

@@ -18,25 +18,28 @@ local function known_workers(silent_ms)
   return known
 end
 
-local witnesses
+local words = {}
 
-local function witness_of(token)
-  witnesses = witnesses or known_workers(REMEMBERED_MS)
-  for _, worker in ipairs(witnesses) do
-    if string.find(worker.info, '"' .. token .. '"', 1, true) then return worker end
-  end
+-- What a worker has said last of itself, and when; nothing of one that has not. The jobs that it
+-- runs come last in it, and are most of it.
+local function words_of(consumer)
+  if words[consumer] then return words[consumer] end
+  local info = redis.call('GET', worker_key(consumer))
+  local told = info and cjson.decode((string.gsub(info, ',"running":.*', '}'))) or {}
+  told.seen = tonumber(redis.call('ZSCORE', workers_key(), consumer) or nil)
+  words[consumer] = told
+  return told
 end
 
 -- Keep with the job why it counts as stalled. own_ms is its own lease, if it has one.
-local function note_stall(id, token, is_dead, own_ms)
-  local worker = witness_of(token)
-  local info = worker and cjson.decode(worker.info) or {}
+local function note_stall(id, consumer, is_dead, own_ms)
+  local info = words_of(consumer)
   local max_lag = type(info.max_loop_lag) == 'number' and info.max_loop_lag
   local limit = max_lag and info.loop_lag > max_lag and 'max_loop_lag' or 'lock_duration'
   redis.call('HSET', live_key(id), 's', cjson.encode({
     at = now, limit = is_dead and 'worker_death' or limit,
-    lock_duration = own_ms or info.lock_duration, consumer = worker and worker.consumer,
-    last_heartbeat = worker and worker.seen, loop_lag = info.loop_lag, host = info.host,
+    lock_duration = own_ms or info.lock_duration, consumer = consumer,
+    last_heartbeat = info.seen, loop_lag = info.loop_lag, host = info.host,
     pid = info.pid,
   }))
 end
