@@ -91,6 +91,11 @@ local function put_right(id, job)
   if set and Q.has_flows then
     note_ended(id, set == failed and 'failed' or 'completed', record_of(id))
   end
+  if set or job[1] ~= '' and is_in_place(id, job[1]) then return end
+  -- nobody knows any more when it was due, or behind whom it stood
+  push_front(id, job)
+  table.insert(waiting, id)
+  table.insert(waiting, 'active')
 end
 
 local function recover(token, consumer)

@@ -17,16 +17,6 @@ Cost     O(k log n)          Crash  a repeat finds less ]]
 --- @include enter
 --- @include dedup
 
--- Whether the place that a record names holds the job. A place of a later version does.
-local function is_in_place(id, place)
-  local stream, entry = entry_of(place)
-  if stream then return #redis.call('XRANGE', stream, entry, entry) == 1 end
-  local group = string.match(place, '^g(.+)$')
-  if group then return redis.call('ZSCORE', prefix .. 'g:' .. group, id) end
-  local set = set_of(place)
-  return not set or redis.call('ZSCORE', set, id)
-end
-
 -- what is kept beside a record may have been looked at before it, when it was no orphan yet
 local BESIDE = {':x', ':log', ':par', ':deps', ':vals', ':ign', ':bad'}
 local function forget(id)

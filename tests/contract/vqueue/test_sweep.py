@@ -4,6 +4,7 @@ import asyncio
 from pathlib import Path
 
 import pytest
+from redis.exceptions import ResponseError
 
 from devstack import Valkey
 from tests.support.driver import (
@@ -188,6 +189,28 @@ async def test_an_entry_that_is_gone_from_the_stream_is_held_by_nobody(driver: D
     assert await driver.sweep() == (0, 0, False)
     assert (await driver.redis("XPENDING", driver.keys.ready, "workers"))[0] == 0
     await driver.wipe()  # the job is in no place
+
+
+@pytest.mark.parametrize(
+    ("outcome", "rule", "broken"), [("delayed", "60000", "delayed"), ("waiting", "", "prioritized")]
+)
+async def test_a_job_whose_retry_broke_off_before_it_stood_anywhere_is_found(
+    driver: Driver, outcome: str, rule: str, broken: str
+) -> None:
+    await driver.scripts.open(lease_ms=LONG_MS)
+    await driver.add("job", place="5")
+    job = await driver.take_one()
+    key = driver.keys.prefix + broken
+    await driver.redis("SET", key, "of another type")
+    with pytest.raises(ResponseError, match="WRONGTYPE"):
+        await driver.finish(settle(job, outcome, rule=rule))
+    await driver.redis("DEL", key)
+    await expire(driver, job.token)
+    await driver.sweep()
+    again = await driver.take_one()
+    assert again.id == b"job"
+    assert Record.parse(again.record).history.made == 1
+    await driver.check()
 
 
 async def test_a_finish_that_broke_off_is_put_right(driver: Driver) -> None:

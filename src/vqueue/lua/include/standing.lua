@@ -12,6 +12,16 @@ local function consumer_of(token)
   return not reply.err and reply[1] and reply[1][2]
 end
 
+-- Whether the place that a record names holds the job. A place of a later version does.
+local function is_in_place(id, place)
+  local stream, entry = entry_of(place)
+  if stream then return #redis.call('XRANGE', stream, entry, entry) == 1 end
+  local group = string.match(place, '^g(.+)$')
+  if group then return redis.call('ZSCORE', prefix .. 'g:' .. group, id) end
+  local set = set_of(place)
+  return not set or redis.call('ZSCORE', set, id)
+end
+
 -- Returns state, consumer ('' unless active) and ms (delayed: when it is due; finished:
 -- when it ended), or nothing when the line names no place.
 local function standing_of(id, place)
