@@ -3,9 +3,10 @@
     python -m benchmarks.encoder_threads [--seconds 5] [--repeats 3] [--jobs 1 2] [--threads 0 1 2]
 
 Runs the worker's own FFmpeg command on a made 1080p30 clip with sound (four rungs), as many at a
-time as `--jobs` says. The ways take turns, so that a busy neighbour hits all alike. Prints one
-JSON object: per way the wall seconds per job, the CPU seconds per job and the resident set of the
-largest process, each the median of the repeats, and all of them.
+time as `--jobs` says. The ways take turns, so that a busy neighbour hits all alike. Prints a table:
+per way the CPU seconds per job, the resident set of the largest process and the wall seconds per
+job, each the median of the repeats. All repeats are kept in results/transcode. Takes three minutes
+on two idle cores.
 """
 
 from __future__ import annotations
@@ -17,19 +18,22 @@ import os
 import resource
 import statistics
 import subprocess
-import sys
 import tempfile
 import time
 from dataclasses import replace
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
+from benchmarks.machine import host
+from benchmarks.results import FOLDER
 from devstack import Stack
 from vworker.media.command_line import command_line
 from vworker.media.ffmpeg import prepare_folders
 from vworker.media.plan import SOURCE_NAME, make_plan
 from vworker.media.probe import probe
 from vworker.media.settings import MediaSettings
+from vworker.sandbox import open_sandbox
 
 MB = 1_000_000
 
@@ -49,7 +53,7 @@ async def make_clip(ffmpeg: str, path: Path, seconds: int) -> None:
 
 async def one_job(clip: Path, settings: MediaSettings, folder: Path) -> tuple[float, float]:
     """Run one encode; return its CPU seconds and its resident set in MB."""
-    (folder / SOURCE_NAME).symlink_to(clip)
+    (folder / SOURCE_NAME).hardlink_to(clip)
     info = await probe(folder / SOURCE_NAME, settings)
     plan = make_plan(folder, info, settings.encoding)
     prepare_folders(plan)
@@ -95,7 +99,6 @@ async def run(arguments: argparse.Namespace, settings: MediaSettings) -> dict[st
                 chosen = replace(settings, encoder_threads=threads)
                 found[jobs, threads].append(await measure(clip, chosen, jobs))
     return {
-        "cores": os.cpu_count(),
         "seconds": arguments.seconds,
         "ways": [
             {
@@ -109,18 +112,39 @@ async def run(arguments: argparse.Namespace, settings: MediaSettings) -> dict[st
     }
 
 
+def table(ways: list[dict[str, Any]]) -> str:
+    """Return the medians as a Markdown table; pure."""
+    lines = ["| jobs at once | threads | CPU s per job | RSS MB | wall s per job |"]
+    lines.append("|---|---|---|---|---|")
+    for way in ways:
+        threads = way["threads"] or "x264's choice"
+        lines.append(
+            f"| {way['jobs']} | {threads} | {way['cpu_s_per_job']:.1f} | {way['rss_mb']:.0f} "
+            f"| {way['wall_s_per_job']:.1f} |"
+        )
+    return "\n".join(lines)
+
+
 def main() -> None:
-    """Measure and print."""
+    """Measure, print and keep."""
     parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])
     parser.add_argument("--seconds", type=int, default=5)
     parser.add_argument("--repeats", type=int, default=3)
     parser.add_argument("--jobs", type=int, nargs="+", default=[1, 2])
     parser.add_argument("--threads", type=int, nargs="+", default=[0, 1, 2])
+    parser.add_argument("--folder", type=Path, default=FOLDER / "transcode", help="of results")
     arguments = parser.parse_args()
+    machine = host("benchmarks.encoder_threads")
     with Stack() as stack:
-        settings = MediaSettings(ffmpeg=stack.ffmpeg["FFMPEG"], ffprobe=stack.ffmpeg["FFPROBE"])
-        json.dump(asyncio.run(run(arguments, settings)), sys.stdout, indent=1)
-    sys.stdout.write("\n")
+        ffmpeg, ffprobe = stack.ffmpeg["FFMPEG"], stack.ffmpeg["FFPROBE"]
+        # for ffprobe: the encodes run bare, so that each one's own use can be asked of the kernel
+        sandbox = open_sandbox("prefer", ffmpeg=ffmpeg, ffprobe=ffprobe)
+        settings = MediaSettings(ffmpeg=ffmpeg, ffprobe=ffprobe, sandbox=sandbox)
+        found = asyncio.run(run(arguments, settings))
+    arguments.folder.mkdir(parents=True, exist_ok=True)
+    path = arguments.folder / f"threads-{datetime.now(UTC):%Y%m%dT%H%M%SZ}.json"
+    path.write_text(json.dumps({"machine": machine, **found}, indent=1) + "\n")
+    print(f"{table(found['ways'])}\n\n{path}")
 
 
 if __name__ == "__main__":
