@@ -5,6 +5,7 @@ import os
 import shutil
 import subprocess
 import sys
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
 from benchmarks.peers.catalogue import NODE_PEER, ROOT, Peer
@@ -26,8 +27,7 @@ def locks(peer: Peer) -> list[Path]:
 
 def is_current(peer: Peer) -> bool:
     """Whether its environment was made from the locks as they are now."""
-    stamp = peer.home / _STAMP
-    return stamp.exists() and stamp.read_text() == _digest(peer)
+    return _is_made(peer.home, locks(peer))
 
 
 def require(peer: Peer) -> None:
@@ -44,25 +44,38 @@ def make(peer: Peer) -> None:
 
     Raises CalledProcessError when the installer fails, NotSetUp without npm.
     """
-    if is_current(peer):
-        return
-    peer.home.mkdir(parents=True, exist_ok=True)
-    (peer.home / _STAMP).unlink(missing_ok=True)
     if peer.module is None:
-        _make_node(peer)
+        make_once(peer.home, locks(peer), lambda: _make_node(peer))
     else:
-        _make_python(peer)
-    (peer.home / _STAMP).write_text(_digest(peer))
+        make_python(peer.home, locks(peer)[0])
 
 
-def _make_python(peer: Peer) -> None:
-    subprocess.run([sys.executable, "-m", "venv", "--clear", str(peer.home)], check=True)
-    install = [str(peer.interpreter), "-m", "pip", "install", "--quiet", "--require-hashes"]
-    subprocess.run(
-        [*install, "--requirement", str(locks(peer)[0])],
-        check=True,
-        env=os.environ | {"PIP_DISABLE_PIP_VERSION_CHECK": "1", "PIP_USER": "0"},
-    )
+def make_python(home: Path, lock: Path) -> None:
+    """Make or renew an environment of what `lock` pins. Safe to repeat, as `make`.
+
+    Raises CalledProcessError when the installer fails.
+    """
+
+    def install() -> None:
+        subprocess.run([sys.executable, "-m", "venv", "--clear", str(home)], check=True)
+        pip = [str(home / "bin" / "python"), "-m", "pip"]
+        subprocess.run(
+            [*pip, "install", "--quiet", "--require-hashes", "--requirement", str(lock)],
+            check=True,
+            env=os.environ | {"PIP_DISABLE_PIP_VERSION_CHECK": "1", "PIP_USER": "0"},
+        )
+
+    make_once(home, [lock], install)
+
+
+def make_once(home: Path, made_from: Sequence[Path], fill: Callable[[], None]) -> None:
+    """Have `fill` fill the folder `home`, unless it was filled from these files already."""
+    if _is_made(home, made_from):
+        return
+    home.mkdir(parents=True, exist_ok=True)
+    (home / _STAMP).unlink(missing_ok=True)
+    fill()
+    (home / _STAMP).write_text(_digest(made_from))
 
 
 def _make_node(peer: Peer) -> None:
@@ -75,8 +88,13 @@ def _make_node(peer: Peer) -> None:
     subprocess.run(command, check=True, cwd=peer.home)
 
 
-def _digest(peer: Peer) -> str:
+def _is_made(home: Path, made_from: Sequence[Path]) -> bool:
+    stamp = home / _STAMP
+    return stamp.exists() and stamp.read_text() == _digest(made_from)
+
+
+def _digest(files: Sequence[Path]) -> str:
     digest = hashlib.sha256(sys.version.encode())
-    for lock in locks(peer):
-        digest.update(lock.read_bytes())
+    for path in files:
+        digest.update(path.read_bytes())
     return digest.hexdigest()

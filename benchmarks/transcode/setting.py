@@ -16,7 +16,10 @@ from vworker.workspace import Workspace
 
 #: As cameras and phones record: High profile, CABAC, two B-frames, 17 Mbit/s. An ultrafast source
 #: would decode for half of that, and four runs that decode four times would look better.
-_RECORDED = ("-c:v", "libx264", "-preset", "fast", "-bf", "2", "-b:v", "17M", "-maxrate", "20M")
+RECORDED = (
+    *("-c:v", "libx264", "-preset", "fast", "-bf", "2"),
+    *("-b:v", "17M", "-maxrate", "20M", "-bufsize", "40M"),
+)
 #: The job itself shall be next to nothing.
 _SHORT_PICTURE = "testsrc2=size=322x182:rate=25:duration=1"
 
@@ -29,7 +32,7 @@ async def make_source(ffmpeg: str, path: Path, seconds: int) -> None:
     quiet = (ffmpeg, "-v", "error", "-nostdin", "-y")
     made, once = path.with_name("made.mp4"), path.with_name("once.mp4")
     await asyncio.to_thread(make_clip, ffmpeg, made)
-    recorded = [*_RECORDED, "-bufsize", "40M", "-c:a", "copy", str(once)]
+    recorded = [*RECORDED, "-c:a", "copy", str(once)]
     await run_program([*quiet, "-i", str(made), *recorded], path.parent)
     repeated = ["-stream_loop", "-1", "-i", str(once), "-t", str(seconds), "-c", "copy"]
     await run_program([*quiet, *repeated, str(path)], path.parent)
