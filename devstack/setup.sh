@@ -35,14 +35,25 @@ missing_packages() {
     fi
 }
 
-# Debian's Chromium decodes H.264; the names are those of tests/browser/devtools.py.
+# Debian's Chromium decodes H.264; the names are those of tests/browser/devtools.py. One that lacks
+# the libraries that it is linked to is there and does not start: its own words say which.
 require_chromium() {
+    chromium=$(found_chromium)
+    if [ -z "$chromium" ]; then
+        [ -z "${CHROMIUM:-}" ] || fail "CHROMIUM=$CHROMIUM is no program: name one, or unset it"
+        install_packages chromium-headless-shell
+        chromium=chromium-headless-shell
+    fi
+    said=$("$chromium" --version 2>&1) ||
+        fail "$chromium does not start: $said; install what it lacks, or set CHROMIUM to another one"
+}
+
+found_chromium() {
     for program in ${CHROMIUM:-chromium-headless-shell chromium google-chrome}; do
-        if command -v "$program" >/dev/null; then
+        if command -v "$program"; then
             return
         fi
     done
-    install_packages chromium-headless-shell
 }
 
 install_packages() {
