@@ -148,9 +148,8 @@ async def test_a_drain_does_not_wait_for_a_storage_that_is_stuck(
     attempt = asyncio.create_task(video.attempt(1, Slow(video.storage)))
     await video.finished_in_scratch(2)
     attempt.cancel()
-    async with asyncio.timeout(60):
-        with pytest.raises(asyncio.CancelledError):
-            await attempt
+    await asyncio.wait({attempt}, timeout=30)
+    assert attempt.cancelled()
     assert kept_count(await video.objects(1)) == 0
     assert video.scratch_files() == []
 

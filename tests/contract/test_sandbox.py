@@ -7,6 +7,7 @@ import subprocess
 import sys
 import tempfile
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -14,6 +15,7 @@ from typing import Any
 import pytest
 
 from tests.support import captive
+from tests.support.clips import Clips
 from tests.support.levels import CONTAINING
 from vworker.sandbox import Access, Level, Limits, Sandbox, SandboxUnavailable, open_sandbox
 from vworker.sandbox.program import needed_files
@@ -44,12 +46,15 @@ class Cell:
 
     @property
     def access(self) -> Access:
-        return Access(folder=self.folder, reads=("input", "script.py"), writes=("output",))
+        reads = tuple(name for name in ("input", "script.py") if (self.folder / name).exists())
+        return Access(folder=self.folder, reads=reads, writes=("output",))
 
     def run(self, sandbox: Sandbox, script: str, *argv: str) -> subprocess.CompletedProcess[bytes]:
         (self.folder / "script.py").write_text(script)
-        command = [PYTHON, "-I", "-S", "-B", str(self.folder / "script.py"), *argv]
-        with sandbox.launch(command, self.access, cpu_s=20) as launch:
+        return self.start(sandbox, PYTHON, "-I", "-S", "-B", str(self.folder / "script.py"), *argv)
+
+    def start(self, sandbox: Sandbox, *argv: str) -> subprocess.CompletedProcess[bytes]:
+        with sandbox.launch(argv, self.access, cpu_s=20) as launch:
             return subprocess.run(
                 launch.argv,
                 capture_output=True,
@@ -68,6 +73,7 @@ def cell(tmp_path: Path) -> Cell:
     (folder / "input").write_bytes(b"source")
     neighbour.mkdir()
     (neighbour / "secret").write_bytes(b"canary")
+    (neighbour / "removable").touch()
     return Cell(folder=folder, neighbour=neighbour)
 
 
@@ -78,13 +84,17 @@ def listening() -> Iterator[socket.socket]:
 
 
 def captive_report(sandbox: Sandbox, cell: Cell, listening: socket.socket) -> dict[str, Any]:
-    port = listening.getsockname()[1]
+    port, local = listening.getsockname()[1], cell.neighbour / "socket"
     script = Path(captive.__file__).read_text()
-    ended = cell.run(
-        sandbox,
-        script,
-        *(str(cell.neighbour / "secret"), str(cell.neighbour), str(port), str(os.getpid())),
-    )
+    with socket.socket(socket.AF_UNIX) as server:
+        server.bind(str(local))
+        server.listen()
+        ended = cell.run(
+            sandbox,
+            script,
+            *(str(cell.neighbour / "secret"), str(cell.neighbour)),
+            *(str(port), str(local), str(os.getpid())),
+        )
     assert ended.returncode == 0, ended.stderr.decode()
     report: dict[str, Any] = json.loads(ended.stdout)
     return report
@@ -96,8 +106,9 @@ def test_a_captive_reaches_its_own_files_and_nothing_else(
     attempts = captive_report(sandbox, cell, listening)["attempts"]
     allowed = {"read input", "write output", "rename output"}
     assert {name for name, ended in attempts.items() if ended == "done"} == allowed
-    assert attempts["fork"] == "EPERM"
-    assert attempts["connect to the host"] == "EPERM"
+    by_the_filter = {"fork", "start a shell", "connect to the host", "send a datagram"}
+    by_the_filter |= {"connect to a local socket", "set up an io_uring", "read the worker's memory"}
+    assert {attempts[name] for name in by_the_filter} == {"EPERM"}
     assert [path.name for path in (cell.folder / "output").iterdir()] == ["done"]
     assert (cell.neighbour / "secret").read_bytes() == b"canary"
     listening.setblocking(False)
@@ -124,10 +135,60 @@ def test_the_same_attempts_succeed_without_containment(
         "write beside the output",
         "link out of the output",
         "make a pipe",
+        "move a file out of the output",
+        "link another job's file",
+        "remove another job's file",
+        "list another job's folder",
+        "change the time of another job's file",
         "connect to the host",
+        "send a datagram",
+        "connect to a local socket",
         "fork",
+        "start a shell",
         "signal the worker",
     } <= done
+
+
+def play_list(sandbox: Sandbox, cell: Cell, ffmpeg: str, uri: str) -> int:
+    """Let FFmpeg follow a playlist, with nothing of its own that would keep it from that."""
+    (cell.folder / "input").write_text(f"#EXTM3U\n#EXTINF:3,\n{uri}\n#EXT-X-ENDLIST\n")
+    trusting = ("-protocol_whitelist", "file,http,tcp", "-allowed_extensions", "ALL")
+    copying = ("-i", "input", "-c", "copy", "-f", "mpegts", "output/stolen.ts")
+    cell.start(
+        sandbox,
+        *(ffmpeg, "-nostdin", "-v", "error", "-y", "-f", "hls"),
+        *("-extension_picky", "0", *trusting, *copying),
+    )
+    stolen = cell.folder / "output/stolen.ts"
+    return stolen.stat().st_size if stolen.exists() else 0
+
+
+def test_an_ffmpeg_that_follows_a_playlist_gets_no_neighbours_file(
+    sandbox: Sandbox, cell: Cell, clips: Clips, ffmpeg: str, ffprobe: str
+) -> None:
+    neighbours = cell.neighbour / "video.ts"
+    copying = ("-c", "copy", "-f", "mpegts", str(neighbours))
+    subprocess.run([ffmpeg, "-v", "error", "-i", clips.silent(), *copying], check=True)
+    bare = open_sandbox(Level.RLIMITS, ffmpeg=ffmpeg, ffprobe=ffprobe)
+    assert play_list(bare, cell, ffmpeg, f"file://{neighbours}") > 10_000
+    (cell.folder / "output/stolen.ts").unlink()
+    assert play_list(sandbox, cell, ffmpeg, f"file://{neighbours}") == 0
+
+
+def test_an_ffmpeg_that_follows_a_playlist_reaches_no_server(
+    sandbox: Sandbox, cell: Cell, listening: socket.socket, ffmpeg: str, ffprobe: str
+) -> None:
+    uri = f"http://127.0.0.1:{listening.getsockname()[1]}/video.ts"
+    bare = open_sandbox(Level.RLIMITS, ffmpeg=ffmpeg, ffprobe=ffprobe)
+    listening.settimeout(30)
+    with ThreadPoolExecutor() as threads:
+        visit = threads.submit(lambda: listening.accept()[0].close())
+        play_list(bare, cell, ffmpeg, uri)
+        visit.result()
+    play_list(sandbox, cell, ffmpeg, uri)
+    listening.setblocking(False)
+    with pytest.raises(BlockingIOError):
+        listening.accept()
 
 
 @pytest.mark.parametrize("kind", ["private", "shared"])
