@@ -18,7 +18,7 @@ from vworker.media.limits import SourceLimits
 from vworker.media.settings import MediaSettings
 from vworker.pipeline import transcode
 from vworker.renditions import AudioRendition, Rendition
-from vworker.sandbox import Sandbox
+from vworker.sandbox import Limits, Sandbox, open_sandbox
 from vworker.storage import Storage, StorageSettings
 from vworker.workspace import Workspace
 
@@ -437,6 +437,23 @@ async def test_a_source_over_a_limit_is_refused_before_the_encode(
     with pytest.raises(TranscodeError) as failure:
         await job.run(clips.full_hd())
     assert failure.value.code is ErrorCode.SOURCE_OVER_LIMIT
+
+
+async def test_an_encoder_that_wants_more_memory_than_it_may_have_is_told_so(
+    job: Job, clips: Clips
+) -> None:
+    # Enough for a look at the source, and too little for four rungs.
+    limits = Limits(memory_bytes=160 * 1024**2)
+    sandbox = open_sandbox(
+        "prefer", ffmpeg=job.settings.ffmpeg, ffprobe=job.settings.ffprobe, limits=limits
+    )
+    job.settings = replace(job.settings, sandbox=sandbox)
+    with pytest.raises(TranscodeError) as failure:
+        await job.run(clips.full_hd())
+    assert failure.value.code is ErrorCode.RESOURCE_LIMIT
+    assert not failure.value.retryable
+    assert await job.keys() == []
+    assert job.scratch_files() == []
 
 
 async def test_without_a_sandbox_nothing_is_started(job: Job, clips: Clips) -> None:

@@ -65,6 +65,12 @@ def _wide_gif(maker: Maker, pixels: int) -> Path:
     return maker.write(f"wide_{pixels}.gif", data)
 
 
+def _unknown_codec(maker: Maker) -> Path:
+    """Pictures whose codec nobody knows, beside a sound that everybody does."""
+    data = fast_start(maker).read_bytes()
+    return maker.write("unknown_codec.mp4", data.replace(b"avc1\0", b"zzzz\0"))
+
+
 def _too_many_streams(maker: Maker) -> Path:
     maps = ["-map", "0:v", *["-map", "1:a"] * 80]
     return maker.run("crowd.mkv", *picture("64x64"), *tone(), *maps, *H264, "-c:a", "pcm_u8")
@@ -141,6 +147,11 @@ CASES = [
         name="flipped_bits",
         make=_flipped,
         expected=Good(rungs=P360, seconds=3, sounds=(None,)),
+    ),
+    Case(
+        name="unknown_codec",
+        make=_unknown_codec,
+        expected=Bad(code=ErrorCode.UNSUPPORTED_CODEC, words="cannot be decoded"),
     ),
     Case(name="huge_frame", make=lambda m: _wide_gif(m, 15_000), expected=_TOO_LARGE),
     Case(name="largest_frame", make=lambda m: _wide_gif(m, 65_535), expected=_TOO_LARGE),

@@ -155,7 +155,7 @@ async def test_a_bad_source_fails_at_once_with_a_reason_and_leaves_nothing(
     assert video["error"]["retryable"] is False
     assert video["error"]["message"].endswith(".")
     document = await service.videos.find_one({"_id": video["id"]})
-    assert document["error"]["code"] == code
+    assert document["error"] == video["error"]
     assert await service.keys(f"videos/{video['id']}/") == []
     assert service.scratch_files() == []
 
