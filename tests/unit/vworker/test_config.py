@@ -35,6 +35,11 @@ def test_defaults_are_those_of_the_documentation() -> None:
     assert settings.media.profiles == load_profiles(Encoding(), None)
 
 
+def test_ffmpeg_runs_confined_unless_the_operator_says_otherwise() -> None:
+    assert load().sandbox.mode == "require"
+    assert load(WORKER_SANDBOX="rlimits").sandbox.mode == "rlimits"
+
+
 def test_a_flag_wins_over_its_variable() -> None:
     assert load(WORKER_CONCURRENCY="3").concurrency == 3
     assert load("--concurrency", "5", WORKER_CONCURRENCY="3").concurrency == 5
