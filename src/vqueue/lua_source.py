@@ -4,7 +4,8 @@ Redis runs a script from its first line each time. What the library can do is a 
 and each costs time to be made, called or not: of a finish of one job that was a quarter. So a
 function of an include that nothing refers to is left out, and what only some jobs need is made
 when one of its functions is called for the first time: an include that a script names as
-``--- @lazy``, and what follows ``--- @later`` in an include.
+``--- @lazy``, and what follows ``--- @later`` in an include. What a script names as ``--- @first``
+is put before all of it, as it is: the straight way of the commonest call, which mostly returns.
 
 Functions are fields of one table `F`, since Lua looks for each local that functions share among
 all that they share. So a function at the top of an include is used by calling it: as a value it
@@ -19,7 +20,7 @@ from functools import cache
 from importlib.resources import files
 from typing import NamedTuple
 
-_DIRECTIVE = re.compile(r"^--- @(include|lazy) (\w+)\n", re.MULTILINE)
+_DIRECTIVE = re.compile(r"^--- @(first|include|lazy) (\w+)\n", re.MULTILINE)
 _LATER = "--- @later\n"
 _WORD = re.compile(r"\w+")
 _COMMENT = re.compile(r"--\[\[.*?\]\]|--[^\n]*", re.DOTALL)
@@ -49,10 +50,12 @@ def script_text(name: str) -> str:
         return head
     body = directives.pop()  # what follows the last directive
     used = set(_WORD.findall(body))
+    named = list(zip(directives[::3], directives[1::3], strict=True))
+    firsts = (_read(f"include/{include}.lua") for kind, include in named if kind == "first")
     now: list[_Part] = []
     later: dict[str, list[_Part]] = {}
     # from the last include to the first: each can be used by what comes after it
-    for kind, include in reversed(list(zip(directives[::3], directives[1::3], strict=True))):
+    for kind, include in reversed([pair for pair in named if pair[0] != "first"]):
         parts = _needed(_include(include), used)
         is_lazy = kind == "lazy"
         if is_lazy and not any(part.function in used for part in parts):
@@ -66,7 +69,8 @@ def script_text(name: str) -> str:
         ]
         if any(part.function for part in late):
             later[include] = late
-    return head + _merge(now, later, body)
+    straight = _COMMENT.sub("", "".join(firsts))
+    return head + straight + _merge(now, later, body)
 
 
 def _merge(now: Iterable[_Part], later: dict[str, list[_Part]], body: str) -> str:

@@ -18,6 +18,7 @@ Errors   OOM  the server is full: the script is refused before its first write
 Cost     O(k log n)
 Crash    records are written last: what broke off is added by a repeat, which answers what
          was added as duplicates ]]
+--- @first add_alone
 --- @include keys
 --- @include clock
 --- @include events

@@ -82,6 +82,15 @@ def test_one_lazy_include_may_use_another(monkeypatch: pytest.MonkeyPatch) -> No
     assert "function F.following(x) return F.part_().used(x) end" in text
 
 
+def test_a_straight_way_comes_first_and_as_it_is(monkeypatch: pytest.MonkeyPatch) -> None:
+    main = "#!lua\n--- @first straight\n--- @include part\nreturn used(1)\n"
+    straight = "-- a comment\nlocal function used(x) return x end\nif used(1) then return 2 end\n"
+    text = merge(monkeypatch, main=main, part=PART, straight=straight)
+    assert text.startswith(
+        "#!lua\n\nlocal function used(x) return x end\nif used(1) then return 2 end\nlocal F = {"
+    )
+
+
 @pytest.mark.parametrize("name", SCRIPTS)
 def test_functions_of_includes_are_only_called(name: str) -> None:
     text = re.sub(r"--\[\[.*?\]\]|--[^\n]*|'[^'\n]*'", "", script_text(name), flags=re.DOTALL)
