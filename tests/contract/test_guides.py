@@ -22,14 +22,17 @@ EXAMPLES = [
 
 @pytest.mark.parametrize(("program", "printed"), EXAMPLES)
 def test_an_example_runs_and_prints_what_the_guide_says(
-    redis_url: str, tmp_path: Path, program: str, printed: str
+    request: pytest.FixtureRequest, redis_url: str, tmp_path: Path, program: str, printed: str
 ) -> None:
     path = tmp_path / "example.py"
     path.write_text(program, encoding="utf-8")
     kept = {name: os.environ[name] for name in ("PATH", "PYTHONPATH") if name in os.environ}
+    servers = {"REDIS_URL": redis_url}
+    if "MONGODB_URI" in program:
+        servers["MONGODB_URI"] = request.getfixturevalue("mongodb_uri")
     done = subprocess.run(
         [sys.executable, str(path)],
-        env={**kept, "REDIS_URL": redis_url},
+        env={**kept, **servers},
         capture_output=True,
         text=True,
         timeout=60,
