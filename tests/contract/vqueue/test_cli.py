@@ -252,12 +252,19 @@ def test_an_unreachable_redis_ends_with_3(run: Run) -> None:
 
 HANDLERS = """
 import asyncio
+import os
 
 async def double(job):
     return job.data * 2
 
 async def wait(job):
     await asyncio.Event().wait()
+
+async def end_the_program(job):
+    os.kill(os.getpid(), job.data)
+    for _ in range(100):  # turns of the loop, in any of which it could be cancelled
+        await asyncio.sleep(0)
+    return "done"
 """
 
 
@@ -299,6 +306,18 @@ async def test_run_works_until_it_is_told_to_end(
     assert program.returncode == 0
 
 
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
+async def test_run_lets_the_job_end_that_runs_when_it_is_told_to_end(
+    work: Callable[..., Program], queue: Queue, number: signal.Signals
+) -> None:
+    job = await queue.add("task", int(number))
+    program = work("jobs:end_the_program")
+    assert await job.result(timeout=30) == "done"
+    await asyncio.to_thread(program.communicate, timeout=30)
+    (found,) = await jobs_in(queue, job.id, states={JobState.COMPLETED})
+    assert (program.returncode, found.attempts_started) == (0, 1)
+
+
 @pytest.mark.parametrize(
     ("arguments", "signals"),
     [(["--grace", "0"], [signal.SIGTERM]), ([], [signal.SIGTERM, signal.SIGINT])],
@@ -307,14 +326,14 @@ async def test_run_works_until_it_is_told_to_end(
 async def test_run_hands_back_what_does_not_end(
     work: Callable[..., Program], queue: Queue, arguments: list[str], signals: list[signal.Signals]
 ) -> None:
-    job = await queue.add("task")
-    program = work("jobs:wait", *arguments)
-    await jobs_in(queue, job.id, states={JobState.ACTIVE})
+    jobs = [(await queue.add("task")).id for _ in range(2)]
+    program = work("jobs:wait", "--concurrency", "2", *arguments)
+    await jobs_in(queue, *jobs, states={JobState.ACTIVE})
     for number in signals:
         program.send_signal(number)
     await asyncio.to_thread(program.communicate, timeout=30)
-    (found,) = await jobs_in(queue, job.id, states={JobState.WAITING})
-    assert (program.returncode, found.attempts_made) == (0, 0)
+    found = await jobs_in(queue, *jobs, states={JobState.WAITING})
+    assert (program.returncode, [job.attempts_made for job in found]) == (0, [0, 0])
 
 
 @pytest.mark.parametrize(
@@ -323,6 +342,7 @@ async def test_run_hands_back_what_does_not_end(
         ("jobs", "module:function"),
         ("nowhere.at_all:double", "no module 'nowhere'"),
         ("jobs:triple", "no function 'triple'"),
+        ("jobs:__name__", "no function '__name__'"),
     ],
 )
 async def test_run_says_which_handler_is_missing(
