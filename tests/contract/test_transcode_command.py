@@ -3,6 +3,8 @@
 import asyncio
 import json
 import os
+import pty
+import re
 import signal
 import subprocess
 import sys
@@ -15,6 +17,7 @@ from tests.support.waiting import until
 from vworker.contract import TranscodeResult
 from vworker.media.check.checker import check
 from vworker.media.check.files import Folder
+from vworker.media.check.rules import RULES
 
 
 @pytest.fixture
@@ -49,6 +52,70 @@ def test_a_local_file_becomes_a_checked_folder(
         *("master.m3u8", "poster.jpg"),
     }
     assert ended.stderr == ""
+
+
+def test_the_table_tells_what_lies_in_the_folder(
+    environ: dict[str, str], clips: Clips, tmp_path: Path
+) -> None:
+    out = tmp_path / "out"
+    ended = run(environ | {"WORKER_PRESET": "superfast"}, clips.standard(), "--out", out)
+    lines = ended.stdout.splitlines()
+    columns = ["rendition", "picture", "segments", "MB", "mean", "kbit/s", "peak", "kbit/s"]
+    assert lines[0].split() == columns
+    rows = {line.split()[0].lower(): line.split()[1:] for line in lines[1:4]}
+    assert list(rows) == ["480p", "360p", "audio"]
+    assert rows["480p"][0] == "854x480"
+    assert rows["360p"][0] == "640x360"
+    for name, row in rows.items():
+        *_, segments, megabytes, mean, peak = row
+        files = list((out / name).glob("seg_*.ts"))
+        size_bytes = sum(file.stat().st_size for file in files)
+        assert int(segments) == len(files) == 8
+        assert float(megabytes) == pytest.approx(size_bytes / 1e6, abs=0.006)
+        assert int(mean) == pytest.approx(size_bytes * 8 / 14_500, rel=0.01)
+        assert int(peak) >= int(mean)
+    assert lines[5].startswith("14.5 s of video, ")
+    broken = [line.split()[1] for line in lines[7:-1]]
+    assert lines[6] == f"{len(RULES) - len(set(broken))} of {len(RULES)} rules are kept"
+    # Asked for by the segments of two seconds.
+    assert set(broken) == {"apple-7.5"}
+    assert lines[-1] == "master.m3u8"
+
+
+def test_a_terminal_shows_a_bar_that_only_rises_to_the_end(
+    environ: dict[str, str], clips: Clips, tmp_path: Path
+) -> None:
+    ours, theirs = pty.openpty()
+    with subprocess.Popen(
+        command(clips.standard(), "--out", tmp_path / "out"),
+        env=environ,
+        stdout=subprocess.PIPE,
+        stderr=theirs,
+        text=True,
+    ) as running:
+        os.close(theirs)
+        shown = "".join(chunk.decode() for chunk in iter(lambda: _read(ours), b""))
+        assert running.stdout is not None
+        table = running.stdout.read()
+    os.close(ours)
+    assert running.returncode == 0, shown
+    drawn = re.findall(r"\r\[(#*) *\] +(\d+) %  \d+ s ", shown)
+    percents = [int(percent) for _, percent in drawn]
+    assert percents == sorted(percents)
+    assert percents[-1] == 100
+    assert len(set(percents)) > 3
+    assert [len(bar) for bar, _ in drawn] == [percent * 40 // 100 for percent in percents]
+    # Nothing but the bar, each time over the one before, and the end of its line.
+    assert re.sub(r"\r\[#* *\] +\d+ %  \d+ s ", "", shown) == "\r\n"
+    assert table.startswith("rendition")
+
+
+def _read(terminal: int) -> bytes:
+    """Return what comes next, nothing at the end: Linux tells of it by an error."""
+    try:
+        return os.read(terminal, 4096)
+    except OSError:
+        return b""
 
 
 def test_paths_may_be_named_from_the_folder_at_hand(
