@@ -2,10 +2,13 @@
 
 import asyncio
 import json
+import posixpath
+import re
 import secrets
 import subprocess
 from collections.abc import AsyncIterator
-from dataclasses import dataclass, field
+from copy import copy
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 import pytest
@@ -15,17 +18,14 @@ from tests.corpus.cases import CASES
 from tests.corpus.hostile import CANARY_FILE, CANARY_URL
 from tests.corpus.material import plain
 from tests.support.processes import children
-from vworker.contract import TranscodeRequest, TranscodeResult, output_prefix
+from vworker.contract import TranscodeRequest, TranscodeResult, output_prefix, videos_prefix
 from vworker.errors import TranscodeError
 from vworker.media.encoding import Encoding
 from vworker.media.settings import MediaSettings
 from vworker.pipeline import transcode
-from vworker.sandbox import Sandbox
+from vworker.sandbox import Limits, Sandbox
 from vworker.storage import Storage
 from vworker.workspace import Workspace
-
-#: Seconds that one file may take; most need one.
-_LIMIT_S = 60
 
 
 @pytest.fixture(scope="session")
@@ -78,22 +78,30 @@ class Bench:
     def prefix(self) -> str:
         return output_prefix(self.video_id, "1-0", "corpus")
 
-    async def run(self, source: Path) -> TranscodeResult:
-        key = f"corpus/{self.video_id}/-i $(touch canary)%d;:'\".mp4"
+    async def run(self, case: Case, source: Path) -> TranscodeResult:
+        key = f"corpus/{self.video_id}/{case.file_name}"
+        request = TranscodeRequest(video_id=self.video_id, source=key)
         await self.storage.upload(source, key, "video/mp4")
-        async with asyncio.timeout(_LIMIT_S):
+        async with asyncio.timeout(case.limit_s):
             return await transcode(
-                TranscodeRequest(video_id=self.video_id, source=key),
+                request,
                 prefix=self.prefix,
                 storage=self.storage,
                 workspace=self.workspace,
                 report=_ignore,
-                settings=self.settings,
+                settings=replace(self.settings, sandbox=self._sandbox_of(case)),
             )
 
-    async def keys(self) -> list[str]:
-        found = self.storage.list(self.prefix)
-        return sorted([item.key.removeprefix(self.prefix) async for item in found])
+    def _sandbox_of(self, case: Case) -> Sandbox:
+        sandbox = copy(self.settings.sandbox)
+        assert sandbox is not None
+        sandbox.limits = Limits(memory_bytes=case.memory_mib << 20)
+        return sandbox
+
+    async def keys(self) -> set[str]:
+        """Everything that is in S3 of this video, other attempts' prefixes included."""
+        found = self.storage.list(videos_prefix(self.video_id))
+        return {item.key async for item in found}
 
     async def text(self, name: str) -> str:
         async with await self.storage.open(self.prefix + name) as stream:
@@ -103,8 +111,8 @@ class Bench:
         await self.storage.download(await self.storage.head(self.prefix + name), path)
         return path
 
-    def leftovers(self) -> list[Path]:
-        return [path for path in self.scratch_root.rglob("*") if path.name.startswith("attempt-")]
+    def scratch(self) -> set[Path]:
+        return set(self.scratch_root.rglob("*"))
 
 
 async def _ignore(percent: int) -> None:
@@ -138,24 +146,42 @@ def bench(
 async def test_a_file_gives_what_it_must(
     case: Case, bench: Bench, maker: Maker, canaries: Canaries, tmp_path: Path
 ) -> None:
-    before = children()
+    before = (children(), bench.scratch(), set(Path.cwd().iterdir()))
     source = tmp_path / "source"
     source.write_bytes(canaries.put_into(case.make(maker)))
 
     if isinstance(case.expected, Bad):
         with pytest.raises(TranscodeError) as failure:
-            await bench.run(source)
+            await bench.run(case, source)
         assert (failure.value.code, failure.value.retryable) == (case.expected.code, False)
         assert case.expected.words in failure.value.message
-        assert await bench.keys() == []
+        assert await bench.keys() == set()
     else:
-        result = await bench.run(source)
+        result = await bench.run(case, source)
         await _check_renditions(bench, result, case.expected, tmp_path)
+        assert await bench.keys() == await _published_keys(bench, result)
 
     assert canaries.visits == []
-    assert children() == before
-    assert bench.leftovers() == []
-    assert not list(Path.cwd().glob("canary*"))
+    assert (children(), bench.scratch(), set(Path.cwd().iterdir())) == before
+
+
+async def _published_keys(bench: Bench, result: TranscodeResult) -> set[str]:
+    """The master playlist, what it names and what that names; the stills beside it."""
+    keys = {result.playlist}
+    playlists = [result.playlist]
+    for playlist in playlists:
+        text = await bench.text(playlist.removeprefix(bench.prefix))
+        names = {line for line in text.splitlines() if line and line[0] != "#"}
+        names |= set(re.findall(r'URI="([^"]+)"', text))
+        named = {posixpath.join(posixpath.dirname(playlist), name) for name in names}
+        playlists += [key for key in sorted(named - keys) if key.endswith(".m3u8")]
+        keys |= named
+    return keys | set(await _stills(bench))
+
+
+async def _stills(bench: Bench) -> list[str]:
+    stills = (f"{bench.prefix}poster.jpg", f"{bench.prefix}storyboard/")
+    return [key for key in await bench.keys() if key.startswith(stills)]
 
 
 async def _check_renditions(

@@ -74,3 +74,9 @@ class Case:
     name: str
     make: Callable[[Maker], Path]
     expected: Good | Bad
+    #: What the user calls it; the last part of its key in S3.
+    file_name: str = "-i $(touch canary)%d;:'\".mp4"
+    #: Seconds in which it must be done with, on a busy machine too; most need one.
+    limit_s: float = 60.0
+    #: Writable memory that each run of FFmpeg and ffprobe over it may have.
+    memory_mib: int = 512

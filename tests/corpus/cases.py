@@ -1,5 +1,5 @@
 """The whole corpus."""
 
-from tests.corpus import colours, footage, hostile, shapes, tracks
+from tests.corpus import bombs, colours, footage, hostile, shapes, tracks
 
-CASES = [*colours.CASES, *shapes.CASES, *tracks.CASES, *hostile.CASES, *footage.CASES]
+CASES = [*colours.CASES, *shapes.CASES, *tracks.CASES, *hostile.CASES, *bombs.CASES, *footage.CASES]

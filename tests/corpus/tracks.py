@@ -133,6 +133,8 @@ def _late(name: str, late: str, seconds: float) -> Case:
     return Case(name=name, make=make, expected=good)
 
 
+#: Times below zero are kept.
+_NEGATIVE = ("-copyts", "-avoid_negative_ts", "disabled")
 _PLAIN = Good(rungs=P360, sounds=(None,))
 
 CASES = [
@@ -167,6 +169,8 @@ CASES = [
     _shifted("timecode", "mov", _PLAIN, "-timecode", "01:00:00:00"),
     _shifted("wrapping_clock", "ts", _PLAIN, "-output_ts_offset", "95442.7"),
     _shifted("late_clock", "ts", _PLAIN, "-output_ts_offset", "5000"),
+    _shifted("negative_clock", "flv", _PLAIN, *_NEGATIVE, "-output_ts_offset", "-0.5"),
+    _shifted("negative_offsets", "mp4", _PLAIN, "-movflags", "negative_cts_offsets"),
     _shifted("no_duration", "webm", _PLAIN, "-f", "matroska", "-live", "1"),
     _shifted("flash", "flv", _PLAIN),
     _shifted("flash_without_duration", "flv", _PLAIN, "-flvflags", "no_duration_filesize"),
