@@ -330,15 +330,16 @@ async def test_an_encoder_that_ends_badly_is_classified(
 ) -> None:
     before = children()
     encoder = tmp_path / "encoder"
-    encoder.write_text(f"#!/bin/sh\n{script}\n")
+    encoder.write_text(f"#!/bin/sh\necho 'its last words' >&2\n{script}\n")
     encoder.chmod(0o755)
     job.settings = replace(
-        job.settings, ffmpeg=str(encoder), sandbox=bare, stall_timeout_s=0.3, stop_grace_s=0.2
+        job.settings, ffmpeg=str(encoder), sandbox=bare, stall_timeout_s=2, stop_grace_s=0.2
     )
     with pytest.raises(TranscodeError) as failure:
         await job.run(clips.silent())
     assert failure.value.code is code
     assert failure.value.retryable is retryable
+    assert "its last words" in failure.value.detail
     assert children() == before
     assert job.scratch_files() == []
 

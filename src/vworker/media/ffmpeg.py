@@ -10,7 +10,7 @@ from vworker.media.command_line import command_line
 from vworker.media.diagnosis import diagnose
 from vworker.media.loudness import Loudness
 from vworker.media.plan import CUBE_PATH, OUTPUT_NAME, SOURCE_NAME, EncodePlan
-from vworker.media.process import run_child
+from vworker.media.process import LastLines, run_child
 from vworker.media.progress import Progress, ProgressParser
 from vworker.media.settings import MediaSettings
 from vworker.media.tone_map import cube, needs_cube
@@ -57,7 +57,7 @@ async def run_encoder(
     loop = asyncio.get_running_loop()
     known_s = plan.duration_s or plan.info.container_duration_s
     time_limit_s = settings.source_limits.time_limit_s(known_s)
-    parser = ProgressParser()
+    parser, last_lines = ProgressParser(), LastLines()
     last: Progress | None = None
     try:
         async with asyncio.timeout(settings.stall_timeout_s) as watchdog:
@@ -76,17 +76,20 @@ async def run_encoder(
                 timeout_s=time_limit_s,
                 on_output=follow,
                 settings=settings,
+                last_lines=last_lines,
             )
     except TimeoutError:
         if not watchdog.expired():
             raise TranscodeError(
                 ErrorCode.TIME_LIMIT,
                 f"The encode did not end within {time_limit_s:.0f} seconds and was stopped.",
+                detail=last_lines.lines(),
             ) from None
         raise TranscodeError(
             ErrorCode.STALLED,
             f"The encoder made no progress for {settings.stall_timeout_s:g} seconds and was "
             "stopped.",
+            detail=last_lines.lines(),
         ) from None
     if ended.code != 0:
         raise diagnose(

@@ -85,10 +85,17 @@ class _Found:
 def measure_output(plan: EncodePlan, last_lines: Sequence[str]) -> dict[str, RenditionFiles]:
     """Check and measure all renditions of a finished encode, by name. Blocks: reads files.
 
-    `last_lines` are FFmpeg's, for the detail of a truncated source.
+    `last_lines` are FFmpeg's, for the detail of a failure.
 
     Raises `TranscodeError`: source_truncated, encode_failed (final); output_incomplete.
     """
+    try:
+        return _measured(plan)
+    except TranscodeError as error:
+        raise TranscodeError(error.code, error.message, detail=last_lines) from error
+
+
+def _measured(plan: EncodePlan) -> dict[str, RenditionFiles]:
     frame_s = float(1 / plan.frame_rate)
     found = {
         # For scrubbing there is a picture a second.
@@ -103,7 +110,7 @@ def measure_output(plan: EncodePlan, last_lines: Sequence[str]) -> dict[str, Ren
     scrub = measured[SCRUB_NAME]
     end_s = min(measured[rung.name].playlist.duration_s for rung in plan.rungs)
     measured[SCRUB_NAME] = replace(scrub, stills=_ending_at(end_s, scrub.stills))
-    _check_durations(plan, [measured[rung.name] for rung in plan.rungs], last_lines)
+    _check_durations(plan, [measured[rung.name] for rung in plan.rungs])
     return measured
 
 
@@ -184,9 +191,7 @@ def _ending_at(end_s: float, stills: Sequence[Still]) -> tuple[Still, ...]:
     return tuple(lasting)
 
 
-def _check_durations(
-    plan: EncodePlan, rungs: Sequence[RenditionFiles], last_lines: Sequence[str]
-) -> None:
+def _check_durations(plan: EncodePlan, rungs: Sequence[RenditionFiles]) -> None:
     """Compare with the video stream's own duration: the container's also counts longer sound."""
     wanted = plan.info.video.duration_s
     if wanted is None:
@@ -197,7 +202,6 @@ def _check_durations(
             ErrorCode.SOURCE_TRUNCATED,
             f"The video file is incomplete or damaged: it announces {wanted:.1f} seconds, but only "
             f"{found:.1f} seconds can be read.",
-            detail=last_lines,
         )
 
 

@@ -79,8 +79,12 @@ async def run_child(
     timeout_s: float,
     on_output: Callable[[bytes], None],
     settings: MediaSettings,
+    last_lines: LastLines | None = None,
 ) -> Exit:
     """Run a program in `access.folder` to its end; `on_output` gets its output as it comes.
+
+    `last_lines` gets what it writes to standard error, for who wants to know it of a program that
+    was stopped.
 
     Within `timeout_s` seconds it may use every processor. When the call is cancelled or
     `on_output` raises, the child is ended before this returns.
@@ -90,7 +94,7 @@ async def run_child(
     """
     program, sandbox = _program(argv[0]), _sandbox(settings)
     cpu_s = math.ceil(timeout_s * (os.cpu_count() or 1)) + 1
-    last_lines = LastLines()
+    last_lines = last_lines or LastLines()
     async with asyncio.timeout(timeout_s):
         with sandbox.launch([program, *argv[1:]], access, cpu_s=cpu_s) as launch:
             child = await _start(launch, access.folder, has_watcher=sandbox.has_watcher)
