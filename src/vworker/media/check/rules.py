@@ -1,9 +1,9 @@
 """The rules, as data: where each comes from, whether it must or should be kept, what it says.
 
 Numbers "apple-…" are those of Apple's HLS Authoring Specification (text of 2025-06-26), numbers
-"rfc-…" are sections of RFC 8216, "vqueue-…" are our own. The sentences are ours. Not here, because
-no program can test them on the output alone: loudness (2.18), how fields were joined (1.14 is
-tested on the coding only), what a server sends for a live stream.
+"rfc-…" are sections of RFC 8216, "vqueue-…" are our own. The sentences are ours. Not here: loudness
+(2.18), which takes decoded sound and nothing is decoded here; how fields were joined (1.14 is
+tested on the coding only) and what a server sends for a live stream, which no output tells.
 """
 
 from __future__ import annotations
