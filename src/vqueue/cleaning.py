@@ -43,6 +43,7 @@ class Cleaning(Inspecting):
                 part = ids[start : start + _STEP]
                 cleaned = await self._scripts.clean_jobs(state=state, before=before, ids=part)
                 removed += len(cleaned.ids)
+        await self._scripts.tell_parents()
         return removed
 
     async def _find(self, state: JobState, before: str) -> list[str]:
