@@ -46,12 +46,12 @@ class CleanScripts(ScriptCalls):
         obstacle: int = await self._call("obliterate", int(force))
         return obstacle
 
-    async def sweep_orphans(self, *, names: Sequence[str]) -> int:
+    async def sweep_orphans(self, *, names: Sequence[str], is_new: bool = False) -> int:
         """Unlink those of at most 250 keys (without prefix) that belong to nothing.
 
-        Returns how many of them were jobs.
+        `is_new`: the queue was obliterated. Returns how many of them were jobs.
         """
-        orphans: int = await self._call("sweep_orphans", *names)
+        orphans: int = await self._call("sweep_orphans", int(is_new), *names)
         return orphans
 
     async def retain(self, *, completed: str, failed: str) -> int:

@@ -111,7 +111,7 @@ class Cleaning(Inspecting):
         if obstacle:
             raise QueueBusy(self.name, active=obstacle)
         async for names in self._names():
-            await self._scripts.sweep_orphans(names=names)
+            await self._scripts.sweep_orphans(names=names, is_new=True)
             rest = [name for name in names if not name.startswith(_JUDGED)]
             if unlinked := [self.keys.prefix + name for name in rest if ":" in name]:
                 await self._client.execute("UNLINK", *unlinked)

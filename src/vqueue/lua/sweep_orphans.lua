@@ -3,7 +3,9 @@
 place, what was kept beside a record that is gone, deduplication ids of jobs that are gone; and
 schedulers, groups and parents to be told that are not listed
 KEYS  the queue's nine keys (include/keys.lua)
-ARGV  key …  (keys of the queue without its prefix, at most 250; others are left alone)
+ARGV  is_new  ('1' after obliterate: also deduplication ids that stand for a time, though their
+              jobs may be gone, are of no job of the queue as it is now)
+      key …   (keys of the queue without its prefix, at most 250; others are left alone)
 Returns  the number of jobs whose records were unlinked
 Cost     O(k log n)          Crash  a repeat finds less ]]
 --- @include keys
@@ -16,6 +18,8 @@ Cost     O(k log n)          Crash  a repeat finds less ]]
 --- @include standing
 --- @include enter
 --- @include dedup
+
+local is_new = ARGV[1] == '1'
 
 -- what is kept beside a record may have been looked at before it, when it was no orphan yet
 local BESIDE = {':x', ':log', ':par', ':deps', ':vals', ':ign', ':bad'}
@@ -49,7 +53,7 @@ local function judge(name)
     if not redis.call('ZSCORE', prefix .. 'groups', group) then redis.call('UNLINK', key) end
   elseif string.sub(name, 1, 7) == 'untold:' then
     if redis.call('EXISTS', prefix .. 'notices') == 0 then redis.call('UNLINK', key) end
-  elseif string.sub(name, 1, 3) == 'dd:' and redis.call('PTTL', key) == -1 then
+  elseif string.sub(name, 1, 3) == 'dd:' and (is_new or redis.call('PTTL', key) == -1) then
     local job = redis.call('GET', key)
     if job and redis.call('EXISTS', job_key(job)) == 0 then
       redis.call('UNLINK', key, prefix .. 'dn:' .. string.sub(name, 4))
@@ -57,5 +61,5 @@ local function judge(name)
   end
 end
 
-for _, name in ipairs(ARGV) do judge(name) end
+for i = 2, #ARGV do judge(ARGV[i]) end
 return orphans

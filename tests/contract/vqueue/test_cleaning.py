@@ -4,11 +4,12 @@ from typing import Any
 
 import pytest
 
-from tests.support.driver import Driver, ids, settle
+from tests.support.driver import KEEP_NONE, Driver, ids, settle
 from tests.support.flows import node
 from tests.support.waiting import until
 from tests.support.workers import HeldHandler
 from vqueue import (
+    Deduplication,
     FlowJob,
     FlowProducer,
     InvalidOption,
@@ -196,6 +197,18 @@ async def test_obliterate_leaves_no_key(driver: Driver, queue: Queue, redis_url:
     )
     await queue.obliterate()
     assert await driver.redis("KEYS", driver.keys.prefix + "*") == []
+
+
+async def test_a_deduplication_id_does_not_outlive_its_queue_by_its_time(
+    driver: Driver, queue: Queue
+) -> None:
+    throttle = Deduplication(id="d", ttl=3600)
+    await queue.add("task", job_id="old", deduplication=throttle)
+    await driver.finish(settle(await driver.take_one(), rule=KEEP_NONE))
+    assert await queue.remove_orphaned_jobs() == 0
+    assert (await queue.add("task", deduplication=throttle)).id == "old"
+    await queue.obliterate()
+    assert (await queue.add("task", job_id="new", deduplication=throttle)).id == "new"
 
 
 async def test_obliterate_refuses_a_queue_with_active_jobs_unless_forced(
