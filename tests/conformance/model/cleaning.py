@@ -1,9 +1,10 @@
-"""Rules: many jobs are removed at once, or retried."""
+"""Rules: many jobs are removed at once, or all there is; or retried."""
 
 from hypothesis import strategies as st
 from hypothesis.stateful import precondition, rule
 
 from tests.conformance.model.machine import QueueFrame
+from vqueue import JobOptions, Queue
 from vqueue.clean_scripts import Cleaned
 from vqueue.edit_scripts import Resets
 from vqueue.scripts import MAX_BATCH
@@ -12,7 +13,7 @@ _CLEANED = ("waiting", "prioritized", "delayed", "completed", "failed")
 
 
 class Cleaning(QueueFrame):
-    """Clean and drain, and the retry of all that failed."""
+    """Clean, drain and obliterate, and the retry of all that completed."""
 
     def _clean(
         self, state: str, *, most: int = MAX_BATCH, before: str = "", cursor: str = ""
@@ -62,3 +63,19 @@ class Cleaning(QueueFrame):
         assert reply[0] == len(jobs)
         for job in jobs:
             self.model.retry(job, made=False, started=False)
+
+    @precondition(lambda self: len(self.model.jobs) > 3)
+    @rule()
+    def obliterate(self) -> None:
+        self.run(self._obliterate(force=bool(self.model.in_state("active"))))
+        self.model = self.model.emptied()
+        # a queue without a job has no keys to look at
+        job_id, asked = self.new_id(), self.ask(JobOptions())
+        assert self.model.add(job_id, asked)
+        assert self.add_really(asked, job_id) == [1]
+
+    async def _obliterate(self, *, force: bool) -> None:
+        await self.driver.pass_millisecond()  # a new clock begins with the server's time
+        async with Queue(self.driver.queue_name, self.redis_url) as queue:
+            await queue.obliterate(force=force)
+        assert await self.driver.redis("KEYS", self.driver.keys.prefix + "*") == []

@@ -19,3 +19,11 @@ class QueueModel(Schedulers):
         self.promote_due()
         self.fire_due()
         return self.hand_out(consumer, want, handed, own_max)
+
+    def emptied(self) -> "QueueModel":
+        """A queue of which only its workers remember something."""
+        empty = QueueModel()
+        empty.past = self.past + [
+            (job.taken, job.holder) for job in self.in_state("active") if job.taken
+        ]
+        return empty
