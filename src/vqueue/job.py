@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from types import MappingProxyType
-from typing import TYPE_CHECKING, Any, Generic, NoReturn, Protocol
+from types import GenericAlias, MappingProxyType
+from typing import TYPE_CHECKING, Any, NoReturn, Protocol
 
 from vqueue.errors import (
     DelayedError,
@@ -20,16 +20,26 @@ from vqueue.stall import Stall
 from vqueue.states import JobState
 
 if TYPE_CHECKING:
+    from typing import Generic
+
     from typing_extensions import TypeVar
 
     from vqueue.queue import Queue
 
     #: What a job's data are: Any where nothing is said.
     DataT = TypeVar("DataT", default=Any)
+    #: What its handler returns.
+    ResultT = TypeVar("ResultT", default=Any)
 else:
     from typing import TypeVar
 
-    DataT = TypeVar("DataT")  # Python 3.11 knows no default, and needs none
+    # Python 3.11 knows no default, so its own Generic would ask for both
+    DataT, ResultT = TypeVar("DataT"), TypeVar("ResultT")
+
+    class Generic:
+        """Takes any number of types, and keeps them."""
+
+        __class_getitem__ = classmethod(GenericAlias)
 
 
 class Reporter(Protocol):
@@ -58,11 +68,11 @@ class ResultSource(Protocol):
         """See Queue.result."""
 
 
-class Job(Generic[DataT]):
+class Job(Generic[DataT, ResultT]):
     """One job: what was added, and what has become of it when this object was made.
 
-    `Job[Clip]` is a job whose data are a Clip (a TypedDict, say) for a type checker; nothing
-    checks them when they come.
+    `Job[Clip]` is a job whose data are a Clip (a TypedDict, say) for a type checker, and
+    `Job[Clip, str]` one whose handler returns a str; nothing checks them when they come.
 
     Times are seconds since the epoch by the Redis server's clock. Handlers get an active
     job, whose `update_progress` and `log` work; `Queue.get_job` gives a snapshot.
@@ -84,7 +94,7 @@ class Job(Generic[DataT]):
     #: The last progress value (any JSON), None before the first one.
     progress: Any = None
     #: The handler's result, once completed.
-    returnvalue: Any = None
+    returnvalue: ResultT | None = None
     #: Why the last attempt failed, or the job did.
     failed_reason: str | None = None
     #: Tracebacks of the attempts that failed, the newest last (see stack_trace_limit).
@@ -251,7 +261,7 @@ class Job(Generic[DataT]):
         found = await self._reporter.children(Dependency.PROCESSED)
         return {ref: decode_payload(value) for ref, value in found.items()}
 
-    async def result(self, *, timeout: float | None = None) -> Any:
+    async def result(self, *, timeout: float | None = None) -> ResultT:
         """Wait until this job has ended and return what its handler returned: `Queue.result`.
 
         For jobs of a Queue that it has added, or found by id, state, group or flow. Raises as
@@ -262,11 +272,13 @@ class Job(Generic[DataT]):
             raise RuntimeError(
                 f"job {self.id} did not come from a Queue: call `await queue.result({self.id!r})`"
             )
-        return await self._queue.result(self.id, timeout=timeout)
+        result: ResultT = await self._queue.result(self.id, timeout=timeout)
+        return result
 
-    async def wait_until_finished(self, queue: Queue, *, timeout: float | None = None) -> Any:
+    async def wait_until_finished(self, queue: Queue, *, timeout: float | None = None) -> ResultT:
         """Return the result once the job has ended: `queue.result` of its id."""
-        return await queue.result(self.id, timeout=timeout)
+        result: ResultT = await queue.result(self.id, timeout=timeout)
+        return result
 
     def __repr__(self) -> str:
         return (

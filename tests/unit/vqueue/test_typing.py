@@ -1,10 +1,13 @@
-"""What a type checker learns of jobs and their data."""
+"""What a type checker learns of jobs, their data and their results."""
 
 import subprocess
 import sys
 from collections.abc import Callable
+from typing import get_args, get_origin
 
 import pytest
+
+from vqueue import Job
 
 _HEAD = """
 from typing import TypedDict
@@ -47,6 +50,19 @@ def check(tmp_path_factory: pytest.TempPathFactory) -> Check:
         return done.stdout + done.stderr
 
     return say
+
+
+def test_the_result_of_a_job_has_the_type_that_the_program_gives_it(check: Check) -> None:
+    given = "cut: Job[Clip, str] = job"
+    assert "Success" in check(in_producer=f"{given}; url: str = await cut.result()")
+    told = check(in_producer=f"{given}; number: int = await cut.result()")
+    assert 'expression has type "str"' in told
+    told = check(in_producer=f"{given}; number: int | None = cut.returnvalue")
+    assert 'expression has type "str | None"' in told
+
+
+def test_types_of_a_job_can_be_named_while_the_program_runs() -> None:
+    assert (get_origin(Job[int]), get_args(Job[int, str])) == (Job, (int, str))
 
 
 def test_a_program_with_typed_and_plain_jobs_is_right(check: Check) -> None:
