@@ -124,25 +124,29 @@ class Retention:
     """How long finished jobs are kept: the newest `count`, none older than `age`.
 
     ``Retention(count=0)`` removes a job as it ends. Applied to the whole set of completed
-    or failed jobs whenever one of them ends, at most 500 jobs per rule and call.
+    or failed jobs whenever one of them ends, at most 250 jobs per rule and call.
     """
 
     #: Jobs; None for no limit.
     count: int | None = None
     #: Seconds since the end; None for no limit.
     age: Seconds | None = None
+    #: Jobs that go in one call at most, 1 to 250; None for 250.
+    limit: int | None = None
 
     def __post_init__(self) -> None:
         if self.count is not None:
             check_count(self.count, what="retention count", low=0)
         if self.age is not None:
             to_ms(self.age, what="retention age")
+        if self.limit is not None:
+            check_count(self.limit, what="retention limit", low=1, high=250)
 
     def to_wire(self) -> str:
         """Return the keep rule that lua/include/retention.lua reads."""
         count = -1 if self.count is None else self.count
         age = -1 if self.age is None else to_ms(self.age, what="retention age")
-        return f"{count} {age}"
+        return f"{count} {age}" if self.limit is None else f"{count} {age} {self.limit}"
 
     @classmethod
     def of(cls, value: bool | int | Retention) -> Retention:

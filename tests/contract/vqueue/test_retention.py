@@ -94,6 +94,17 @@ async def test_one_call_removes_at_most_250_and_the_next_goes_on(driver: Driver)
     assert list((await driver.dump()).jobs) == ["two"]
 
 
+@pytest.mark.parametrize("rule", [Retention(count=1, limit=3), Retention(age=0, limit=3)], ids=str)
+async def test_one_call_removes_no_more_than_the_limit_of_its_rule(
+    driver: Driver, rule: Retention
+) -> None:
+    await run_jobs(driver, [f"job-{number}" for number in range(9)], "-1 -1")
+    await driver.pass_millisecond()
+    for left in (7, 5):
+        await run_jobs(driver, [f"last-{left}"], f"{rule.to_wire()} *")
+        assert len((await driver.dump()).jobs) == left
+
+
 async def test_the_jobs_own_rule_comes_before_the_workers(
     queue: Queue, redis_url: str, queue_name: str
 ) -> None:

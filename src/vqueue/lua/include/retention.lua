@@ -1,12 +1,12 @@
 --[[ Retention of finished jobs. A keep rule is "<count> <age ms>", -1 for no limit,
-count 0 to keep nothing. A removed job leaves a tombstone for ten minutes after its
+count 0 to keep nothing, and may have behind it how many jobs go in a call at most. A removed job leaves a tombstone for ten minutes after its
 end, so that a repeat of its add does not run it again and a repeat of its finish is
 answered "done". At most 250 jobs go for one rule in a call; the next finish goes on. ]]
 local TOMBSTONE_MS, EVICTED_MAX = 600000, 250
 
 local function parse_keep(rule)
-  local count, age = string.match(rule, '(%-?%d+) (%-?%d+)')
-  return tonumber(count), tonumber(age)
+  local count, age, most = string.match(rule, '(%-?%d+) (%-?%d+) ?(%d*)')
+  return tonumber(count), tonumber(age), math.min(tonumber(most) or EVICTED_MAX, EVICTED_MAX)
 end
 
 local is_noted = false
@@ -15,8 +15,7 @@ local is_noted = false
 local function any_buried() return Q.last_buried and now - Q.last_buried <= TOMBSTONE_MS end
 
 local function evict(set, rule)
-  local count, age = parse_keep(rule)
-  local most = EVICTED_MAX
+  local count, age, most = parse_keep(rule)
   if age >= 0 then
     local old = redis.call('ZRANGE', set, '-inf', now - age, 'BYSCORE', 'LIMIT', 0, most)
     if #old > 0 then remove_finished(set, old) end
