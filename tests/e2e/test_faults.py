@@ -108,6 +108,9 @@ async def test_sigterm_hands_a_running_video_over_with_its_finished_segments(
     first.signal(signal.SIGTERM)
     assert await asyncio.to_thread(first.wait, 30) == 0, service.log("first")
     assert service.scratch_files() == []
+    keys = await service.keys(f"videos/{video_id}/")
+    # FFmpeg ends the segment at hand on SIGTERM: the last one may be cut short.
+    stored = min(sum(f"/{rung}/seg_" in key for key in keys) for rung in ("480p", "360p")) - 1
     await service.start_worker("second", **segments)
     video = await service.finished(video_id)
 
@@ -117,7 +120,7 @@ async def test_sigterm_hands_a_running_video_over_with_its_finished_segments(
         r"going on behind (\d+) segments \((\d+) pictures\)", service.log("second")
     )[0]
     assert 20 <= finished < 30
-    assert int(kept) >= 0.9 * finished
+    assert int(kept) >= 0.9 * max(finished, stored)
     assert int(pictures) == 30 * int(kept)
     assert [r["segments"] for r in video["renditions"]] == [30, 30]
     owners = {key.split("/")[2] for key in await service.keys(f"videos/{video_id}/")}
