@@ -117,3 +117,17 @@ async def test_a_cursor_of_another_page_is_refused(queue: Queue, cursor: str) ->
 async def test_jobs_are_counted_per_priority(driver: Driver, queue: Queue) -> None:
     await fill(driver)
     assert await queue.get_counts_per_priority(0, 5, 6, 7) == {0: 5, 5: 2, 6: 0, 7: 1}
+
+
+async def test_lines_of_groups_that_were_deleted_by_hand_are_passed_in_steps(
+    driver: Driver, queue: Queue
+) -> None:
+    await queue.add("task", job_id="job", group="z")
+    deleted = [f"a{number}" for number in range(300)]
+    scores = (value for group in deleted for value in (1, group))
+    await driver.redis("ZADD", driver.keys.prefix + "groups", *scores)
+    first = await queue.get_jobs_in(JobState.WAITING)
+    assert first.jobs == []
+    assert first.cursor is not None
+    assert await walk(queue, JobState.WAITING, limit=20, asc=True) == ["job"]
+    await driver.redis("ZREM", driver.keys.prefix + "groups", *deleted)

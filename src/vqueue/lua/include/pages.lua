@@ -70,13 +70,15 @@ local function in_set(key, low, high)
   end}
 end
 
--- The lines of groups, one after the other, the shortest first.
+-- The lines of groups, one after the other, the shortest first, but not more than LINES_MAX: each
+-- holds a job, unless its key was deleted by hand.
+local LINES_MAX = 250
 local function page_of_groups(last, limit, is_rising)
   local gid, within = string.match(last or '', '^g(%S+) (.*)$')
   local rank = gid and redis.call('ZRANK', prefix .. 'groups', gid)
   if not rank then rank, within = 0, nil end
   local ids = {}
-  while true do
+  for _ = 1, LINES_MAX do
     gid = redis.call('ZRANGE', prefix .. 'groups', rank, rank)[1]
     if not gid then return ids, nil end
     local found, cursor = page_of_set(prefix .. 'g:' .. gid, -MOST, MOST, within, limit - #ids,
@@ -85,6 +87,8 @@ local function page_of_groups(last, limit, is_rising)
     if cursor then return ids, 'g' .. gid .. ' ' .. cursor end
     rank, within = rank + 1, nil
   end
+  gid = redis.call('ZRANGE', prefix .. 'groups', rank, rank)[1]
+  return ids, gid and 'g' .. gid .. ' '
 end
 
 -- The parts that a state is made of, each with the mark of its cursors.
