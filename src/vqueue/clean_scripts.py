@@ -47,7 +47,7 @@ class CleanScripts(ScriptCalls):
         return obstacle
 
     async def sweep_orphans(self, *, names: Sequence[str], is_new: bool = False) -> int:
-        """Unlink those of at most 250 keys (without prefix) that belong to nothing.
+        """Unlink those of at most 100 keys (without prefix) that belong to nothing.
 
         `is_new`: the queue was obliterated. Returns how many of them were jobs.
         """

@@ -78,7 +78,7 @@ class Repair:
         self._scripts = scripts
 
     async def run_once(self) -> None:
-        """Look at all entries, 250 of a lane at a time."""
+        """Look at all entries, 100 of a lane at a time."""
         while True:
             jobs, more = await self._scripts.repair(silent_ms=_SILENT_MS)
             if jobs:
@@ -99,6 +99,6 @@ class Retain:
         self.interval = min(60.0, max(1.0, min(ages, default=600_000) / 10_000))
 
     async def run_once(self) -> None:
-        """Remove all that are too old or too many, 500 of a kind at a time."""
+        """Remove all that are too old or too many, 250 at a time."""
         while await self._scripts.retain(completed=self._completed, failed=self._failed):
             pass

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import NamedTuple
 
 from vqueue.script_calls import ScriptCalls
 
@@ -18,6 +19,16 @@ class Resets:
     made: bool
     #: Stalls, and starts that no attempt was spent on.
     started: bool
+
+
+class Retried(NamedTuple):
+    """Reply of a retry."""
+
+    jobs: int
+    #: The ms until which jobs had to have ended.
+    before: str
+    #: Whether the call was cut short by what hangs on a job of a flow: it is to be repeated.
+    is_cut: bool
 
 
 def _edited(reply: int | bytes | None) -> Edited:
@@ -41,16 +52,16 @@ class EditScripts(ScriptCalls):
 
     async def retry(
         self, *, resets: Resets, state: str, job_id: str = "", before: str = "", most: int = 1
-    ) -> tuple[int, str] | str | None:
+    ) -> Retried | str | None:
         """Retry a job that has ended in `state`, or the `most` (up to 250) that ended first.
 
-        Returns how many and, to go on with, the ms until which jobs had to have ended.
+        The state of a single job when it is in another one, None when there is no such job.
         """
         reply = await self._call(
             "retry", state, int(resets.made), int(resets.started), before, most, job_id
         )
         if isinstance(reply, list):
-            return reply[0], str(reply[1])
+            return Retried(reply[0], str(reply[1]), bool(reply[2]))
         return reply and str(reply, "ascii")
 
     async def change_delay(self, *, job_id: str, delay_ms: int) -> Edited:

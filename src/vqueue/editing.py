@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from vqueue.edit_scripts import Edited, Resets
+from vqueue.edit_scripts import Edited, Resets, Retried
 from vqueue.errors import InvalidOption, JobNotFound, JobNotInState
 from vqueue.keys import check_name
 from vqueue.options import MAX_PRIORITY, Seconds, check_count, to_ms
@@ -81,13 +81,14 @@ class Editing(Producing):
         forgets its stalls and the starts that no attempt was spent on. Of two callers one
         gets JobNotInState.
         """
-        reply = await self._scripts.retry(
-            job_id=check_name(job_id, what="job id"),
-            state=_final(state),
-            resets=Resets(made=reset_attempts_made, started=reset_attempts_started),
-        )
-        if not isinstance(reply, tuple):
-            _judge(reply, job_id, attempted="retry", needed=state.value)
+        check_name(job_id, what="job id")
+        resets = Resets(made=reset_attempts_made, started=reset_attempts_started)
+        while True:
+            reply = await self._scripts.retry(job_id=job_id, state=_final(state), resets=resets)
+            if not isinstance(reply, Retried):
+                return _judge(reply, job_id, attempted="retry", needed=state.value)
+            if not reply.is_cut:
+                return None
 
     async def retry_jobs(
         self,
@@ -113,9 +114,9 @@ class Editing(Producing):
             reply = await self._scripts.retry(
                 state=_final(state), resets=resets, before=bound, most=most
             )
-            if not isinstance(reply, tuple) or reply[0] == 0:
+            if not isinstance(reply, Retried) or not (reply.jobs or reply.is_cut):
                 break
-            retried, bound = retried + reply[0], reply[1]
+            retried, bound = retried + reply.jobs, reply.before
         return retried
 
     async def change_delay(self, job_id: str, delay: Seconds) -> None:

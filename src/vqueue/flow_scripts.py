@@ -13,7 +13,7 @@ from vqueue.record import NewRecord, fence_of
 from vqueue.script_calls import ScriptCalls
 
 #: Parents that one call of remove_child_dependency.lua parts a job from.
-_PARTED = 250
+_PARTED = 100
 #: Members of one read of a set or hash.
 _PAGE = 1000
 
@@ -68,6 +68,9 @@ class FlowScripts(ScriptCalls):
     async def add_flow(self, *, nodes: Sequence[FlowRecord], holder: Holder | None) -> list[int]:
         """Add jobs of any queues with their parents; 1 added, 0 duplicated.
 
+        Where some were there, `tell_parents` is to follow: a call tells few parents of such as
+        have ended.
+
         Raises LeaseLost when the holder does not run any more, ParentMissing, QueueFull,
         InvalidOption when the queues are on several nodes of a cluster.
         """
@@ -106,10 +109,16 @@ class FlowScripts(ScriptCalls):
             if parted < _PARTED:
                 return total
 
-    async def remove_unprocessed_children(self, *, job_id: str) -> tuple[int, bool]:
-        """Remove children that have not ended: how many jobs, and whether to call again."""
-        removed, more = await self._call("remove_unprocessed_children", job_id)
-        return removed, bool(more)
+    async def remove_unprocessed_children(
+        self, *, job_id: str, children: Sequence[str]
+    ) -> tuple[int, int]:
+        """Remove those of at most 100 children (refs) that have not ended.
+
+        Returns how many jobs it was, and with how many of the refs it has dealt: call again
+        with the others.
+        """
+        removed, dealt_with = await self._call("remove_unprocessed_children", job_id, *children)
+        return removed, dealt_with
 
     async def count_dependencies(self, job_id: str) -> list[int]:
         """Return how many children there are of each kind, in the order of Dependency."""

@@ -29,6 +29,8 @@ from vqueue.states import JobState
 
 #: Jobs of a call in which some have a group: to enter its line costs Redis three times as much.
 _MOST_WITH_GROUPS = 100
+#: Links between parents and children in one call.
+_MOST_LINKS = 2000
 
 
 @dataclass(frozen=True, kw_only=True, slots=True, eq=False)
@@ -183,6 +185,13 @@ class FlowDraft:
                 f"a flow of {len(records)} jobs is refused: at most {most}{of_what} are added at "
                 "once; let a handler add further children while it runs"
             )
+        links = sum(len(record.parents) for record in records)
+        if links > _MOST_LINKS:
+            raise InvalidOption(
+                f"a flow of {links} links between parents and children is refused: at most "
+                f"{_MOST_LINKS} are added at once; between two large groups, put one job that "
+                "waits for the first and for which the second waits"
+            )
         refs = [record.ref for record in records]
         if twice := sorted({ref for ref in refs if refs.count(ref) > 1}):
             raise InvalidOption(f"job {twice[0]} is twice in the flow: use one FlowJob for it")
@@ -220,7 +229,10 @@ async def send_flows(
     if records:
         parents = () if parent is None else (parent.partition(":")[0],)
         scripts.check_reach(draft.queues().union(parents))
-        draft.mark(await scripts.add_flow(nodes=records, holder=holder))
+        statuses = await scripts.add_flow(nodes=records, holder=holder)
+        draft.mark(statuses)
+        if 0 in statuses:
+            await scripts.tell_parents()
     return [root.node() for root in roots]
 
 

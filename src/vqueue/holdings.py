@@ -20,7 +20,7 @@ from vqueue.handouts import HandOuts
 from vqueue.lease import LeaseKeeper
 from vqueue.record import Settlement
 from vqueue.reports import Reports
-from vqueue.scripts import MAX_BATCH, Scripts, Taken
+from vqueue.scripts import MAX_HELD_BATCH, Scripts, Taken
 from vqueue.wake import IDLE_BLOCK
 from vqueue.wire import Argument
 
@@ -127,7 +127,7 @@ class Holdings:
         """
         await self.find_lost_jobs()
         await self._hand_outs.begin()
-        want = max(0, min(self.free_slots, MAX_BATCH)) if self.is_taking else 0
+        want = max(0, min(self.free_slots, MAX_HELD_BATCH)) if self.is_taking else 0
         self._hand_outs.reserved += want
         taken = Taken(0, [], -1)
         answered = False
@@ -197,7 +197,7 @@ class Holdings:
         await self._hand_outs.begin()
         want = reserved = 0
         if self.is_taking and not self._hand_outs.reply_lost:
-            want = max(0, min(self.free_slots + len(settled), MAX_BATCH))
+            want = max(0, min(self.free_slots + len(settled), MAX_HELD_BATCH))
             reserved = max(0, want - len(settled))
         self._hand_outs.reserved += reserved
         has_turn = False

@@ -14,6 +14,8 @@ from vqueue.results import Results
 from vqueue.scripts import MAX_BATCH
 from vqueue.states import JobState
 
+#: Keys of one page of names.
+_NAMES = 100
 #: Order of counts.lua.
 _COUNTED = (
     JobState.WAITING,
@@ -133,7 +135,7 @@ class Inspecting(Results):
                 "SCAN", cursor, "MATCH", f"{prefix}*", "COUNT", 1000
             )
             names = [key.decode().removeprefix(prefix) for key in keys]
-            for start in range(0, len(names), MAX_BATCH):
-                yield names[start : start + MAX_BATCH]
+            for start in range(0, len(names), _NAMES):
+                yield names[start : start + _NAMES]
             if cursor == b"0":
                 return

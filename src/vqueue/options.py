@@ -124,7 +124,7 @@ class Retention:
     """How long finished jobs are kept: the newest `count`, none older than `age`.
 
     ``Retention(count=0)`` removes a job as it ends. Applied to the whole set of completed
-    or failed jobs whenever one of them ends, at most 250 jobs per rule and call.
+    or failed jobs whenever one of them ends, at most 250 jobs in a call.
     """
 
     #: Jobs; None for no limit.

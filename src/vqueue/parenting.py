@@ -17,6 +17,9 @@ from vqueue.results import Results
 from vqueue.scripts import MAX_BATCH, Scripts
 from vqueue.serializing import decode_payload
 
+#: Children that one call removes at most.
+_REMOVED = 100
+
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class DependencyPage:
@@ -133,10 +136,19 @@ class Parenting(Results):
         other children moves on. Safe to repeat.
         """
         check_name(job_id, what="job id")
-        total, more = 0, True
-        while more:
-            removed, more = await self._scripts.remove_unprocessed_children(job_id=job_id)
-            total += removed
+        total, cursor, first = 0, 0, True
+        while cursor or first:
+            first = False
+            cursor, page = await self._scripts.scan_dependencies(
+                job_id, Dependency.UNPROCESSED, cursor=cursor, count=_REMOVED
+            )
+            children = list(page)
+            while children:
+                removed, dealt_with = await self._scripts.remove_unprocessed_children(
+                    job_id=job_id, children=children[:_REMOVED]
+                )
+                total += removed
+                del children[:dealt_with]
         await self._scripts.tell_parents()
         return total
 

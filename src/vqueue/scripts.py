@@ -22,8 +22,10 @@ from vqueue.schedule_scripts import ScheduleScripts
 from vqueue.sweep_scripts import SweepScripts
 from vqueue.wire import Argument
 
-#: Jobs in one script call: keeps each call well below 5 ms of Redis time.
+#: Jobs that one script call adds, reads or renews: it takes less than 5 ms of Redis time.
 MAX_BATCH = 250
+#: Jobs that one call takes or finishes: each may cost four times as much.
+MAX_HELD_BATCH = 100
 
 
 class Taken(NamedTuple):

@@ -14,7 +14,7 @@ from vqueue.errors import QueueUnavailable
 from vqueue.holdings import Holdings
 from vqueue.latency import LatencySamples
 from vqueue.outcome import Outcome
-from vqueue.scripts import MAX_BATCH
+from vqueue.scripts import MAX_HELD_BATCH
 
 logger = logging.getLogger(__name__)
 
@@ -47,7 +47,7 @@ class Settler:
                 await self._any_ended.wait()
                 continue
             # two calls share what has ended
-            most = min(MAX_BATCH, max(_SMALL_BATCH, -(-self._holdings.concurrency // 2)))
+            most = min(MAX_HELD_BATCH, max(_SMALL_BATCH, -(-self._holdings.concurrency // 2)))
             batch = self._ended[:most]
             del self._ended[:most]
             await self._settle(batch)

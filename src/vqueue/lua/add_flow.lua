@@ -145,42 +145,65 @@ for _, queue in ipairs(queues) do
   if #events.waiting + #events.delayed > 0 then arm() end
 end
 
--- Have a parent wait for a child that was there; one that has ended counts at once.
-local function join(parent, node)
-  if not may_wait(parent) then return end
-  local id = enter_queue_of(parent)
-  local key = job_key(id)
-  redis.call('HSET', meta, 'flows', 1)
-  for _, part in ipairs({':vals', ':ign', ':bad'}) do
-    if redis.call('HEXISTS', key .. part, node.ref) == 1 then return end
-  end
-  redis.call('SADD', deps_key(id), node.ref)
-  if node.is_gone then return note(parent, node.ref, 'gone', '') end
-  local child = enter_queue_of(node.ref)
-  redis.call('SADD', par_key(child), parent)
-  local record = record_of(child)
-  local kind = record and ({c = 'completed', f = 'failed'})[place_of(record)]
-  if kind then note(parent, node.ref, told_of_end(kind, record)) end
-end
-
--- new children of one parent are joined together
-local parents, new_children = {}, {}
-for _, node in ipairs(nodes) do
-  for _, parent in ipairs(node.parents) do
-    if not node.is_new then
-      join(parent, node)
-    elseif new_children[parent] then
-      table.insert(new_children[parent], node.ref)
-    else
-      new_children[parent] = {node.ref}
-      table.insert(parents, parent)
+-- Have parents wait for their children, those of one parent together. Returns, per child that was
+-- there, the parents that have not heard of its end yet.
+local function join_children()
+  local parents, children_of, joined = {}, {}, {}
+  for _, node in ipairs(nodes) do
+    for _, parent in ipairs(node.parents) do
+      if node.is_new or may_wait(parent) then
+        if not children_of[parent] then
+          children_of[parent] = {}
+          table.insert(parents, parent)
+        end
+        table.insert(children_of[parent], node.ref)
+      end
     end
   end
+  for _, parent in ipairs(parents) do
+    local id = enter_queue_of(parent)
+    local is_new = by_ref[parent] and by_ref[parent].is_new
+    local refs, heard_of = children_of[parent], {}
+    if not is_new then
+      redis.call('HSET', meta, 'flows', 1)
+      for _, part in ipairs({':vals', ':ign', ':bad'}) do
+        local told = redis.call('HMGET', job_key(id) .. part, unpack(refs))
+        for k, ref in ipairs(refs) do heard_of[ref] = heard_of[ref] or told[k] end
+      end
+    end
+    local unheard = {}
+    for _, ref in ipairs(refs) do
+      if not heard_of[ref] then
+        table.insert(unheard, ref)
+        if not by_ref[ref].is_new then
+          joined[ref] = joined[ref] or {}
+          table.insert(joined[ref], parent)
+        end
+      end
+    end
+    if #unheard > 0 then redis.call('SADD', deps_key(id), unpack(unheard)) end
+  end
+  return joined
 end
-for _, parent in ipairs(parents) do
-  local id = enter_queue_of(parent)
-  redis.call('HSET', meta, 'flows', 1)
-  redis.call('SADD', deps_key(id), unpack(new_children[parent]))
+
+-- a child that has ended counts at once
+local function note_if_ended(node, parents)
+  local kind, value = 'gone', ''
+  if not node.is_gone then
+    local id = enter_queue_of(node.ref)
+    redis.call('SADD', par_key(id), unpack(parents))
+    local record = record_of(id)
+    kind = record and ({c = 'completed', f = 'failed'})[place_of(record)]
+    if not kind then return end
+    kind, value = told_of_end(kind, record)
+  end
+  for _, parent in ipairs(parents) do note(parent, node.ref, kind, value) end
 end
-tell_parents(0)
+
+local joined = join_children()
+for _, node in ipairs(nodes) do
+  if joined[node.ref] then note_if_ended(node, joined[node.ref]) end
+end
+local TOLD_MAX = 25 -- the caller sees to the others
+tell_parents(0, TOLD_MAX)
 return duplicates

@@ -20,7 +20,7 @@ ARGV  consumer  (string)
         detail     (of the event; include/events.lua)
 Returns  {now (ms), per job in the order of the groups, progress left out, 1 ok | 2 done
          before by this activation | 0 lease lost, next jobs, ms as take.lua returns them}
-Cost     O(k log n + r), r evicted jobs, at most 250 for a rule
+Cost     O(k log n + r), r evicted jobs, at most 250
 Crash    records are written first, entries are acknowledged last: a script that breaks off
          leaves the entry pending, and the sweep puts it right ]]
 --- @first finish_alone

@@ -29,11 +29,12 @@ local state = job and standing_of(id, job[1])
 if not state then return nil end
 if state == 'active' then return state end
 reserve(0)
-local doomed, obstacle = {ref_of(id)}, nil
+local root = ref_of(id)
+local doomed, obstacle = {root}, nil
 if Q.has_flows and with_children then
-  doomed, obstacle = tree_of(doomed[1])
+  doomed, obstacle = tree_of(root, {})
   enter(home)
 end
 if obstacle then return obstacle end
-remove_jobs(doomed)
+remove_jobs(doomed, {[root] = true})
 return 1

@@ -4,8 +4,8 @@ last one, waiting-children → waiting, prioritized or delayed
 KEYS  the queue's nine keys of the child (include/keys.lua)
 ARGV  id      (of the child)
       parent  (ref <queue>:<id>, '' for all its parents)
-Returns  from how many parents it was parted: when 250, there may be more
-Cost     O(p log n), p parents, at most 250          Crash  a repeat parts nothing more ]]
+Returns  from how many parents it was parted: when 100, there may be more
+Cost     O(p log n), p parents, at most 100          Crash  a repeat parts nothing more ]]
 --- @include keys
 --- @include clock
 --- @include events
@@ -21,11 +21,10 @@ Cost     O(p log n), p parents, at most 250          Crash  a repeat parts nothi
 --- @include flow
 
 local id, parent = ARGV[1], ARGV[2]
-local PARTED_MAX = 250
 reserve(0)
 local parted = {}
 if parent == '' then
-  parted = redis.call('SPOP', par_key(id), PARTED_MAX)
+  parted = redis.call('SPOP', par_key(id), NOTICES_MAX)
 elseif redis.call('SREM', par_key(id), parent) == 1 then
   parted = {parent}
 end

@@ -2,9 +2,10 @@
 --[[ remove_unprocessed_children: children of a job that have not ended → gone, with what is
 under them; those that run, or under which a job runs, stay
 KEYS  the queue's nine keys (include/keys.lua)
-ARGV  id  (of the parent)
-Returns  {jobs removed, 1 when there may be more: call again}
-Cost     O(k log n), k jobs, at most 250 and a last tree
+ARGV  id     (of the parent)
+      ref …  (of children, at most 100; what is none, or has ended, is left alone)
+Returns  {jobs removed, refs that were dealt with, from the first one on}
+Cost     O(k log n), k jobs, at most 50 and a last tree of 250
 Crash    a repeat removes what is left ]]
 --- @include keys
 --- @include clock
@@ -22,15 +23,17 @@ Crash    a repeat removes what is left ]]
 --- @include tree
 
 local id = ARGV[1]
+local REMOVED_MAX, LOOKS_MAX = 50, 300
 reserve(0)
-local removed, looked_at = 0, 0
-local pending = redis.call('SRANDMEMBER', deps_key(id), TREE_MAX)
-for _, child in ipairs(pending) do
-  local doomed = tree_of(child)
-  enter(home)
-  if doomed then removed = removed + remove_jobs(doomed) end
-  looked_at = looked_at + 1
-  if removed >= TREE_MAX then break end
+local parent, doomed, tree, roots, dealt_with = deps_key(id), {}, {}, {}, 0
+for i = 2, #ARGV do
+  if #doomed >= REMOVED_MAX or looked_at >= LOOKS_MAX then break end
+  local child = ARGV[i]
+  if not tree[child] and redis.call('SISMEMBER', parent, child) == 1 then
+    roots[child] = true
+    for _, ref in ipairs(tree_of(child, tree) or {}) do doomed[#doomed + 1] = ref end
+    enter(home)
+  end
+  dealt_with = dealt_with + 1
 end
-local more = removed > 0 and (looked_at < #pending or #pending == TREE_MAX)
-return {removed, more and 1 or 0}
+return {remove_jobs(doomed, roots), dealt_with}

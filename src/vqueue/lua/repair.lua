@@ -6,7 +6,7 @@ event subscribers too.
 KEYS  the queue's nine keys (include/keys.lua)
 ARGV  silent  (ms after which a consumer without pending entries is dropped)
 Returns  {jobs queued again, 1 when there is more to look at}
-Cost     O(c), at most 250 entries a lane and call; the cursors live in meta
+Cost     O(c), at most 100 entries a lane and call; the cursors live in meta
 Crash    the new entry is written before the old one goes; the older one of two is
          dropped when it is taken, since the job's record names the newer ]]
 --- @include keys
@@ -18,7 +18,7 @@ Crash    the new entry is written before the old one goes; the older one of two 
 --- @include lanes
 --- @include pushing
 
-local silent, SCAN = tonumber(ARGV[1]), 250
+local silent, SCAN = tonumber(ARGV[1]), 100
 reserve(2 * SCAN + 8)
 local waiting, more = {}, 0
 

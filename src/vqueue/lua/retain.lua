@@ -4,7 +4,7 @@ having to end for it
 KEYS  the queue's nine keys (include/keys.lua)
 ARGV  completed_rule, failed_rule  (keep rules "<count> <age ms>", include/retention.lua)
 Returns  the number of removed jobs
-Cost     O(r log n), r removed jobs, at most 500
+Cost     O(r log n), r removed jobs, at most 250
 Crash    a repeat goes on ]]
 --- @include keys
 --- @include clock

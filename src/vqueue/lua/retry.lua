@@ -8,10 +8,11 @@ ARGV  from      ('completed' or 'failed')
       before    (ms; only jobs that ended until then; '' for now)
       most      (jobs, 1..250; the first that ended go first; read when no id is given)
       id        (string; one job, '' for as many as `most`)
-Returns  {the number of jobs that were retried, `before` as it counted}; for one job nil: no
-         such job, or its state when that is not `from`. Fewer than `most` when they have
-         many parents
-Cost     O(k log n + p), p parents, at most some 500 and those of a last job
+Returns  {the number of jobs that were retried, `before` as it counted, 1 when the call was
+         cut short: call again}; for one job nil: no such job, or its state when that is not
+         `from`
+Cost     O(k log n + p), p parents and failed children, at most 100 and those of a last job,
+         of which 500 parents and 250 children are looked at
 Crash    a job leaves its set last; a repeat retries what is still there ]]
 --- @include keys
 --- @include clock
@@ -27,6 +28,7 @@ Crash    a job leaves its set last; a repeat retries what is still there ]]
 --- @include rejoin
 
 local from, made, begun, before, most, id = ARGV[1], ARGV[2], ARGV[3], ARGV[4], ARGV[5], ARGV[6]
+local LOOKED_AT_MAX = 100
 local set = from == 'completed' and completed or failed
 before = tonumber(before) or now
 local ids = {id}
@@ -38,20 +40,32 @@ else
   if not state then return nil end
   if state ~= from then return state end
 end
-if #ids == 0 then return {0, before} end
+if #ids == 0 then return {0, before, 0} end
 reserve(#ids + 2)
-local waiting, parked, left, looked_at = {}, {}, {}, 0
+local waiting, parked, left, looked_at, is_cut = {}, {}, {}, 0, 0
+
+-- Returns whether all that has failed it is forgiven.
+local function forgive(id)
+  local forgiven = Q.has_flows and forgive_children(id) or 0
+  looked_at = looked_at + forgiven
+  return forgiven < FORGIVEN_MAX
+end
+
 for _, ended in ipairs(ids) do
-  if looked_at >= REJOINED_MAX then break end
-  left[#left + 1] = ended
   local job = load_job(ended)
-  if job and set_of(job[1]) == set then
+  local is_there = job and set_of(job[1]) == set
+  if looked_at >= LOOKED_AT_MAX or is_there and not forgive(ended) then
+    is_cut = 1
+    break
+  end
+  left[#left + 1] = ended
+  if is_there then
     job[7], job[8], job.started = '', '', 0
     if made == '1' then job.made = 0 end
     if begun == '1' then job.begun, job.stalls = job.made, 0 end
     local told = waiting
     if Q.has_flows then looked_at = looked_at + rejoin_parents(ended) end
-    if Q.has_flows and forgive_children(ended) then
+    if Q.has_flows and has_open_children(ended) then
       told = parked
       redis.call('ZADD', children, now, ended)
       move(ended, job, 'w')
@@ -62,8 +76,8 @@ for _, ended in ipairs(ids) do
     told[#told + 1] = from
   end
 end
-redis.call('ZREM', set, unpack(left))
+if #left > 0 then redis.call('ZREM', set, unpack(left)) end
 emit('waiting', waiting)
 emit('waiting-children', parked)
 arm()
-return {#left, before}
+return {#left, before, is_cut}

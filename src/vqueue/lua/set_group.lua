@@ -6,7 +6,7 @@ ARGV  gid    (string, '' for all groups)
       per setting two values: its name (paused, concurrency, limit_max, limit_ms; hold: ms in
       which no job of the group is taken, 0 ends that and the window), and the value or ''
 Returns  how many groups with a line have been looked at when there are more, else 0
-Cost     O(log n), for all groups 250 at a time          Crash  a repeat sets the same again ]]
+Cost     O(log n), for all groups 100 at a time          Crash  a repeat sets the same again ]]
 --- @include keys
 --- @include clock
 --- @include events
@@ -33,7 +33,7 @@ for i = 3, #ARGV, 2 do
     redis.call('HSET', key, field_prefix .. name, value)
   end
 end
-local PAGE = 250
+local PAGE = 100
 local groups = {gid}
 if gid == '' then groups = redis.call('ZRANGE', prefix .. 'groups', start, start + PAGE - 1) end
 local is_open = false

@@ -5,7 +5,7 @@ schedulers, groups and parents to be told that are not listed
 KEYS  the queue's nine keys (include/keys.lua)
 ARGV  is_new  ('1' after obliterate: also deduplication ids that stand for a time, though their
               jobs may be gone, are of no job of the queue as it is now)
-      key …   (keys of the queue without its prefix, at most 250; others are left alone)
+      key …   (keys of the queue without its prefix, at most 100; others are left alone)
 Returns  the number of jobs whose records were unlinked
 Cost     O(k log n)          Crash  a repeat finds less ]]
 --- @include keys

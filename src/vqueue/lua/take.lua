@@ -7,7 +7,7 @@ ARGV  consumer  (string, unique per worker process)
       own_max, own_ms  (the worker's rate limit: jobs in so many ms; may be missing)
 Returns  {now (ms), {token, id, record (include/record.lua), …}, ms until there may be
          more: a delayed job or a slot is due, a limit gives way; or -1}
-Cost     O((p + k) log n), p promoted jobs, at most 250
+Cost     O((p + k) log n), p promoted jobs, at most 60
 Crash    a lost reply leaves entries pending for this consumer: adopt.lua finds them ]]
 --- @include keys
 --- @include clock

@@ -4,8 +4,7 @@ whose children earlier calls had more to tell than one call may (include/flow.lu
 KEYS  the queue's nine keys (include/keys.lua)
 ARGV  none
 Returns  1 when some are still to be told: call again | 0
-Cost     O(p log n), p parents: at most 100, and those that fail with them and their parents, 250
-         in all
+Cost     O(p log n), p parents: at most 100
 Crash    a repeat goes on ]]
 --- @include keys
 --- @include clock
@@ -21,8 +20,7 @@ Crash    a repeat goes on ]]
 --- @include dedup
 --- @include flow
 
-local RECALLED_MAX = 100
 reserve(0)
-recall_notices(RECALLED_MAX)
+recall_notices(NOTICES_MAX)
 if #notices > 0 then tell_parents(0) end
 return redis.call('EXISTS', prefix .. 'notices')

@@ -229,6 +229,10 @@ async def test_what_is_no_flow_is_refused_before_anything_is_added(
             "at most 100 with groups",
         ),
         (node("parent", node("x", queue_name="a b")), "queue name"),
+        (
+            chain(*(group(*(FlowJob(name="x") for _ in range(45))) for _ in "ab"), node("last")),
+            "a flow of 2070 links",
+        ),
     ):
         with pytest.raises(InvalidOption, match=why):
             await queue.add_flow(flow)

@@ -105,6 +105,16 @@ async def test_one_call_removes_no_more_than_the_limit_of_its_rule(
         assert len((await driver.dump()).jobs) == left
 
 
+async def test_rules_of_several_jobs_share_what_a_call_removes(driver: Driver) -> None:
+    await driver.add(*(f"job-{number}" for number in range(600)))
+    for _ in range(6):
+        await driver.finish(*map(settle, (await driver.take(100)).jobs))
+    await driver.add("one", "two")
+    one, two = (await driver.take(2)).jobs
+    await driver.finish(settle(one, rule="100 -1"), settle(two, rule="50 -1"))
+    assert len((await driver.dump()).jobs) == 602 - 250
+
+
 async def test_the_jobs_own_rule_comes_before_the_workers(
     queue: Queue, redis_url: str, queue_name: str
 ) -> None:

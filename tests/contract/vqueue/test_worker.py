@@ -283,3 +283,21 @@ async def test_jobs_that_end_together_are_settled_in_two_calls_that_overlap(
     entries = await driver.redis("XRANGE", driver.keys.ev, "-", "+")
     sizes = [len(fields) // 2 - 2 for _, fields in entries if fields[1] == b"completed"]
     assert (sum(sizes), max(sizes)) == (40, 5)
+
+
+async def test_a_worker_takes_at_most_100_jobs_in_a_call(
+    driver: Driver, queue: Queue, redis_url: str, queue_name: str
+) -> None:
+    async def handler(job: Job) -> None:
+        """Succeed."""
+
+    jobs = await queue.add_bulk([NewJob(name="task")] * 400)
+    async with Worker(queue_name, handler, redis_url, concurrency=300):
+        await ended(queue, *(job.id for job in jobs))
+    entries = (await driver.dump()).stream("ev").entries
+    sizes = {
+        kind: max(len(entry.fields) // 2 - 2 for entry in entries if entry.fields[1] == kind)
+        for kind in ("active", "completed")
+    }
+    assert sizes["active"] == 100
+    assert sizes["completed"] <= 100

@@ -2,7 +2,7 @@
 due, make the jobs of due slots, then hand out front-of-line jobs, then `ready`, then
 prioritized ones. Taking writes nothing on a `ready` job: active is what is pending for the
 group. ]]
-local PROMOTE_MAX = 250
+local PROMOTE_MAX = 60
 -- ids that a fetch mints beside one per job that it hands out
 local FETCH_IDS = PROMOTE_MAX + FIRE_MAX + 8
 
@@ -137,7 +137,7 @@ local function express_lane(consumer, count, max_score, jobs)
 end
 
 -- A job of each group in turn. A turn costs as much as several plain jobs.
-local TURNS_MAX = 100
+local TURNS_MAX = 50
 local function group_lane(consumer, count, jobs)
   local entered = 0
   for _ = 1, math.min(count, TURNS_MAX) do

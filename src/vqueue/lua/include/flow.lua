@@ -9,20 +9,28 @@ Without the field flows in meta a queue has none of them, and nobody looks.
 
 A child that ends is noted; when the script has written all that is its own, the parents
 are told. A child leaves `deps` once, so a notice is taken once, whatever is repeated, and
-what the parent needs of it is copied: its retention is its own affair. At most 250 notices
+what the parent needs of it is copied: its retention is its own affair. At most 100 notices
 go in one call, the others wait in `notices` for tell_parents.lua, which whoever has removed the
 child calls, and each worker of the queue. A child with more parents than that is one notice, "+"
 with the key of a set that they are moved to; they are taken from there. ]]
-local NOTICES_MAX = 250
+local NOTICES_MAX = 100
 
 local function par_key(id) return jobs_prefix .. id .. ':par' end
 local function deps_key(id) return jobs_prefix .. id .. ':deps' end
 
 local function ref_of(id) return string.match(prefix, '{(.*)}') .. ':' .. id end
-local function prefix_of(queue) return string.match(home, '^[^{]*') .. '{' .. queue .. '}:' end
+
+local prefixes = {} -- by queue
+local function prefix_of(queue)
+  if not prefixes[queue] then
+    prefixes[queue] = string.match(home, '^[^{]*') .. '{' .. queue .. '}:'
+  end
+  return prefixes[queue]
+end
 
 -- From here on the script works on another queue: call reserve before its first write there.
 local function enter(key_prefix)
+  if key_prefix == prefix then return end
   prefix = key_prefix
   meta, ready, express = prefix .. 'meta', prefix .. 'ready', prefix .. 'express'
   prioritized, delayed = prefix .. 'prioritized', prefix .. 'delayed'
@@ -202,14 +210,17 @@ local function judge_parent(id, account)
   end
 end
 
--- Tell the parents what was noted, then reserve ids for what the script does afterwards.
-local function tell_parents(afterwards)
-  local told = 0
-  while #notices > 0 and told < NOTICES_MAX do
+-- Tell the parents what was noted, then reserve ids for what the script does afterwards. `most`:
+-- how many notices go in this call, NOTICES_MAX when it is missing.
+local function tell_parents(afterwards, most)
+  most = most or NOTICES_MAX
+  local told, put_off = 0, {}
+  while #notices > most do put_off[#put_off + 1] = table.remove(notices) end
+  while #notices > 0 and told < most do
     local queue = string.match(notices[1][1], '^[^:]+:')
     local mine, others = {}, {}
     for _, notice in ipairs(notices) do
-      local fits = told + #mine < NOTICES_MAX and string.sub(notice[1], 1, #queue) == queue
+      local fits = told + #mine < most and string.sub(notice[1], 1, #queue) == queue
       table.insert(fits and mine or others, notice)
     end
     notices, told = others, told + #mine
@@ -226,8 +237,11 @@ local function tell_parents(afterwards)
     if #heard.waiting + #heard.delayed > 0 then arm() end
   end
   enter(home)
-  for _, notice in ipairs(notices) do
-    redis.call('RPUSH', prefix .. 'notices', table.concat(notice, '\n'))
+  local left = {}
+  for i = #put_off, 1, -1 do left[#left + 1] = table.concat(put_off[i], '\n') end
+  for _, notice in ipairs(notices) do left[#left + 1] = table.concat(notice, '\n') end
+  for i = 1, #left, 1000 do
+    redis.call('RPUSH', prefix .. 'notices', unpack(left, i, math.min(i + 999, #left)))
   end
   reserve(afterwards)
 end

@@ -3,6 +3,7 @@ started meanwhile; what has failed a parent before is ignored when that one is r
 local PARTS = {':vals', ':ign', ':bad'}
 -- parents that are looked at for one job: others do not wait for it again
 local REJOINED_MAX = 500
+local FORGIVEN_MAX = 250
 
 -- A child runs again. Returns how many parents were looked at.
 local function rejoin_parents(id)
@@ -21,13 +22,18 @@ local function rejoin_parents(id)
   return #parents
 end
 
--- A parent runs again. Returns whether there are children that it has to wait for.
+-- A parent is to run again. Returns how many children were forgiven: when FORGIVEN_MAX, there
+-- may be more, and it does not run before a call has forgiven fewer.
 local function forgive_children(id)
   local bad = job_key(id) .. ':bad'
-  local failures = redis.call('HGETALL', bad)
-  for i = 1, #failures, 2 do
-    redis.call('HSET', job_key(id) .. ':ign', failures[i], failures[i + 1])
-  end
-  redis.call('DEL', bad)
-  return redis.call('EXISTS', deps_key(id)) == 1
+  local failures = redis.call('HRANDFIELD', bad, FORGIVEN_MAX, 'WITHVALUES')
+  if #failures == 0 then return 0 end
+  redis.call('HSET', job_key(id) .. ':ign', unpack(failures))
+  local refs = {}
+  for i = 1, #failures, 2 do refs[#refs + 1] = failures[i] end
+  redis.call('HDEL', bad, unpack(refs))
+  return #refs
 end
+
+-- Whether there are children that a parent has to wait for.
+local function has_open_children(id) return redis.call('EXISTS', deps_key(id)) == 1 end

@@ -1,8 +1,10 @@
 --[[ Retention of finished jobs. A keep rule is "<count> <age ms>", -1 for no limit,
 count 0 to keep nothing, and may have behind it how many jobs go in a call at most. A removed job leaves a tombstone for ten minutes after its
 end, so that a repeat of its add does not run it again and a repeat of its finish is
-answered "done". At most 250 jobs go for one rule in a call; the next finish goes on. ]]
+answered "done". At most 250 jobs go in a call; the next finish goes on. ]]
 local TOMBSTONE_MS, EVICTED_MAX = 600000, 250
+-- how many may still go in this call
+local evictable = EVICTED_MAX
 
 local function parse_keep(rule)
   local count, age, most = string.match(rule, '(%-?%d+) (%-?%d+) ?(%d*)')
@@ -16,15 +18,17 @@ local function any_buried() return Q.last_buried and now - Q.last_buried <= TOMB
 
 local function evict(set, rule)
   local count, age, most = parse_keep(rule)
+  most = math.min(most, evictable)
   if age >= 0 then
     local old = redis.call('ZRANGE', set, '-inf', now - age, 'BYSCORE', 'LIMIT', 0, most)
     if #old > 0 then remove_finished(set, old) end
-    most = most - #old
+    most, evictable = most - #old, evictable - #old
   end
   if count > 0 then
     local excess = math.min(redis.call('ZCARD', set) - count, most)
     if excess > 0 then
       remove_finished(set, redis.call('ZRANGE', set, 0, excess - 1))
+      evictable = evictable - excess
     end
   end
 end

@@ -1,62 +1,108 @@
 --[[ Removing jobs with what is under them, over all the queues of a flow. ]]
 local TREE_MAX = 250
--- children that are looked at, those included that stay because of another parent
+-- children, and parents of children, that are looked at for one tree, those included that stay
+-- because of another parent
 local LOOKED_AT_MAX = 1000
 local ENDED_CHILDREN = {':vals', ':ign', ':bad'}
+-- the same for all trees of the call
+local looked_at = 0
 
-local function number_of_children(id)
-  local number = redis.call('SCARD', deps_key(id))
-  for _, part in ipairs(ENDED_CHILDREN) do
-    number = number + redis.call('HLEN', job_key(id) .. part)
-  end
-  return number
-end
-
+-- Of more children than may be looked at some come.
 local function children_of(id)
-  local refs = redis.call('SMEMBERS', deps_key(id))
+  local key = job_key(id)
+  if redis.call('EXISTS', deps_key(id), key .. ':vals', key .. ':ign', key .. ':bad') == 0 then
+    return {}
+  end
+  local refs = redis.call('SRANDMEMBER', deps_key(id), LOOKED_AT_MAX + 1)
   for _, part in ipairs(ENDED_CHILDREN) do
-    for _, ref in ipairs(redis.call('HKEYS', job_key(id) .. part)) do table.insert(refs, ref) end
+    for _, ref in ipairs(redis.call('HRANDFIELD', key .. part, LOOKED_AT_MAX + 1)) do
+      table.insert(refs, ref)
+    end
   end
   return refs
 end
 
 -- whether a job outside the tree has it as a child, too
 local function has_other_parent(ref, tree)
-  local id = enter_queue_of(ref)
+  local parents = redis.call('SRANDMEMBER', par_key(enter_queue_of(ref)), TREE_MAX + 1)
   -- the tree holds no more
-  if redis.call('SCARD', par_key(id)) > TREE_MAX then return true end
-  for _, parent in ipairs(redis.call('SMEMBERS', par_key(id))) do
+  if #parents > TREE_MAX then return true end
+  looked_at = looked_at + #parents
+  for _, parent in ipairs(parents) do
     if not tree[parent] and record_of(enter_queue_of(parent)) then return true end
   end
   return false
 end
 
--- Returns the refs of a job and of all that is under it and nowhere else; or nothing and
--- what is in the way: 'active' (one of them runs), 'many' (more than TREE_MAX, or more than
--- LOOKED_AT_MAX to look at).
-local function tree_of(root)
-  local refs, tree, at, looked_at = {root}, {[root] = true}, 1, 0
+local function is_active(id)
+  local record = record_of(id)
+  local place = record and place_of(record)
+  return place and entry_of(place) and consumer_of(place)
+end
+
+-- The refs of a job and of all that is under it and nowhere else, which are added to `tree`, the
+-- set of those that go. Or what is in the way: 'active' (one of them runs), 'many' (more than
+-- TREE_MAX, or more than LOOKED_AT_MAX to look at).
+local function collect_tree(refs, tree)
+  local at, most = 1, looked_at + LOOKED_AT_MAX
   while refs[at] do
     local id = enter_queue_of(refs[at])
-    local record = record_of(id)
-    if record and standing_of(id, place_of(record)) == 'active' then return nil, 'active' end
-    looked_at = looked_at + number_of_children(id)
-    if looked_at > LOOKED_AT_MAX then return nil, 'many' end
-    for _, child in ipairs(children_of(id)) do
+    if is_active(id) then return 'active' end
+    local found = children_of(id)
+    looked_at = looked_at + #found
+    if looked_at > most then return 'many' end
+    for _, child in ipairs(found) do
       if not tree[child] and not has_other_parent(child, tree) then
         tree[child] = true
         table.insert(refs, child)
-        if #refs > TREE_MAX then return nil, 'many' end
+        if #refs > TREE_MAX then return 'many' end
       end
+      if looked_at > most then return 'many' end
     end
     at = at + 1
   end
-  return refs
+end
+
+-- Returns the refs, or nothing and what is in the way; then `tree` is as it was.
+local function tree_of(root, tree)
+  local refs = {root}
+  tree[root] = true
+  local obstacle = collect_tree(refs, tree)
+  if not obstacle then return refs end
+  for _, ref in ipairs(refs) do tree[ref] = nil end
+  return nil, obstacle
+end
+
+local OPTIONS_LINE = '^[^\n]*\n[^\n]*\n[^\n]*\n([^\n]*)'
+
+-- Take jobs of the queue that was entered, which are not active, out of their places with all that
+-- is kept of them. Returns pairs for the event.
+local function remove_from_queue(ids, roots)
+  local removed, keys, in_line = {}, {}, {[ready] = {}, [express] = {}}
+  for _, id in ipairs(ids) do
+    local record = record_of(id)
+    if record then
+      local place = place_of(record)
+      local stream, entry = entry_of(place)
+      table.insert(removed, id)
+      table.insert(removed, stream and 'waiting' or (standing_of(id, place)))
+      if stream then table.insert(in_line[stream], entry) else leave(id, place) end
+      forget_owner(id, string.match(record, OPTIONS_LINE) or '')
+      if Q.has_flows and (not roots or roots[ref_of(id)]) then note_ended(id, 'gone', '') end
+      table.insert(keys, partials_key(id))
+      for _, key in ipairs(keys_of(id)) do table.insert(keys, key) end
+    end
+  end
+  for stream, entries in pairs(in_line) do
+    if #entries > 0 then redis.call('XDEL', stream, unpack(entries)) end
+  end
+  for i = 1, #keys, 1000 do redis.call('UNLINK', unpack(keys, i, math.min(i + 999, #keys))) end
+  return removed
 end
 
 -- Remove jobs that are not active; parents that stay wait for them no more. Returns how many
--- there were.
-local function remove_jobs(refs)
+-- there were. `roots`: the set of those that may have such parents; all when it is missing.
+local function remove_jobs(refs, roots)
   local queues, ids_of, count = {}, {}, 0
   for _, ref in ipairs(refs) do
     local queue, id = string.match(ref, '^([^:]+):(.+)$')
@@ -69,18 +115,7 @@ local function remove_jobs(refs)
   for _, queue in ipairs(queues) do
     enter(prefix_of(queue))
     reserve(1)
-    local removed = {}
-    for _, id in ipairs(ids_of[queue]) do
-      local job = load_job(id)
-      if job then
-        table.insert(removed, id)
-        table.insert(removed, (standing_of(id, job[1])))
-        leave(id, job[1])
-        forget_owner(id, job[4])
-        if Q.has_flows then note_ended(id, 'gone', '') end
-        redis.call('UNLINK', partials_key(id), unpack(keys_of(id)))
-      end
-    end
+    local removed = remove_from_queue(ids_of[queue], roots)
     emit('removed', removed)
     count = count + #removed / 2
   end
