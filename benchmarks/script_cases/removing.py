@@ -1,0 +1,44 @@
+"""Cases of the scripts that remove jobs, and of settings that concern many groups."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncGenerator
+
+from benchmarks.script_cases.bench import Bench, case
+from vqueue.scripts import MAX_BATCH
+
+
+@case("clean", "100 jobs")
+async def _clean(bench: Bench) -> AsyncGenerator[None, None]:
+    await bench.end(MAX_BATCH)
+    yield
+    await bench.queue.clean(0, limit=100)
+
+
+@case("retain", "250 jobs")
+async def _retain(bench: Bench) -> AsyncGenerator[None, None]:
+    await bench.end(1500)
+    yield
+    await bench.scripts.retain(completed="10 0", failed="10 0")
+
+
+@case("obliterate", "2000 groups")
+async def _obliterate(bench: Bench) -> AsyncGenerator[None, None]:
+    await bench.add_grouped(2000)
+    yield
+    await bench.scripts.obliterate(force=False)
+
+
+@case("sweep_orphans", "100 records of jobs that are in no place")
+async def _sweep_orphans(bench: Bench) -> AsyncGenerator[None, None]:
+    ids = await bench.add(100)
+    await bench.driver.redis("DEL", bench.driver.keys.ready)
+    yield
+    await bench.scripts.sweep_orphans(names=[f"j:{job_id}" for job_id in ids])
+
+
+@case("set_group", "100 groups")
+async def _set_groups(bench: Bench) -> AsyncGenerator[None, None]:
+    await bench.add_grouped(MAX_BATCH)
+    yield
+    await bench.scripts.set_group(group_id="", start=0, settings={"concurrency": 5})
