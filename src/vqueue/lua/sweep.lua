@@ -33,6 +33,7 @@ Crash    the entry of a job is acknowledged last; a repeat finds it again ]]
 
 local max_stalled, keep, dead_consumer, cursor = tonumber(ARGV[1]), ARGV[2], ARGV[3], ARGV[4]
 local LOOKED_AT_MAX, STALLED_MAX = 1000, 100
+local SWEEPER = 'sweeper'
 local REASON = '"job stalled more than allowable limit"'
 reserve(4 * STALLED_MAX + 16)
 
@@ -49,25 +50,45 @@ local function server_came_back()
   return (tonumber(seen[2]) or 0) > now
 end
 
--- Stalled activations: {token, consumer}.
+-- Stalled activations: {token, id of the job (nothing when the entry is gone), consumer}.
 local found = {}
 
--- Find those of a lane behind an entry. Returns up to which entry, nothing at the lane's end.
-local function find(stream, mark, after)
-  local most = dead_consumer == '' and LOOKED_AT_MAX or STALLED_MAX
-  local query = {stream, GROUP, after == '' and '-' or '(' .. after, '+', most}
-  if dead_consumer ~= '' then query[6] = dead_consumer end
-  local pending = redis.pcall('XPENDING', unpack(query))
+-- Claim those of a lane from `start` on, so that nobody else's call about them counts any more;
+-- XPENDING says who held them, which a claim does not. Returns where to go on, nothing at the end.
+local function find_expired(stream, mark, start)
+  local pending = redis.pcall('XPENDING', stream, GROUP, start, '+', LOOKED_AT_MAX)
+  if pending.err then return nil end
+  local first, count, holders = nil, 0, {}
+  for _, held_entry in ipairs(pending) do
+    local id, consumer, idle_ms = unpack(held_entry)
+    if idle_ms >= Q.longest_lease then
+      first, count, holders[id] = first or id, count + 1, consumer
+    end
+  end
+  count = math.min(count, STALLED_MAX - #found)
+  if first and count == 0 then return first end
+  if not first then return #pending == LOOKED_AT_MAX and '(' .. pending[#pending][1] or nil end
+  local after, claimed, gone = unpack(redis.call(
+    'XAUTOCLAIM', stream, GROUP, SWEEPER, Q.longest_lease, first, 'COUNT', count))
+  for _, entry in ipairs(claimed) do
+    found[#found + 1] = {mark .. entry[1], entry[2][2], holders[entry[1]]}
+  end
+  for _, id in ipairs(gone) do found[#found + 1] = {mark .. id} end
+  return after ~= '0-0' and after or nil
+end
+
+-- The same for all that one consumer holds, however long it has.
+local function find_of_dead(stream, mark, start)
+  local most = STALLED_MAX - #found
+  if most == 0 then return start end
+  local pending = redis.pcall('XPENDING', stream, GROUP, start, '+', most, dead_consumer)
   if pending.err then return nil end
   for _, held_entry in ipairs(pending) do
-    local id, consumer, idle_ms = held_entry[1], held_entry[2], held_entry[3]
-    if dead_consumer ~= '' or idle_ms >= Q.longest_lease then
-      if #found == STALLED_MAX then return after end
-      found[#found + 1] = {mark .. id, consumer}
-    end
-    after = id
+    local id = held_entry[1]
+    local entry = redis.call('XRANGE', stream, id, id)[1]
+    found[#found + 1] = {mark .. id, entry and entry[2][2], dead_consumer}
   end
-  return #pending == most and after or nil
+  return #pending == most and '(' .. pending[most][1] or nil
 end
 
 -- The next slot would bring another job like it: to fail this one spares no worker anything.
@@ -98,11 +119,8 @@ local function put_right(id, job)
   table.insert(waiting, 'active')
 end
 
-local function recover(token, consumer)
+local function recover(token, id, consumer)
   table.insert(ended, token)
-  local stream, entry = entry_of(token)
-  local kept = redis.call('XRANGE', stream, entry, entry)[1]
-  local id = kept and kept[2][2]
   local job = id and load_job(id)
   if not job then return end
   if job[1] ~= token then return put_right(id, job) end
@@ -125,16 +143,17 @@ end
 if not Q.longest_lease or (dead_consumer == '' and server_came_back()) then
   return {'', 0, 0, 0, redis.call('EXISTS', prefix .. 'notices')}
 end
+local find = dead_consumer == '' and find_expired or find_of_dead
 local next_cursor
-for _, lane in ipairs({{ready, '', '^%d.*'}, {express, 'x', '^x(.*)'}}) do
+for _, lane in ipairs({{ready, '', '^%(?%d.*'}, {express, 'x', '^x(.*)'}}) do
   local stream, mark, pattern = unpack(lane)
-  local after = cursor == '' and '' or string.match(cursor, pattern)
-  if after and not next_cursor then
+  local start = cursor == '' and '-' or string.match(cursor, pattern)
+  if start and not next_cursor then
     local first = #found + 1
-    local last = find(stream, mark, after)
-    next_cursor = last and mark .. last
+    local rest = find(stream, mark, start)
+    next_cursor = rest and mark .. rest
     -- the last one first: the front of the line grows backwards
-    for i = #found, first, -1 do recover(unpack(found[i])) end
+    for i = #found, first, -1 do recover(unpack(found[i], 1, 3)) end
     cursor = ''
   end
 end
