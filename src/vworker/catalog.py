@@ -148,7 +148,7 @@ class Catalog:
     async def unfinished(
         self, *, older_than: datetime, limit: int, after: str | None
     ) -> list[Document]:
-        """Return videos that are not final and were accepted before `older_than`, by id.
+        """Return videos (id, source, profile) not final and accepted before `older_than`, by id.
 
         Without those whose jobs somebody has removed by hand.
         """
@@ -159,7 +159,8 @@ class Catalog:
         }
         if after is not None:
             query["_id"] = {"$gt": after}
-        cursor = self.collection.find(query, {"_id": 1, "source": 1}).sort([("_id", 1)])
+        needed = {"_id": 1, "source": 1, "profile": 1}
+        cursor = self.collection.find(query, needed).sort([("_id", 1)])
         return await cursor.limit(limit).to_list(limit)
 
     async def uncleared(self, *, limit: int, after: str | None) -> list[Document]:
