@@ -56,6 +56,9 @@ class ErrorInfo:
     remedy: str
     #: Whether another attempt, later or on another worker, can succeed; if not, none is made.
     retryable: bool
+    #: Whether the file itself is beyond help, for every worker, whatever its limits, profiles and
+    #: FFmpeg: then an upload is deleted, which may be its owner's only copy. Never when in doubt.
+    file_is_lost: bool = False
 
 
 ERRORS: Mapping[ErrorCode, ErrorInfo] = {
@@ -73,21 +76,25 @@ ERRORS: Mapping[ErrorCode, ErrorInfo] = {
         cause="The source has no bytes.",
         remedy="Upload the file again.",
         retryable=False,
+        file_is_lost=True,
     ),
     ErrorCode.NOT_A_VIDEO: ErrorInfo(
         cause="The source is no video file of a supported format, or its beginning is damaged.",
         remedy="Play the file; if it plays, convert it to MP4 or Matroska and upload that.",
         retryable=False,
+        file_is_lost=True,
     ),
     ErrorCode.NO_VIDEO_STREAM: ErrorInfo(
         cause="The source holds no moving picture, only sound or a still picture.",
         remedy="Send a file with a video track.",
         retryable=False,
+        file_is_lost=True,
     ),
     ErrorCode.SOURCE_TRUNCATED: ErrorInfo(
         cause="The source ends before the duration that its header promises, or lacks its index.",
         remedy="Upload the file again; if it is cut off itself, repair it first.",
         retryable=False,
+        file_is_lost=True,
     ),
     ErrorCode.SOURCE_OVER_LIMIT: ErrorInfo(
         cause="The source is larger, longer, faster or has more streams than this service takes.",
@@ -139,7 +146,7 @@ ERRORS: Mapping[ErrorCode, ErrorInfo] = {
         remedy="Look at the worker's log and its disk.",
         retryable=True,
     ),
-    # Not the source's fault: an upload is kept, and a worker that was mended can succeed.
+    # Not the source's fault: a worker that was mended can succeed.
     ErrorCode.OUTPUT_INVALID: ErrorInfo(
         cause="The output breaks a rule that players rely on; it was not published.",
         remedy="Report the rules that the error's detail names; check which FFmpeg is in use.",

@@ -73,7 +73,7 @@ class TranscodeHandler:
                 tell_early=tell_early if self._media.early_playback else None,
             )
         except TranscodeError as error:
-            if not error.retryable:
+            if ERRORS[error.code].file_is_lost:
                 await self._discard_upload(request)
             if not may_go_on(error) or job.attempts_made + 1 >= job.attempts:
                 if request.early_playlist is not None:
@@ -104,10 +104,9 @@ class TranscodeHandler:
         return result.to_json()
 
     async def _discard_upload(self, request: TranscodeRequest) -> None:
-        """Delete a source that can never be transcoded, if it came through the API.
+        """Delete a source that nobody can ever transcode, if it came through the API.
 
-        After an outage it stays: the video's owner may want it transcoded after all. Any
-        other source is somebody else's. A failure here does not hide the video's own.
+        Any other source is somebody else's. A failure here does not hide the video's own.
         """
         if request.source != upload_key(request.video_id):
             return

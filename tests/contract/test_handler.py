@@ -2,7 +2,7 @@
 
 import secrets
 from collections.abc import AsyncIterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 import pytest
@@ -14,6 +14,7 @@ from vqueue import Backoff, Job, JobState, Queue, Worker
 from vworker.contract import JOB_NAME, TranscodeRequest, output_prefix, upload_key
 from vworker.handler import TranscodeHandler
 from vworker.media.encoding import Encoding
+from vworker.media.limits import SourceLimits
 from vworker.media.settings import MediaSettings
 from vworker.sandbox import Sandbox
 from vworker.storage import Storage
@@ -35,9 +36,17 @@ class Bench:
     def upload(self) -> str:
         return upload_key(self.video_id)
 
-    async def add(self, clip: Path, source: str, *, attempts: int = 1, delay: float = 0) -> None:
+    async def add(
+        self,
+        clip: Path,
+        source: str,
+        *,
+        attempts: int = 1,
+        delay: float = 0,
+        profile: str | None = None,
+    ) -> None:
         await self.storage.upload(clip, source, "video/mp4")
-        request = TranscodeRequest(video_id=self.video_id, source=source)
+        request = TranscodeRequest(video_id=self.video_id, source=source, profile=profile)
         await self.queue.add(
             JOB_NAME,
             request.to_json(),
@@ -110,6 +119,31 @@ async def test_an_upload_stays_when_the_workers_set_up_was_at_fault(
     job = await bench.run()
 
     assert (job.state, job.attempts_made) == ("failed", 2)
+    assert await bench.keys(bench.upload) == [bench.upload]
+
+
+async def test_an_upload_stays_when_the_limits_of_the_worker_were_too_low(
+    bench: Bench, clips: Clips
+) -> None:
+    bench.media = replace(bench.media, source_limits=SourceLimits(max_pixels=100))
+    await bench.add(clips.small(), bench.upload, attempts=3)
+    job = await bench.run()
+
+    assert (job.state, job.attempts_made) == ("failed", 1)
+    assert job.failed_reason is not None
+    assert "[source_over_limit]" in job.failed_reason
+    assert await bench.keys(bench.upload) == [bench.upload]
+
+
+async def test_an_upload_stays_when_the_worker_does_not_know_the_profile(
+    bench: Bench, clips: Clips
+) -> None:
+    await bench.add(clips.small(), bench.upload, attempts=3, profile="of-a-newer-worker")
+    job = await bench.run()
+
+    assert (job.state, job.attempts_made) == ("failed", 1)
+    assert job.failed_reason is not None
+    assert "[invalid_request]" in job.failed_reason
     assert await bench.keys(bench.upload) == [bench.upload]
 
 

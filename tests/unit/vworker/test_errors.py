@@ -15,10 +15,15 @@ def test_every_code_has_a_cause_and_a_remedy() -> None:
         assert re.fullmatch(r"[A-Z][^|\n]+\.", info.remedy)
 
 
+def test_a_failure_that_another_attempt_may_not_meet_costs_no_upload() -> None:
+    assert not any(info.retryable and info.file_is_lost for info in ERRORS.values())
+
+
 def test_the_page_shows_the_table() -> None:
     rows = [
-        f"| `{code}` | {'yes' if info.retryable else 'no'} | {info.cause} | {info.remedy} |"
+        f"| `{code}` | {'yes' if info.retryable else 'no'} "
+        f"| {'deleted' if info.file_is_lost else 'kept'} | {info.cause} | {info.remedy} |"
         for code, info in ERRORS.items()
     ]
     shown = [line for line in PAGE.read_text(encoding="utf-8").splitlines() if "` | " in line]
-    assert [line for line in shown if line.count("|") == 5] == rows
+    assert [line for line in shown if line.count("|") == 6] == rows
