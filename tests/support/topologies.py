@@ -93,18 +93,39 @@ class Watched:
                 return server
         raise AssertionError("no server is a primary")
 
-    def replica_is_up_to_date(self) -> bool:
-        """Tell whether the replica has all that the primary had a moment ago."""
-        return bool(connect(self.primary()).wait(1, 5000))
+    def wait_for_replica(self) -> None:
+        """Return when the replica has all that the primary has at the moment of the call.
 
-    def wait_for_failover(self, former: Valkey) -> None:
-        """Return when another server than `former` is the primary for every Sentinel."""
+        WAIT would not tell: it asks for the writes of its own connection.
+        """
+        primary = self.primary()
+        replica = next(server for server in self.servers if server is not primary)
+        wanted = connect(primary).info("replication")["master_repl_offset"]
+
+        def has_all() -> bool:
+            told = connect(replica).info("replication")
+            return told.get("master_link_status") == "up" and told["slave_repl_offset"] >= wanted
+
+        _wait(has_all, "the replica")
+
+    def bring_back(self, former: Valkey) -> None:
+        """Start a primary that died, as the replica of the one that every Sentinel names by now.
+
+        The Sentinels would make it one, too, after ten seconds in which there are two primaries.
+        """
+        other = next(server for server in self.servers if server is not former)
 
         def is_over() -> bool:
-            told = (connect(sentinel).sentinel_master(SERVICE) for sentinel in self.sentinels)
-            return all(state["port"] != former.port("redis") for state in told)
+            told = [connect(sentinel).sentinel_master(SERVICE) for sentinel in self.sentinels]
+            return all(state["port"] == other.port("redis") for state in told)
+
+        def follows() -> bool:
+            return bool(connect(former).info("replication").get("master_link_status") == "up")
 
         _wait(is_over, "the failover")
+        former.start()
+        connect(former).replicaof(LOOPBACK, other.port("redis"))
+        _wait(follows, "the former primary to follow")
 
 
 @contextmanager

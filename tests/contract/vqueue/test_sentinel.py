@@ -99,7 +99,7 @@ async def test_producers_workers_and_readers_go_on_after_the_primary_has_died(
     ):
         before = [await queue.add("task", n, durability=wanted) for n in range(6)]
         await handler.running(3)
-        assert await asyncio.to_thread(topology.replica_is_up_to_date)
+        await asyncio.to_thread(topology.wait_for_replica)
         await asyncio.to_thread(former.kill)
         during = asyncio.create_task(queue.add_bulk([NewJob(name="task", data=n) for n in "ab"]))
         handler.let_go.set()
@@ -113,8 +113,7 @@ async def test_producers_workers_and_readers_go_on_after_the_primary_has_died(
             if completed >= {job.id for job in after}:
                 break
     assert topology.primary() is not former
-    await asyncio.to_thread(former.start)
-    await asyncio.to_thread(topology.wait_for_failover, former)
+    await asyncio.to_thread(topology.bring_back, former)
 
 
 async def test_partial_results_are_read_on_after_the_primary_has_died(
@@ -124,7 +123,7 @@ async def test_partial_results_are_read_on_after_the_primary_has_died(
 
     async def handler(job: Job) -> None:
         await job.send_partial("before")
-        assert await asyncio.to_thread(topology.replica_is_up_to_date)
+        await asyncio.to_thread(topology.wait_for_replica)
         await asyncio.to_thread(former.kill)
         await job.send_partial("after")
 
@@ -136,8 +135,7 @@ async def test_partial_results_are_read_on_after_the_primary_has_died(
     ):
         assert [partial.value async for partial in partials] == ["before", "after"]
     assert topology.primary() is not former
-    await asyncio.to_thread(former.start)
-    await asyncio.to_thread(topology.wait_for_failover, former)
+    await asyncio.to_thread(topology.bring_back, former)
 
 
 async def test_a_connection_to_a_primary_that_was_demoted_is_given_up(tmp_path: Path) -> None:
