@@ -32,10 +32,11 @@ Crash    what is gone is gone; a repeat goes on with what is still there ]]
 local state, before, limit, cursor, told = ARGV[1], ARGV[2], tonumber(ARGV[3]), ARGV[4], ARGV[5]
 before = tonumber(before) or now
 reserve(0)
+-- a cursor: the ms of the queue's clock at which the search began, and a cursor of include/pages.lua
+local begun, last = string.match(cursor, '^(%d+) (.*)$')
+begun = tonumber(begun) or clock.ms
 local ids, next_cursor = {}, nil
-if #ARGV == 5 then
-  ids, next_cursor = page_of(state, cursor ~= '' and cursor or nil, limit, true)
-end
+if #ARGV == 5 then ids, next_cursor = page_of(state, last, limit, true) end
 for i = 6, #ARGV do
   local record = record_of(ARGV[i])
   if record and standing_of(ARGV[i], place_of(record)) == state then ids[#ids + 1] = ARGV[i] end
@@ -56,12 +57,14 @@ for _, id in ipairs(ids) do
     reply[#reply + 1] = id
   end
 end
--- what stands in line, or has ended, after `before` is followed by nothing older
-local last = next_cursor and string.match(next_cursor, '^r(%d+)')
-if state == 'completed' or state == 'failed' then
-  last = next_cursor and string.match(next_cursor, '^z(%d+)')
-end
-if next_cursor and not (last and tonumber(last) > before) then reply[1] = next_cursor end
+-- The search ends though jobs are added as fast as it goes on: what entered the line after it had
+-- begun was not there. The groups come behind the line. What has ended is in the order by which it
+-- is old.
+local mark, at = string.match(next_cursor or '', '^([rz])(%d+)')
+if mark == 'r' and tonumber(at) > begun then next_cursor = 'g' end
+local is_by_age = state == 'completed' or state == 'failed'
+if mark == 'z' and is_by_age and tonumber(at) > before then next_cursor = nil end
+if next_cursor then reply[1] = string.format('%.0f %s', begun, next_cursor) end
 
 if #refs > 0 and told ~= 'look' then
   remove_jobs(refs)

@@ -161,6 +161,83 @@ async def test_clean_tells_parents_that_they_wait_for_nothing(
     assert await driver.state(node.job.id) == "waiting"
 
 
+async def until_now(driver: Driver) -> str:
+    """The ms that jobs which are there are older than, and those that follow are not."""
+    clock = await driver.redis("HGET", driver.keys.meta, "ms")
+    await driver.pass_millisecond()
+    return str(int(clock))
+
+
+async def add_to(driver: Driver, queue: Queue, state: JobState, name: str) -> set[str]:
+    """Put 300 jobs into a state, in steps; return their ids."""
+    added = {f"{name}{n}" for n in range(300)}
+    for start in range(0, 300, 150):
+        part = [f"{name}{n}" for n in range(start, start + 150)]
+        if state is JobState.DELAYED:
+            await driver.add(*part, delay_ms=60_000)
+        elif state in (JobState.COMPLETED, JobState.FAILED):
+            await driver.add(*part)
+            for _ in range(3):
+                jobs = (await driver.take(50)).jobs
+                await driver.finish(*(settle(job, state.value) for job in jobs))
+        else:
+            await driver.add(*part, place="5" if state is JobState.PRIORITIZED else "0")
+    return added
+
+
+@pytest.mark.parametrize("state", ["waiting", "prioritized", "delayed", "completed", "failed"])
+async def test_clean_finds_all_that_are_old_among_more_than_it_looks_at_in_a_step(
+    driver: Driver, queue: Queue, state: str
+) -> None:
+    old = await add_to(driver, queue, JobState(state), "old")
+    before = await until_now(driver)
+    young = await add_to(driver, queue, JobState(state), "young")
+    assert set(await queue._clean(JobState(state), before, None)) == old
+    assert await left(driver) == young
+
+
+async def test_clean_finds_old_jobs_that_entered_the_line_late(
+    driver: Driver, queue: Queue
+) -> None:
+    old = await add_to(driver, queue, JobState.DELAYED, "old")
+    before = await until_now(driver)
+    await queue.promote_jobs()
+    assert set(await queue._clean(JobState.WAITING, before, None)) == old
+
+
+async def test_old_jobs_of_groups_are_found_behind_a_line_of_young_ones(
+    driver: Driver, queue: Queue
+) -> None:
+    await queue.add("task", job_id="old", group="g")
+    before = await until_now(driver)
+    await add_to(driver, queue, JobState.WAITING, "young")
+    assert await queue._find(JobState.WAITING, before) == ["old"]
+    assert await queue._clean(JobState.WAITING, before, None) == ["old"]
+
+
+async def test_a_search_is_not_led_on_by_jobs_that_are_added_meanwhile(
+    driver: Driver, queue: Queue
+) -> None:
+
+    async def is_later() -> bool:
+        return await driver.now_ms() > int(before)
+
+    await driver.add("first", "second")
+    await queue.add("task", job_id="third", group="g")
+    found, cursor, before = [], "", ""
+    for _ in range(5):
+        page = await driver.scripts.find_cleanable(
+            state="waiting", before=before, limit=1, cursor=cursor
+        )
+        found += page.ids
+        cursor, before = page.cursor, page.before
+        if not cursor:
+            break
+        await until(is_later, what="a millisecond after the first look")
+        await driver.add(*(f"{len(found)}-{n}" for n in range(9)))
+    assert (found, cursor) == (["first", "second", "third"], "")
+
+
 @pytest.mark.parametrize("state", [JobState.ACTIVE, JobState.WAITING_CHILDREN])
 async def test_clean_refuses_what_somebody_waits_for(queue: Queue, state: JobState) -> None:
     with pytest.raises(InvalidOption, match=f"{state} jobs are not cleaned"):

@@ -1,7 +1,8 @@
 --[[ Pages of the jobs in one state, in the order in which they are taken, come due or ended.
 A cursor is the place of the last job of the page before: z<score> <id> in a sorted set,
-r<entry> in `ready`, x<entry> in `express`, g<group> z<score> <id> in the line of a group. It
-stays good when that job has gone; when its group has, the lines start anew. ]]
+r<entry> in `ready`, x<entry> in `express`, g<group> z<score> <id> in the line of a group; g alone
+stands before the first group. It stays good when that job has gone; when its group has, the lines
+start anew. ]]
 
 -- Between two scores of a sorted set, `high` not included; `last` is a cursor or nothing.
 local function page_of_set(key, low, high, last, limit, is_rising)
