@@ -21,6 +21,8 @@ from tests.support.waiting import until
 from vqueue import Queue, Retention
 from vqueue.duties import Sweep
 from vqueue.record import Record
+from vqueue.script_calls import load_script
+from vqueue.stall import read_stall
 
 
 async def test_a_job_whose_lease_ran_out_goes_to_the_front(driver: Driver) -> None:
@@ -275,3 +277,21 @@ async def test_the_jobs_of_a_dead_worker_come_back_in_their_order(driver: Driver
     await driver.take(3, consumer="dead")
     await driver.sweep(dead="dead")
     assert ids(await driver.take(3)) == ["first", "second", "third"]
+
+
+async def test_a_stalled_job_is_recovered_whoever_held_it(driver: Driver) -> None:
+    """A server whose clock goes on inside a script claims more than the script has listed."""
+    await driver.scripts.open(lease_ms=LONG_MS)
+    await driver.add("job")
+    await expire(driver, (await driver.take_one()).token)
+    text = load_script("sweep").text
+    unlisted = text.replace("holders[entry[1]]", "nil")
+    assert unlisted != text
+    keys = driver.keys.fixed
+    reply = await driver.redis("EVAL", unlisted, len(keys), *keys, 1, KEEP_ALL, "", "")
+    assert reply[1] == 1
+    assert await driver.history("job") == ["added", "waiting", "active", "stalled", "waiting"]
+    snapshot = await driver.snapshot("job")
+    assert snapshot is not None
+    stall = read_stall(snapshot.stall)
+    assert (stall.limit, stall.consumer) == ("lock_duration", None)

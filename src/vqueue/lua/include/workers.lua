@@ -31,9 +31,10 @@ local function words_of(consumer)
   return told
 end
 
--- Keep with the job why it counts as stalled. own_ms is its own lease, if it has one.
+-- Keep with the job why it counts as stalled. own_ms is its own lease, if it has one. Nobody may
+-- know who had it: a server whose clock goes on inside a script can claim more than it has listed.
 local function note_stall(id, consumer, is_dead, own_ms)
-  local info = words_of(consumer)
+  local info = consumer and words_of(consumer) or {}
   local max_lag = type(info.max_loop_lag) == 'number' and info.max_loop_lag
   local limit = max_lag and info.loop_lag > max_lag and 'max_loop_lag' or 'lock_duration'
   redis.call('HSET', live_key(id), 's', cjson.encode({
