@@ -34,8 +34,6 @@ class Standing(NamedTuple):
     active: int
     #: The fields of meta that lua/include/gate.lua reads, those that are set.
     settings: dict[str, str]
-    #: Consumer → ms without a sign of life.
-    silence: dict[str, int]
     #: None for a job that waits in no group.
     group: GroupStanding | None
 
@@ -60,7 +58,6 @@ class ExplainScripts(ScriptCalls):
             in_front,
             active,
             settings,
-            workers,
             group,
         ) = await self._call("explain", job_id)
         named = [value.decode() for value in settings]
@@ -73,9 +70,6 @@ class ExplainScripts(ScriptCalls):
             in_front=in_front,
             active=active,
             settings=dict(zip(named[::2], named[1::2], strict=True)),
-            silence={
-                name.decode(): idle for name, idle in zip(workers[::2], workers[1::2], strict=True)
-            },
             group=_group(group) if group else None,
         )
 

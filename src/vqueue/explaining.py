@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from enum import StrEnum
@@ -13,13 +13,7 @@ from vqueue.errors import JobNotFound, QueueUnavailable
 from vqueue.explain_scripts import GroupStanding, Standing
 from vqueue.inspecting import Inspecting
 from vqueue.keys import check_name
-from vqueue.options import RateLimit
-
-#: Milliseconds without a sign of life after which a worker is not counted on: one that is
-#: idle asks for jobs every 1.5 s, one that is busy renews its leases every second.
-_SILENT_MS = 5000
-#: Consumers that are no workers: that of an earlier version's sweep.
-_NOT_WORKERS = frozenset({"sweeper"})
+from vqueue.presence import SILENT, WorkerInfo
 
 
 class Hindrance(StrEnum):
@@ -44,7 +38,7 @@ class Hindrance(StrEnum):
     RATE_LIMITED = "rate-limited"
     #: Its group is paused, or at its concurrency or rate limit.
     GROUP = "group"
-    #: No worker has shown a sign of life.
+    #: No worker was heard of in the last 45 seconds.
     NO_WORKER = "no-worker"
     #: Other jobs go first.
     IN_LINE = "in-line"
@@ -70,7 +64,7 @@ class Explanation:
     #: Jobs that go first; of those without priority at most 1000 are counted.
     in_front: int = 0
     active: int = 0
-    #: Names of workers with a sign of life in the last five seconds.
+    #: Names of workers that were heard of in the last 45 seconds, at most 250.
     workers: list[str] = field(default_factory=list)
 
 
@@ -85,8 +79,7 @@ class Explaining(Inspecting):
         standing = await self._scripts.explain(job_id=check_name(job_id, what="job id"))
         if not standing.place:
             raise JobNotFound(job_id, attempted="explanation")
-        workers = await self.get_workers() if standing.is_in_a_window else []
-        return explain(job_id, standing, {one.consumer: one.limiter for one in workers})
+        return explain(job_id, standing, await self._remembered_workers())
 
     async def examine(self) -> list[Finding]:
         """Examine the server and the queue, see doctor.py. Changes nothing.
@@ -101,16 +94,9 @@ class Explaining(Inspecting):
             raise QueueUnavailable(f"Redis gave no answer to a look at it: {error}") from error
 
 
-def explain(
-    job_id: str, standing: Standing, limiters: Mapping[str, RateLimit | None]
-) -> Explanation:
-    """Put what explain.lua found into words; `limiters` are the rate limits of workers."""
-    workers = sorted(
-        name
-        for name, idle in standing.silence.items()
-        if idle < _SILENT_MS and name not in _NOT_WORKERS
-    )
-    hindrance, why, until_ms = _judge(standing, workers, limiters)
+def explain(job_id: str, standing: Standing, workers: Sequence[WorkerInfo]) -> Explanation:
+    """Put what explain.lua found into words; `workers` are those of the last hour."""
+    hindrance, why, until_ms = _judge(standing, workers)
     is_active = hindrance is Hindrance.RUNNING
     return Explanation(
         job_id=job_id,
@@ -122,13 +108,11 @@ def explain(
         until=until_ms / 1000 if until_ms else None,
         in_front=standing.in_front,
         active=standing.active,
-        workers=workers,
+        workers=sorted(worker.consumer for worker in workers if worker.silent_for < SILENT),
     )
 
 
-def _judge(
-    standing: Standing, workers: list[str], limiters: Mapping[str, RateLimit | None]
-) -> tuple[Hindrance, str, int]:
+def _judge(standing: Standing, workers: Sequence[WorkerInfo]) -> tuple[Hindrance, str, int]:
     """Return what hinders the job, the rest of the sentence, and when it ends (ms, or 0)."""
     now, at = standing.now_ms, standing.at_ms
     if standing.place in ("c", "f"):
@@ -147,11 +131,11 @@ def _judge(
         return Hindrance.RUNNING, why, 0
     if standing.place == "d" and at > now:
         return Hindrance.DELAYED, f"is delayed until {_clock(at)}, {_in(at - now)}", at
-    return _judge_waiting(standing, workers, limiters)
+    return _judge_waiting(standing, workers)
 
 
 def _judge_waiting(
-    standing: Standing, workers: list[str], limiters: Mapping[str, RateLimit | None]
+    standing: Standing, remembered: Sequence[WorkerInfo]
 ) -> tuple[Hindrance, str, int]:
     now, settings, gate = standing.now_ms, standing.settings, standing.settings.get("gate", "")
     if "p" in gate:
@@ -174,12 +158,15 @@ def _judge_waiting(
         return Hindrance.RATE_LIMITED, why, window_end
     if standing.group is not None and not standing.group.gets_turns:
         return _judge_group(standing.group, now)
+    workers = [worker for worker in remembered if worker.silent_for < SILENT]
     if not workers:
-        last = min(standing.silence.values(), default=None)
-        seen = "none was ever seen" if last is None else f"last sign of life {_in(last)} ago"
+        last = min((worker.silent_for for worker in remembered), default=None)
+        seen = "none was seen in the last hour"
+        if last is not None:
+            seen = f"last sign of life {last:.1f} s ago"
         why = f"waits: no worker is alive ({seen})"
         return Hindrance.NO_WORKER, why, 0
-    own = [limiters.get(name) for name in workers]
+    own = [worker.limiter for worker in workers]
     if standing.is_in_a_window and all(limit is not None and used >= limit.max for limit in own):
         why = (
             f"waits: {used} jobs have started in this window, which is the limiter of all "

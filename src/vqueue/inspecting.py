@@ -9,7 +9,7 @@ from vqueue.errors import InvalidOption
 from vqueue.job import Job
 from vqueue.keys import check_name
 from vqueue.options import MAX_PRIORITY, check_count
-from vqueue.presence import SILENT, WorkerInfo, worker_info
+from vqueue.presence import REMEMBERED, SILENT, WorkerInfo, worker_info
 from vqueue.results import Results
 from vqueue.scripts import MAX_BATCH
 from vqueue.states import JobState
@@ -111,7 +111,11 @@ class Inspecting(Results):
         A worker that holds jobs speaks every second, an idle one every 15; one that was not
         heard of for 45 seconds is left out.
         """
-        now_ms, workers = await self._scripts.workers(silent_ms=round(SILENT * 1000))
+        return [one for one in await self._remembered_workers() if one.silent_for < SILENT]
+
+    async def _remembered_workers(self) -> list[WorkerInfo]:
+        """Return the workers that were heard of in the last hour, at most 250, the latest first."""
+        now_ms, workers = await self._scripts.workers(silent_ms=round(REMEMBERED * 1000))
         return [worker_info(*worker, now_ms=now_ms) for worker in workers]
 
     async def get_job_logs(self, job_id: str, *, start: int = 0, end: int = -1) -> list[str]:

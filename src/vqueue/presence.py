@@ -27,6 +27,8 @@ logger = logging.getLogger(__name__)
 BUSY_INTERVAL, IDLE_INTERVAL = 1.0, 15.0
 #: Seconds after which a worker that was not heard of is not listed.
 SILENT = 3 * IDLE_INTERVAL
+#: Seconds for which its last words are kept.
+REMEMBERED = 3600.0
 #: Jobs that a worker names.
 _NAMED_JOBS = 250
 

@@ -6,10 +6,9 @@ Returns  {now (ms), place (first line of the record, '' for an unknown job), ms 
          delayed job is due or a finished one has ended, 0 for others), consumer of an active
          job or '', ms until its lease runs out, jobs in front of a waiting one (at most 1000
          of those without priority are counted), active jobs, settings of the gate
-         (include/gate.lua) as names and values, per consumer its name and ms of silence,
-         of a job in a group {group, its active jobs, '1' when it is paused, ms at which its
+         (include/gate.lua) as names and values, of a job in a group {group, its active jobs, '1' when it is paused, ms at which its
          rate limit ends or 0, 1 when it gets a turn}}
-Cost     O(log n + w), w consumers, and the counted jobs          Crash  reads only ]]
+Cost     O(log n), and the counted jobs          Crash  reads only ]]
 --- @include keys
 --- @include record
 --- @include moving
@@ -93,19 +92,5 @@ for i, name in ipairs(SETTINGS) do
   end
 end
 
-local silence, workers = {}, {}
-for _, stream in ipairs({ready, express}) do
-  local consumers = redis.pcall('XINFO', 'CONSUMERS', stream, GROUP)
-  for _, info in ipairs(consumers.err and {} or consumers) do
-    local worker = named(info)
-    local name, idle = worker['name'], worker['idle']
-    silence[name] = math.min(silence[name] or idle, idle)
-  end
-end
-for name, idle in pairs(silence) do
-  workers[#workers + 1] = name
-  workers[#workers + 1] = idle
-end
-
 return {now, place, at, consumer, left, in_front, pending(ready) + pending(express), settings,
-        workers, group}
+        group}

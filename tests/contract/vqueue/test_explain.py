@@ -1,12 +1,14 @@
 """Queue.explain and Queue.examine: why a job is not running, and whether Redis is fit."""
 
+import asyncio
 from collections.abc import AsyncIterator
 from pathlib import Path
 
 import pytest
 
 from devstack import Valkey
-from tests.support.driver import Driver, expire, settle
+from tests.support.driver import LONG_MS, Driver, expire, settle
+from tests.support.monitoring import commands_of_scripts
 from tests.support.waiting import until
 from tests.support.workers import HeldHandler, ended
 from vqueue import (
@@ -20,6 +22,19 @@ from vqueue import (
     Verdict,
     Worker,
 )
+from vqueue.presence import Presence
+
+
+async def greet(driver: Driver, name: str) -> None:
+    """Let a worker say that it is there."""
+    presence = Presence(
+        name,
+        lease_ms=LONG_MS,
+        concurrency=lambda: 1,
+        running=lambda: [],
+        is_paused=lambda: False,
+    )
+    await presence.say(driver.scripts, asyncio.get_running_loop())
 
 
 @pytest.fixture
@@ -29,6 +44,11 @@ async def busy_worker(queue: Queue, redis_url: str, queue_name: str) -> AsyncIte
     await queue.add("task", job_id="running")
     async with Worker(queue_name, handler, redis_url) as worker:
         await handler.running(1)
+
+        async def is_heard_of() -> bool:
+            return [one.consumer for one in await queue.get_workers()] == [worker.consumer]
+
+        await until(is_heard_of, what="the worker to say that it is there")
         yield worker
         handler.let_go.set()
         await ended(queue, "running")
@@ -38,7 +58,7 @@ async def test_a_job_without_any_worker_is_explained_by_that(queue: Queue) -> No
     await queue.add("task", job_id="lonely")
     found = await queue.explain("lonely")
     assert found.hindrance is Hindrance.NO_WORKER
-    assert found.sentence == "job lonely waits: no worker is alive (none was ever seen)"
+    assert found.sentence == "job lonely waits: no worker is alive (none was seen in the last hour)"
 
 
 async def test_a_running_job_is_explained_by_its_worker_and_lease(
@@ -155,11 +175,9 @@ async def test_a_job_beyond_the_limiters_of_all_workers_is_explained_by_them(
         assert found.until is not None
         assert 0 < found.until - found.now <= 600
         # one without a limiter may take what the others leave
-        taken = await driver.take_one(consumer="free")
-        await queue.add("task", job_id="third")
-        assert (await queue.explain("third")).hindrance is Hindrance.NEXT
-    await driver.finish(settle(taken, consumer="free"), consumer="free")
-    await queue.remove("third")
+        await greet(driver, "free")
+        assert (await queue.explain("second")).hindrance is Hindrance.NEXT
+    await queue.remove("second")
 
 
 async def test_a_parent_is_explained_by_its_children(
@@ -238,13 +256,22 @@ async def test_a_server_that_evicts_and_forgets_has_problems(
 
 
 async def test_a_worker_that_is_silent_for_long_is_not_counted_on(
-    queue: Queue, redis_url: str, queue_name: str
+    queue: Queue, driver: Driver
 ) -> None:
-    async with Worker(queue_name, HeldHandler(), redis_url) as worker:
+    for name in ("old", "older"):
+        await greet(driver, name)
+    await queue.add("task", job_id="probe")
+    assert (await queue.explain("probe")).workers == ["old", "older"]
+    for name, seconds in {"old": 60, "older": 600}.items():
+        last_word = await driver.now_ms() - 1000 * seconds
+        await driver.redis("ZADD", driver.keys.prefix + "wks", last_word, name)
+    found = await queue.explain("probe")
+    assert (found.hindrance, found.workers) == (Hindrance.NO_WORKER, [])
+    assert found.sentence.startswith("job probe waits: no worker is alive (last sign of life 60.")
 
-        async def is_seen() -> bool:
-            await queue.add("task", job_id="probe")
-            return (await queue.explain("probe")).workers == [worker.consumer]
 
-        await until(is_seen, what="a sign of life")
-        await worker.close(timeout=0)
+async def test_no_list_of_consumers_is_read_to_explain_a_job(queue: Queue, driver: Driver) -> None:
+    await queue.add("task", job_id="probe")
+    commands = await commands_of_scripts(driver, lambda: queue.explain("probe"))
+    assert commands
+    assert [command for command in commands if command.startswith("XINFO CONSUMERS")] == []

@@ -5,14 +5,12 @@ from collections.abc import Awaitable, Callable
 from functools import partial
 from typing import Any, NamedTuple
 
-from redis.asyncio import Redis
-
 from tests.support.driver import Driver
+from tests.support.monitoring import commands_of_scripts
 from vqueue import Group, JobOptions, JobState, NewJob, Queue
 from vqueue.scripts import MAX_BATCH
 
 _LIMIT = 20
-_END = "the end of what is watched"
 #: Commands that read or find one thing, in O(log n) at most.
 _SMALL = {"GET", "HMGET", "ZSCORE", "ZCOUNT", "ZRANK", "ZREVRANK", "XINFO"}
 
@@ -41,13 +39,7 @@ def asked_for(command: str) -> int:
 
 async def work_of(driver: Driver, call: Callable[[], Awaitable[Any]]) -> Work:
     """Watch what the scripts of a call ask the server for."""
-    commands: list[str] = []
-    async with Redis.from_url(driver.redis_url) as redis, redis.monitor() as monitor:
-        await call()
-        await redis.echo(_END)
-        while (seen := await monitor.next_command())["command"] != f"ECHO {_END}":
-            if seen["client_type"] == "lua" and driver.keys.prefix in seen["command"]:
-                commands.append(seen["command"])
+    commands = await commands_of_scripts(driver, call)
     names = Counter(command.split()[0] for command in commands)
     return Work(names, sum(map(asked_for, commands)))
 
