@@ -125,4 +125,4 @@ async def _repair(bench: Bench) -> AsyncGenerator[None, None]:
     for lane in (bench.driver.keys.ready, bench.driver.keys.express):
         await bench.driver.redis("XGROUP", "DELCONSUMER", lane, "workers", "w1")
     yield
-    await bench.scripts.repair(silent_ms=60_000)
+    await bench.scripts.repair()

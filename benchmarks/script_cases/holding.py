@@ -51,6 +51,22 @@ async def _latencies(bench: Bench) -> AsyncGenerator[None, None]:
     await bench.scripts.latencies(counts=counts)
 
 
+@case("emit_event", "250 events, and looks at what 100 subscribers still need")
+async def _emit_and_trim(bench: Bench) -> AsyncGenerator[None, None]:
+    await bench.queue.set_events_cap(MAX_BATCH)
+    for number in range(100):
+        for consumer in ("reader", "other"):
+            await bench.scripts.read_events(group=f"g{number}", consumer=consumer, budget=1)
+    events = [(f"{number:032x}", b"null") for number in range(MAX_BATCH)]
+    for _ in range(2):
+        await bench.scripts.emit_event(name="mine", events=events)
+    for number in range(100):
+        for consumer in ("reader", "other"):
+            await bench.scripts.read_events(group=f"g{number}", consumer=consumer, budget=1)
+    yield
+    await bench.scripts.emit_event(name="mine", events=events)
+
+
 @case("emit_event", "250 events")
 async def _emit(bench: Bench) -> AsyncGenerator[None, None]:
     events = [(f"{number:032x}", b"null") for number in range(MAX_BATCH)]

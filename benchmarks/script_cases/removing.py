@@ -37,6 +37,18 @@ async def _sweep_orphans(bench: Bench) -> AsyncGenerator[None, None]:
     await bench.scripts.sweep_orphans(names=[f"j:{job_id}" for job_id in ids])
 
 
+@case("forget_consumers", "250 consumers")
+async def _forget_consumers(bench: Bench) -> AsyncGenerator[None, None]:
+    await bench.add(1)
+    names = [f"w{number}" for number in range(MAX_BATCH)]
+    for name in names:
+        await bench.driver.redis(
+            "XGROUP", "CREATECONSUMER", bench.driver.keys.ready, "workers", name
+        )
+    yield
+    await bench.scripts.forget_consumers(stream="ready", group="workers", names=names)
+
+
 @case("set_group", "100 groups")
 async def _set_groups(bench: Bench) -> AsyncGenerator[None, None]:
     await bench.add_grouped(MAX_BATCH)

@@ -6,9 +6,9 @@ import time
 from dataclasses import dataclass
 from enum import StrEnum
 from importlib.resources import files
-from typing import Any
 
 from vqueue.connection import Client
+from vqueue.consumers import stream_info
 from vqueue.keys import GROUP, QueueKeys
 from vqueue.script_calls import load_script
 
@@ -131,21 +131,10 @@ async def _scripts(client: Client) -> Finding:
     return _finding("scripts", None, found)
 
 
-async def _named(client: Client, *command: str) -> list[dict[str, Any]]:
-    """Reply of XINFO GROUPS or CONSUMERS as dicts; empty for a stream that is not there."""
-    if not await client.execute("EXISTS", command[2]):
-        return []
-    replies = await client.execute(*command)
-    return [
-        {name.decode(): value for name, value in zip(reply[::2], reply[1::2], strict=True)}
-        for reply in replies
-    ]
-
-
 async def _groups(client: Client, keys: QueueKeys) -> Finding:
     missing = []
     for lane in (keys.ready, keys.express):
-        names = [group["name"] for group in await _named(client, "XINFO", "GROUPS", lane)]
+        names = [group["name"] for group in await stream_info(client, "GROUPS", lane)]
         if GROUP.encode() not in names and await client.execute("EXISTS", lane):
             missing.append(lane)
     if not missing:
@@ -156,7 +145,7 @@ async def _groups(client: Client, keys: QueueKeys) -> Finding:
 
 async def _events(client: Client, keys: QueueKeys) -> Finding:
     behind = []
-    for group in await _named(client, "XINFO", "GROUPS", keys.ev):
+    for group in await stream_info(client, "GROUPS", keys.ev):
         name = group["name"].decode()
         if await client.execute("HEXISTS", keys.meta, f"gap:{name}"):
             behind.append(f"{name} has missed events and reads all jobs anew")

@@ -66,6 +66,7 @@ class DurableEvents:
     Every event reaches at least one process of the group at least once: handle it so that a
     repeat does no harm (`JobEvent.version` grows). Batches of different processes have no
     order between them. Outages of Redis are waited out. Use it as an async context manager.
+    A queue has at most 100 groups: the iteration of another one raises TooManySubscribers.
     """
 
     def __init__(self, name: str, redis: RedisSource, *, group: str, prefix: str = "vq") -> None:
@@ -170,6 +171,7 @@ class DurableEvents:
 
     async def close(self) -> None:
         """Close the connections. Safe to repeat."""
+        await self._subscription.leave()
         await self._client.aclose()
 
     async def __aenter__(self) -> Self:

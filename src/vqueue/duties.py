@@ -15,10 +15,8 @@ from vqueue.scripts import Scripts
 
 logger = logging.getLogger(__name__)
 
-#: Seconds between two looks for lost entries and silent consumers.
+#: Seconds between two looks for lost entries.
 REPAIR_INTERVAL = 60.0
-#: Milliseconds after which a consumer that holds nothing is forgotten.
-_SILENT_MS = 24 * 3600 * 1000
 
 
 class Duty(Protocol):
@@ -80,7 +78,7 @@ class Repair:
     async def run_once(self) -> None:
         """Look at all entries, 100 of a lane at a time."""
         while True:
-            jobs, more = await self._scripts.repair(silent_ms=_SILENT_MS)
+            jobs, more = await self._scripts.repair()
             if jobs:
                 logger.warning("%d jobs were pending for nobody and stand in line again", jobs)
             if not more:

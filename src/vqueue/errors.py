@@ -9,6 +9,7 @@ VQueueError
 ├── NotDurable          jobs are added, and fewer copies confirmed than was asked for
 ├── LeaseLost           this activation no longer holds its job
 ├── GroupFull           a group's line has as many jobs as its max_size allows
+├── TooManySubscribers  a durable subscriber beside 100 others of the queue
 ├── ParentMissing       children were to join a job that does not exist or has ended
 ├── JobNotActive        a call that only a running job may make
 ├── JobNotFound         the queue does not know the job (any more)
@@ -109,6 +110,19 @@ class GroupFull(VQueueError):
         super().__init__(
             f"{len(self.job_ids)} jobs not added, {self.job_ids[0]} the first: the line of the "
             "group is at its max_size; add them when jobs of the group have been taken"
+        )
+
+
+class TooManySubscribers(VQueueError):
+    """A durable subscriber group is new, and the queue has 100 others; it was not made."""
+
+    def __init__(self, group: str, *, queue: str) -> None:
+        #: The group that was not made.
+        self.group = group
+        super().__init__(
+            f"subscription {group!r} to the events of queue {queue!r}: the queue has 100 durable "
+            "subscribers, the most there may be; remove those that nobody reads any more "
+            "(DurableEvents.remove), or use QueueEvents"
         )
 
 

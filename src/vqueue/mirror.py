@@ -153,6 +153,7 @@ class MongoMirror:
                     await asyncio.sleep(pause * random.uniform(0.5, 1.5))  # noqa: S311
                     pause = min(pause * 2, _LONGEST_PAUSE)
         finally:
+            await self._subscription.leave()
             await self._client.aclose()
 
     async def caught_up(self) -> bool:

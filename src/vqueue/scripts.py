@@ -10,10 +10,11 @@ from functools import cache
 from importlib.metadata import PackageNotFoundError, version
 from typing import Any, NamedTuple
 
-from redis.exceptions import AskError, NoScriptError
+from redis.exceptions import AskError, NoScriptError, ResponseError
 
 from vqueue.clean_scripts import CleanScripts
 from vqueue.edit_scripts import EditScripts
+from vqueue.errors import TooManySubscribers
 from vqueue.explain_scripts import ExplainScripts
 from vqueue.group_scripts import GroupScripts
 from vqueue.limit_scripts import LimitScripts
@@ -257,9 +258,17 @@ class Scripts(
 
         Later events have ids beyond `end`, those so far have not.
 
-        A lost reply leaves the entries pending for the consumer, so it is sent once.
+        A lost reply leaves the entries pending for the consumer, so it is sent once. Raises
+        TooManySubscribers for a new group beside 100 others.
         """
-        gap, end, entries = await self._call("read_events", group, consumer, budget, repeat=False)
+        try:
+            gap, end, entries = await self._call(
+                "read_events", group, consumer, budget, repeat=False
+            )
+        except ResponseError as error:
+            if str(error).startswith("TOOMANYGROUPS"):
+                raise TooManySubscribers(group, queue=self._keys.name) from error
+            raise
         return gap.decode(), end.decode(), entries
 
     async def leave_events(self, *, group: str) -> bool:

@@ -13,13 +13,16 @@ Does not own: what the events are for, and when to try again after an error.
 
 from __future__ import annotations
 
+import asyncio
 import secrets
 from collections.abc import AsyncIterator, Iterable
+from contextlib import suppress
 from typing import NamedTuple
 
-from redis.exceptions import ResponseError
+from redis.exceptions import RedisError, ResponseError
 
 from vqueue.connection import Client
+from vqueue.errors import QueueUnavailable
 from vqueue.keys import QueueKeys
 from vqueue.scripts import Scripts
 
@@ -32,6 +35,8 @@ _BUDGET = 1000
 _REREAD_COUNT = 20
 #: Milliseconds after which a read entry that nobody acknowledged changes hands.
 _CLAIM_IDLE_MS = 30_000
+#: Seconds that a process which leaves waits for Redis.
+_LEAVE = 1.0
 #: Milliseconds that a process may be silent while it reads the queue.
 _RESYNC_LOCK_MS = 30_000
 
@@ -120,6 +125,19 @@ class Subscription:
                 yield await self._sift(entries)
             if cursor == b"0-0":
                 return
+
+    async def leave(self) -> None:
+        """Forget this process's consumer, unless it has read what it did not acknowledge.
+
+        Without an answer within a second it is forgotten in time, see consumers.py.
+        """
+        if self._client.is_closed:
+            return
+        with suppress(QueueUnavailable, RedisError, OSError):
+            async with asyncio.timeout(_LEAVE):
+                await self._scripts.forget_consumers(
+                    stream="ev", group=self._group, names=[self._consumer]
+                )
 
     async def acknowledge(self, entries: Iterable[Entry]) -> None:
         """Say that nobody needs these entries again. Safe to repeat."""

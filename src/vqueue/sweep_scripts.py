@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import NamedTuple
 
 from vqueue.flow_scripts import FlowScripts
@@ -49,7 +50,15 @@ class SweepScripts(FlowScripts):
             await self.tell_parents()
         return swept._replace(recovered=recovered, failed=failed)
 
-    async def repair(self, *, silent_ms: int) -> tuple[int, bool]:
+    async def repair(self) -> tuple[int, bool]:
         """Queue lost entries again; return (jobs, whether to call again)."""
-        jobs, more = await self._call("repair", silent_ms)
+        jobs, more = await self._call("repair")
         return jobs, bool(more)
+
+    async def forget_consumers(self, *, stream: str, group: str, names: Sequence[str]) -> int:
+        """Forget at most 250 consumers that hold nothing; return how many.
+
+        `stream` is ready, express or ev. Sent once: who closes does not wait for it.
+        """
+        gone: int = await self._call("forget_consumers", stream, group, *names, repeat=False)
+        return gone

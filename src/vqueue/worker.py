@@ -17,6 +17,7 @@ from typing import Self
 
 from vqueue.attempt import Handler, with_start_limit, with_timeout
 from vqueue.connection import open_client
+from vqueue.consumers import ForgetConsumers
 from vqueue.duties import Repair, Retain, Sweep, run_duty
 from vqueue.errors import QueueUnavailable
 from vqueue.fetching import Fetcher
@@ -160,6 +161,7 @@ class Worker:
                 keep=self._policy.remove_on_fail,
             ),
             Repair(self._scripts),
+            ForgetConsumers(self._client, self._scripts, self.keys),
             Retain(
                 self._scripts,
                 completed=Retention.of(remove_on_complete),

@@ -9,6 +9,7 @@ Returns  {gap, end, entries as XRANGE returns them}; gap is the id at which even
          found missing (they were trimmed, or the group is new) and stays until the
          group resynchronises and clears it with close_gap.lua; '' for none. end is an
          id: no event so far is beyond it, every later one is
+Errors   TOOMANYGROUPS  the group is new, and there are 100 others
 Cost     O(events)          Crash  entries stay pending for the consumer
 Entries of one group are handed out in order by the server, so the number that must
 come next is one value for all its consumers. ]]
@@ -18,8 +19,14 @@ come next is one value for all its consumers. ]]
 
 local group, consumer, budget = ARGV[1], ARGV[2], tonumber(ARGV[3])
 local next_field, gap_field = 'next:' .. group, 'gap:' .. group
+-- events are trimmed by what the slowest of all groups still needs
+local GROUPS_MAX = 100
 
 local function join_at_the_end()
+  local others = redis.pcall('XINFO', 'GROUPS', ev)
+  if not others.err and #others >= GROUPS_MAX then
+    return redis.error_reply('TOOMANYGROUPS there are ' .. #others .. ' others')
+  end
   reserve(0)
   local last = string.format('%.0f-%.0f', clock.ms, clock.seq)
   redis.call('XGROUP', 'CREATE', ev, group, last, 'MKSTREAM')
@@ -35,7 +42,8 @@ while read < budget do
   if not reply then break end
   if reply.err then
     if not string.find(reply.err, 'NOGROUP', 1, true) then error(reply) end
-    join_at_the_end()
+    local refusal = join_at_the_end()
+    if refusal then return refusal end
     break
   end
   for _, entry in ipairs(reply[1][2]) do

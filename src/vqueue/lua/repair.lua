@@ -1,12 +1,11 @@
 #!lua flags=allow-oom
 --[[ repair: queue again, under new entries, the jobs whose entries were handed out and
 are pending for nobody. That happens only when a consumer group or a consumer was
-destroyed from outside. Also drops consumers that hold nothing and were silent, those of
-event subscribers too.
+destroyed from outside.
 KEYS  the queue's nine keys (include/keys.lua)
-ARGV  silent  (ms after which a consumer without pending entries is dropped)
+ARGV  none
 Returns  {jobs queued again, 1 when there is more to look at}
-Cost     O(c), at most 100 entries a lane and call; the cursors live in meta
+Cost     O(log n), at most 100 entries a lane and call; the cursors live in meta
 Crash    the new entry is written before the old one goes; the older one of two is
          dropped when it is taken, since the job's record names the newer ]]
 --- @include keys
@@ -18,7 +17,7 @@ Crash    the new entry is written before the old one goes; the older one of two 
 --- @include lanes
 --- @include pushing
 
-local silent, SCAN = tonumber(ARGV[1]), 100
+local SCAN = 100
 reserve(2 * SCAN + 8)
 local waiting, more = {}, 0
 
@@ -29,16 +28,6 @@ local function group_info(stream)
     local group = {}
     for i = 1, #info, 2 do group[info[i]] = info[i + 1] end
     if group['name'] == GROUP then return group end
-  end
-end
-
-local function drop_silent_consumers(stream, group)
-  for _, info in ipairs(redis.call('XINFO', 'CONSUMERS', stream, group)) do
-    local consumer = {}
-    for i = 1, #info, 2 do consumer[info[i]] = info[i + 1] end
-    if consumer['pending'] == 0 and consumer['idle'] > silent then
-      redis.call('XGROUP', 'DELCONSUMER', stream, group, consumer['name'])
-    end
   end
 end
 
@@ -69,12 +58,6 @@ for _, lane in ipairs({{ready, '', 'repair_ready'}, {express, 'x', 'repair_expre
     else
       redis.call('HDEL', meta, field)
     end
-    drop_silent_consumers(stream, GROUP)
-  end
-end
-if redis.call('EXISTS', ev) == 1 then
-  for _, info in ipairs(redis.call('XINFO', 'GROUPS', ev)) do
-    drop_silent_consumers(ev, info[2])
   end
 end
 if more == 0 then redis.call('HDEL', meta, 'repair') end

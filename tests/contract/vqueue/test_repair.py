@@ -4,14 +4,12 @@ import pytest
 
 from tests.support.driver import LONG_MS, Driver, expire, ids, settle
 
-NEVER_MS = 24 * 3600 * 1000
-
 
 async def repair_all(driver: Driver) -> int:
     """Repair until there is nothing more to look at; return how many jobs came back."""
     jobs, more = 0, True
     while more:
-        found, more = await driver.scripts.repair(silent_ms=NEVER_MS)
+        found, more = await driver.scripts.repair()
         jobs += found
     return jobs
 
@@ -76,21 +74,10 @@ async def test_repair_of_a_healthy_queue_changes_nothing(driver: Driver) -> None
     await driver.add("urgent", place="1")
     await driver.take_one()
     before = await driver.dump()
-    assert await driver.scripts.repair(silent_ms=NEVER_MS) == (0, False)
+    assert await driver.scripts.repair() == (0, False)
     after = await driver.dump()
     assert after.streams == before.streams
     assert after.zsets == before.zsets
-
-
-async def test_silent_consumers_without_jobs_are_forgotten(driver: Driver) -> None:
-    await driver.add("a", "b")
-    done = await driver.take_one(consumer="gone")
-    await driver.take_one(consumer="holder")
-    await driver.finish(settle(done), consumer="gone")
-    for _ in range(2):
-        await driver.scripts.repair(silent_ms=-1)
-    consumers = await driver.redis("XINFO", "CONSUMERS", driver.keys.ready, "workers")
-    assert [consumer[1] for consumer in consumers] == [b"holder"]
 
 
 async def test_a_wiped_queue_takes_new_jobs(driver: Driver) -> None:
@@ -138,14 +125,3 @@ async def test_a_sweep_works_after_meta_was_deleted_under_its_workers(
         await driver.scripts.heartbeat(consumer="w1", lease_ms=LONG_MS, tokens=[])
     await expire(driver, job.token)
     assert await driver.sweep() == (1, 0, False)
-
-
-async def test_consumers_of_events_that_hold_nothing_are_forgotten(driver: Driver) -> None:
-    await driver.add("a")
-    for consumer in ("gone", "busy"):
-        await driver.scripts.read_events(group="mirror", consumer=consumer, budget=10)
-    await driver.add("b")
-    await driver.scripts.read_events(group="mirror", consumer="busy", budget=10)
-    await driver.scripts.repair(silent_ms=-1)
-    consumers = await driver.redis("XINFO", "CONSUMERS", driver.keys.ev, "mirror")
-    assert [consumer[1] for consumer in consumers] == [b"busy"]

@@ -42,6 +42,7 @@ NEED_NO_FENCE = {
     "explain": "reads",
     "latencies": "changes no job",
     "leave_events": "belongs to a reader of events",
+    "forget_consumers": "leaves alone those that hold something",
     "group": "reads",
     "limits": "reads",
     "counts_per_priority": "reads",

@@ -35,14 +35,15 @@ local function id_less(a, b)
   return tonumber(a_seq) < tonumber(b_seq)
 end
 
--- the oldest id that some consumer group still has to read or to acknowledge
+-- the oldest id that some consumer group still has to read or to acknowledge; there are at most
+-- 100 groups, see read_events.lua
 local function oldest_needed(floor)
   for _, info in ipairs(redis.call('XINFO', 'GROUPS', ev)) do
     local group = {}
     for i = 1, #info, 2 do group[info[i]] = info[i + 1] end
     local needed = group['last-delivered-id']
     if group['pending'] > 0 then
-      needed = redis.call('XPENDING', ev, group['name'])[2]
+      needed = redis.call('XPENDING', ev, group['name'], '-', '+', 1)[1][1]
     end
     if id_less(needed, floor) then floor = needed end
   end
