@@ -20,7 +20,7 @@ logger = logging.getLogger(__name__)
 async def prepare_ffmpeg(
     media: MediaSettings, sandbox: SandboxSettings, *, jobs: int
 ) -> MediaSettings:
-    """Return settings with an open sandbox and with threads for `jobs` encodes at a time.
+    """Return settings with an open sandbox, `jobs` encodes' threads, and what FFmpeg decodes.
 
     Says in the log what was found. Safe to repeat. Raises ConfigError when FFmpeg cannot be
     confined as asked, does not answer, is too old or lacks a part.
@@ -73,4 +73,4 @@ async def _suited(media: MediaSettings, jobs: int) -> MediaSettings:
         "" if found.decodes_av1 else "; it cannot decode AV1",
         extra={"action": "ffmpeg"},
     )
-    return dataclasses.replace(media, encoder_threads=threads)
+    return dataclasses.replace(media, encoder_threads=threads, decodes=found.decodes)

@@ -20,6 +20,7 @@ from tests.corpus.material import plain
 from tests.support.processes import children
 from vworker.contract import TranscodeRequest, TranscodeResult, output_prefix, videos_prefix
 from vworker.errors import TranscodeError
+from vworker.media.capabilities import ask_ffmpeg
 from vworker.media.encoding import Encoding
 from vworker.media.settings import MediaSettings
 from vworker.pipeline import transcode
@@ -120,7 +121,7 @@ async def _ignore(percent: int) -> None:
 
 
 @pytest.fixture
-def bench(
+async def bench(
     storage: Storage,
     workspace: Workspace,
     ffmpeg: str,
@@ -129,15 +130,16 @@ def bench(
     tmp_path: Path,
 ) -> Bench:
     """The pipeline with the fastest preset."""
+    settings = MediaSettings(
+        ffmpeg=ffmpeg,
+        ffprobe=ffprobe,
+        sandbox=sandbox,
+        encoding=Encoding(preset="ultrafast"),
+    )
     return Bench(
         storage=storage,
         workspace=workspace,
-        settings=MediaSettings(
-            ffmpeg=ffmpeg,
-            ffprobe=ffprobe,
-            sandbox=sandbox,
-            encoding=Encoding(preset="ultrafast"),
-        ),
+        settings=replace(settings, decodes=(await ask_ffmpeg(settings)).decodes),
         scratch_root=tmp_path / "scratch",
     )
 

@@ -2,6 +2,7 @@
 
 import random
 import struct
+from collections.abc import Iterator
 from pathlib import Path
 
 from tests.corpus.case import Bad, Case, Good, Maker
@@ -50,6 +51,24 @@ def _flipped(maker: Maker) -> Path:
     for _ in range(40):
         data[chosen.randrange(start, len(data))] ^= 1 << chosen.randrange(8)
     return maker.write("flipped.mp4", bytes(data))
+
+
+def _lost_pictures(maker: Maker, lost: int) -> Path:
+    """Of 75 pictures behind one another so many, from the eleventh on, are none any more."""
+    data = bytearray(maker.run("no_b.mp4", *picture(seconds=3), *H264, "-g", "250").read_bytes())
+    at = data.index(b"mdat") + 4
+    # Before the first picture there is x264's own message.
+    units = [len_at for len_at in _units(data, at) if data[len_at + 4] & 31 in {1, 5}]
+    for unit in units[10 : 10 + lost]:
+        data[unit + 4] = 31
+    return maker.write(f"lost_{lost}.mp4", bytes(data))
+
+
+def _units(data: bytes, at: int) -> Iterator[int]:
+    """Where the units of H.264 begin, each with its length in four bytes."""
+    while data[at + 4 : at + 8] != b"moov":
+        yield at
+        at += 4 + int.from_bytes(data[at : at + 4], "big")
 
 
 def _lie_about_duration(maker: Maker) -> Path:
@@ -147,6 +166,16 @@ CASES = [
         name="flipped_bits",
         make=_flipped,
         expected=Good(rungs=P360, seconds=3, sounds=(None,)),
+    ),
+    Case(
+        name="lost_pictures",
+        make=lambda m: _lost_pictures(m, 30),
+        expected=Good(rungs=P360, seconds=3),
+    ),
+    Case(
+        name="mostly_lost_pictures",
+        make=lambda m: _lost_pictures(m, 45),
+        expected=Bad(code=ErrorCode.SOURCE_TRUNCATED, words="45 of its 75 pictures"),
     ),
     Case(
         name="unknown_codec",

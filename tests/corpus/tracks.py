@@ -5,6 +5,8 @@ from pathlib import Path
 from tests.corpus.case import Case, Good, Maker
 from tests.corpus.material import AAC, H264, P360, joined, picture, plain, tone
 
+#: How every frame of AC-3 in 44.1 kHz begins, up to its bit rate.
+_AC3_SYNC = b"\x0b\x77"
 HOSTILE = "-i $(touch canary) `touch canary`\n%d'\":;,[v0]\\"
 SRT = "1\n00:00:00,100 --> 00:00:00,900\nHello <i>world</i>\n"
 ASS = """[Script Info]
@@ -41,6 +43,36 @@ def _languages(maker: Maker) -> Path:
     tags = ("eng", "ger", "fre", HOSTILE)
     named = [f for n, tag in enumerate(tags) for f in (f"-metadata:s:a:{n}", f"language={tag}")]
     return maker.run("languages.mkv", *streams, *maps, *H264, *AAC, *named)
+
+
+def _unknown_sounds(maker: Maker) -> Path:
+    """Sounds beside a good one whose codecs no FFmpeg decodes, as spatial sound of phones."""
+    maps = ("-map", "0:v", "-map", "1:a", "-map", "1:a", "-map", "1:a")
+    codecs = (*H264, "-c:a:0", "aac", "-c:a:1", "ac3", "-c:a:2", "ac3")
+    known = maker.run("known.mov", *picture(), *tone(), *maps, *codecs).read_bytes()
+    before, _, after = known.rpartition(b"ac-3")
+    renamed = before.replace(b"ac-3", b"apac") + b"ac-4" + after
+    return maker.write("unknown_sounds.mov", renamed)
+
+
+def broken_sound(maker: Maker, frames: int) -> Path:
+    """No frame of the sound but the first few can be decoded: they have lost their beginning."""
+    whole = maker.run("ac3.mkv", *picture(), *tone(), *H264, "-c:a", "ac3").read_bytes()
+    good = 0
+    for _ in range(frames):
+        good = whole.index(_AC3_SYNC, good) + 1
+    broken = whole[good:].replace(_AC3_SYNC, bytes(len(_AC3_SYNC)))
+    return maker.write(f"broken_sound_{frames}.mkv", whole[:good] + broken)
+
+
+def _latin_1(maker: Maker) -> Path:
+    """One text that is UTF-8, one that is not."""
+    srt = maker.write("accents.srt", SRT.replace("Hello", "HELLO").encode())
+    inputs = ("-i", str(plain(maker)), "-i", str(maker.write("a.srt", SRT.encode())))
+    maps = ("-i", str(srt), "-map", "0", "-map", "1", "-map", "2", "-c", "copy", "-c:s", "srt")
+    tags = ("-metadata:s:s:0", "language=eng", "-metadata:s:s:1", "language=fre")
+    whole = maker.run("accents.mkv", *inputs, *maps, *tags).read_bytes()
+    return maker.write("latin_1.mkv", whole.replace(b"HELLO", "H\u00e9llo".encode("latin-1")))
 
 
 def _cover(maker: Maker) -> Path:
@@ -152,6 +184,13 @@ CASES = [
         name="several_languages",
         make=_languages,
         expected=Good(rungs=P360, sounds=("en", "de", "fr", None)),
+    ),
+    Case(name="unknown_sounds", make=_unknown_sounds, expected=_PLAIN),
+    Case(name="broken_sound", make=lambda m: broken_sound(m, 4), expected=_PLAIN),
+    Case(
+        name="broken_text",
+        make=_latin_1,
+        expected=Good(rungs=P360, sounds=(None,), subtitles=("en",)),
     ),
     Case(name="cover_art", make=_cover, expected=_PLAIN),
     Case(

@@ -34,6 +34,8 @@ class Capabilities:
     missing: tuple[str, ...]
     #: Whether AV1 can be decoded; without it such a source fails as unsupported_codec.
     decodes_av1: bool
+    #: What it can decode, by ffprobe's names of codecs.
+    decodes: frozenset[str]
 
 
 def threads_per_encoder(*, jobs: int, cores: int) -> int:
@@ -54,7 +56,7 @@ async def ask_ffmpeg(settings: MediaSettings) -> Capabilities:
     with tempfile.TemporaryDirectory() as folder:
         answers = [
             await _ask(settings, Path(folder), question)
-            for question in ("-version", "-filters", "-encoders", "-decoders")
+            for question in ("-version", "-filters", "-encoders", "-decoders", "-codecs")
         ]
     return read_capabilities(*answers)
 
@@ -71,8 +73,10 @@ async def _ask(settings: MediaSettings, folder: Path, question: str) -> str:
     return answer.decode(errors="replace")
 
 
-def read_capabilities(version: str, filters: str, encoders: str, decoders: str) -> Capabilities:
-    """Read FFmpeg's answers to -version, -filters, -encoders and -decoders; pure."""
+def read_capabilities(
+    version: str, filters: str, encoders: str, decoders: str, codecs: str
+) -> Capabilities:
+    """Read FFmpeg's answers to -version, -filters, -encoders, -decoders and -codecs; pure."""
     named = re.search(r"^ffmpeg version (\S+)", version, re.MULTILINE)
     library = re.search(r"^libavcodec +(\d+)\. *(\d+)\.", version, re.MULTILINE)
     missing = (_FILTERS - _names(filters)) | (_ENCODERS - _names(encoders))
@@ -81,6 +85,7 @@ def read_capabilities(version: str, filters: str, encoders: str, decoders: str) 
         too_old=library is not None and (int(library[1]), int(library[2])) < _USABLE_SINCE,
         missing=tuple(sorted(missing)),
         decodes_av1=not _AV1_DECODERS.isdisjoint(_names(decoders)),
+        decodes=frozenset(re.findall(r"^ D[A-Z.]{5} +(\w+)", codecs, re.MULTILINE)),
     )
 
 

@@ -130,6 +130,8 @@ def _reading(settings: MediaSettings) -> list[str]:
         *("-hide_banner", "-nostdin", "-y", "-loglevel", "warning"),
         # Progress as key=value lines, twice a second; each is also the cue to look for segments.
         *("-progress", "pipe:1", "-stats_period", "0.5"),
+        # One track that cannot be decoded is no reason to fail; see `vworker.media.lost_pictures`.
+        *("-max_error_rate", "1"),
         *input_limits(settings.source_limits),
         *("-i", f"file:{SOURCE_NAME}"),
     ]

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import asyncio
+import logging
 from collections.abc import Callable, Sequence
 
 from vworker.errors import ErrorCode, TranscodeError
 from vworker.media.command_line import command_line
 from vworker.media.diagnosis import diagnose
+from vworker.media.lost_pictures import LostPictures
 from vworker.media.loudness import Loudness
 from vworker.media.plan import CUBE_PATH, OUTPUT_NAME, SOURCE_NAME, EncodePlan
 from vworker.media.process import LastLines, run_child
@@ -15,6 +17,8 @@ from vworker.media.progress import Progress, ProgressParser
 from vworker.media.settings import MediaSettings
 from vworker.media.tone_map import cube, needs_cube
 from vworker.sandbox import Access
+
+logger = logging.getLogger(__name__)
 
 
 def prepare_folders(plan: EncodePlan) -> None:
@@ -51,13 +55,14 @@ async def run_encoder(
     The folders of `plan.names` must exist, and the colour cube when the source needs one
     (`prepare_folders`).
 
-    Cancelling ends FFmpeg first. Raises `TranscodeError`: encode_failed, time_limit (final);
-    stalled, and what `diagnose` finds.
+    Cancelling ends FFmpeg first. Raises `TranscodeError`: encode_failed, source_truncated and
+    time_limit (final), stalled, and what `diagnose` finds.
     """
     loop = asyncio.get_running_loop()
     known_s = plan.duration_s or plan.info.container_duration_s
     time_limit_s = settings.source_limits.time_limit_s(known_s)
-    parser, last_lines = ProgressParser(), LastLines()
+    parser, lost = ProgressParser(), LostPictures()
+    last_lines = LastLines(lost.note)
     last: Progress | None = None
     try:
         async with asyncio.timeout(settings.stall_timeout_s) as watchdog:
@@ -65,7 +70,8 @@ async def run_encoder(
             def follow(data: bytes) -> None:
                 nonlocal last
                 for progress in parser.feed(data):
-                    if progress != last:
+                    # An encoder that is stopped tells once more where it is.
+                    if progress != last and not watchdog.expired():
                         watchdog.reschedule(loop.time() + settings.stall_timeout_s)
                     last = progress
                     on_progress(progress)
@@ -85,6 +91,13 @@ async def run_encoder(
                 f"The encode did not end within {time_limit_s:.0f} seconds and was stopped.",
                 detail=last_lines.lines(),
             ) from None
+        if lost.sounds:
+            # In place of a sound of which nothing is left FFmpeg 8.1.2 makes silence without end.
+            raise TranscodeError(
+                ErrorCode.ENCODE_FAILED,
+                "The encoder made no progress, and one of the video's sounds cannot be decoded.",
+                detail=last_lines.lines(),
+            ) from None
         raise TranscodeError(
             ErrorCode.STALLED,
             f"The encoder made no progress for {settings.stall_timeout_s:g} seconds and was "
@@ -98,4 +111,11 @@ async def run_encoder(
             message="The video could not be transcoded: the encoder gave up on it "
             f"(exit code {ended.code}).",
         )
+    if lost.count:
+        logger.warning(
+            "%d pictures of the video cannot be decoded",
+            lost.count,
+            extra={"action": "lost_pictures"},
+        )
+    lost.check(plan)
     return ended.last_lines

@@ -6,6 +6,7 @@ ffprobe parses the same hostile bytes as FFmpeg and is run under the same rules.
 from __future__ import annotations
 
 import json
+import logging
 from pathlib import Path
 
 from vworker.errors import ErrorCode, TranscodeError
@@ -16,6 +17,8 @@ from vworker.media.process import Exit, run_child
 from vworker.media.settings import MediaSettings
 from vworker.media.source import SourceInfo
 from vworker.sandbox import Access
+
+logger = logging.getLogger(__name__)
 
 #: What FFmpeg may take a file for. Playlists (hls, dash, concat) are left out on purpose: they
 #: make it read other files, also with `-protocol_whitelist file` alone.
@@ -87,7 +90,7 @@ async def probe(path: Path, settings: MediaSettings) -> SourceInfo:
             detail=ended.last_lines,
         ) from error
     try:
-        info = read_probe(decoded)
+        info = read_probe(decoded, settings.decodes)
     except TranscodeError as error:
         if not met_limit(ended.last_lines):
             raise
@@ -96,6 +99,12 @@ async def probe(path: Path, settings: MediaSettings) -> SourceInfo:
         # Matroska's reader loses its place where it stops, and finds a broken file behind.
         raise _over_limit(ended, settings)
     settings.source_limits.check(info)
+    if info.unknown_sounds:
+        logger.warning(
+            "sounds that this FFmpeg cannot decode are left out: %s",
+            ", ".join(info.unknown_sounds),
+            extra={"action": "skip_sounds"},
+        )
     return info
 
 

@@ -6,7 +6,7 @@ The answer is data from outside: a value of an unexpected type counts as absent.
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from fractions import Fraction
 from typing import Any
 
@@ -36,8 +36,11 @@ _WIDEST_PIXEL = 8
 _PEAK_NITS = (200.0, 10_000.0)
 
 
-def read_probe(answer: object) -> SourceInfo:
+def read_probe(answer: object, decodes: Collection[str] | None = None) -> SourceInfo:
     """Turn ffprobe's decoded JSON into a `SourceInfo`.
+
+    Sounds of codecs that are not in `decodes` are left out; None is for all. Pictures are not: they
+    are what the video is about, and FFmpeg says that it cannot decode them.
 
     Raises `TranscodeError` (no_video_stream) when there is no moving picture.
     """
@@ -54,11 +57,15 @@ def read_probe(answer: object) -> SourceInfo:
     largest = max(videos, key=lambda stream: integer(stream, "width") * integer(stream, "height"))
     begin_s = number(container.get("start_time")) or 0.0
     subtitles = [stream for stream in streams if stream.get("codec_type") == "subtitle"]
+    sounds = list(_sounds(streams, begin_s))
     return SourceInfo(
         container=text(container, "format_name") or "unknown",
         container_duration_s=seconds(container.get("duration")),
         video=_video(largest, begin_s),
-        sounds=tuple(_sounds(streams, begin_s)),
+        sounds=tuple(s for s in sounds if decodes is None or s.codec in decodes),
+        unknown_sounds=tuple(
+            s.codec for s in sounds if decodes is not None and s.codec not in decodes
+        ),
         subtitles=tuple(_subtitle(s) for s in subtitles if _codec(s) in _TEXT_SUBTITLES),
         bitmap_subtitles=tuple(_codec(s) for s in subtitles if _codec(s) not in _TEXT_SUBTITLES),
     )

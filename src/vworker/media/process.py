@@ -48,9 +48,13 @@ class Exit:
 
 
 class LastLines:
-    """Keeps the end of a stream of any length: 40 lines of at most 500 characters."""
+    """Keeps the end of a stream of any length: 40 lines of at most 500 characters.
 
-    def __init__(self) -> None:
+    `on_line` is told every line.
+    """
+
+    def __init__(self, on_line: Callable[[str], None] = lambda line: None) -> None:
+        self._on_line = on_line
         self._lines: deque[str] = deque(maxlen=_LAST_LINES)
         self._open = b""
 
@@ -70,6 +74,7 @@ class LastLines:
     def _keep(self, line: bytes) -> None:
         if text := line[:_LINE_CHARS].decode(errors="replace").strip():
             self._lines.append(text)
+            self._on_line(text)
 
 
 async def run_child(

@@ -29,6 +29,8 @@ class MediaSettings:
     early_playback: bool = False
     #: Threads of each rung's encoder; 0 lets x264 choose, None the worker at its start.
     encoder_threads: int | None = None
+    #: Codecs that FFmpeg can decode, by ffprobe's names; None, until the worker's start, for all.
+    decodes: frozenset[str] | None = None
     #: Seconds without any progress of FFmpeg after which it is killed.
     stall_timeout_s: float = 120.0
     #: Seconds that a probe may take.

@@ -90,8 +90,10 @@ class SourceInfo:
     #: Of the longest stream, in seconds; good for a progress bar, not for a check.
     container_duration_s: float | None
     video: VideoStream
-    #: Sound tracks in the file's order.
+    #: Sound tracks that can be decoded, in the file's order.
     sounds: tuple[AudioStream, ...] = ()
+    #: Codecs of sound tracks that the FFmpeg at hand cannot decode.
+    unknown_sounds: tuple[str, ...] = ()
     subtitles: tuple[SubtitleStream, ...] = ()
     #: Codecs of subtitle tracks that are pictures, and so cannot become WebVTT.
     bitmap_subtitles: tuple[str, ...] = ()

@@ -12,6 +12,10 @@ FILTERS = "Filters:\n  T.. = Timeline support\n" + "".join(
 ENCODERS = "Encoders:\n ------\n" + "".join(
     f" V....D {name:20} Words\n" for name in ("aac", "libx264", "mjpeg", "webvtt")
 )
+CODECS = (
+    "Codecs:\n D..... = Decoding supported\n -------\n DEA.L. aac        Words\n"
+    " ..A.L. ac4        AC-4\n D.VIL. h264       H.264\n"
+)
 DECODERS = " V....D av1                  Words\n V..... libdav1d             Words\n"
 
 
@@ -20,12 +24,19 @@ def read(
     filters: str = FILTERS,
     encoders: str = ENCODERS,
     decoders: str = DECODERS,
+    codecs: str = CODECS,
 ) -> Capabilities:
-    return read_capabilities(version, filters, encoders, decoders)
+    return read_capabilities(version, filters, encoders, decoders, codecs)
 
 
 def test_a_full_build_lacks_nothing() -> None:
-    assert read() == Capabilities(version="n8.1.2", too_old=False, missing=(), decodes_av1=True)
+    assert read() == Capabilities(
+        version="n8.1.2",
+        too_old=False,
+        missing=(),
+        decodes_av1=True,
+        decodes=frozenset({"aac", "h264"}),
+    )
 
 
 def test_what_is_missing_is_named() -> None:
@@ -46,7 +57,7 @@ def test_before_eight_point_one_it_is_too_old(version: str, too_old: bool) -> No
 
 
 def test_an_answer_that_is_none_promises_nothing() -> None:
-    found = read(version="", filters="", encoders="", decoders="")
+    found = read(version="", filters="", encoders="", decoders="", codecs="")
     assert "libx264" in found.missing
     assert not found.too_old
 

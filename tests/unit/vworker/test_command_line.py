@@ -27,7 +27,7 @@ def test_the_whole_command_line() -> None:
     argv[stream_map] = "MAP"
     assert " ".join(argv) == (
         "ffmpeg -hide_banner -nostdin -y -loglevel warning -progress pipe:1 -stats_period 0.5"
-        " -protocol_whitelist file"
+        " -max_error_rate 1 -protocol_whitelist file"
         " -format_whitelist mov,mp4,m4a,3gp,3g2,mj2,matroska,webm,avi,mpegts,mpeg,flv,asf,ogg,mxf,"
         "gif,h264,hevc"
         " -max_pixels 35651584 -max_streams 64 -i file:source.bin"

@@ -43,6 +43,13 @@ def test_a_plain_source_is_read() -> None:
     assert (info.audio.index, info.audio.language) == (1, "deu")
 
 
+def test_a_sound_that_cannot_be_decoded_is_left_out() -> None:
+    spatial = AUDIO | {"index": 2, "codec_name": None}
+    info = read_probe(answer(VIDEO, AUDIO, spatial), decodes={"aac"})
+    assert [sound.index for sound in info.sounds] == [1]
+    assert info.unknown_sounds == ("unknown",)
+
+
 def test_the_largest_picture_wins_and_a_cover_is_no_picture() -> None:
     cover = VIDEO | {"index": 0, "width": 4000, "height": 4000, "disposition": {"attached_pic": 1}}
     small = VIDEO | {"index": 1, "width": 320, "height": 180}
