@@ -23,6 +23,7 @@ Returns  {now (ms), per job in the order of the groups, progress left out, 1 ok 
 Cost     O(k log n + r), r evicted jobs, at most 250
 Crash    records are written first, entries are acknowledged last: a script that breaks off
          leaves the entry pending, and the sweep puts it right ]]
+--- @first ready_alone
 --- @first finish_alone
 --- @include keys
 --- @include clock

@@ -9,6 +9,8 @@ Returns  {now (ms), {token, id, record (include/record.lua), …}, ms until ther
          more: a delayed job or a slot is due, a limit gives way; or -1}
 Cost     O((p + k) log n), p promoted jobs, at most 60
 Crash    a lost reply leaves entries pending for this consumer: adopt.lua finds them ]]
+--- @first ready_alone
+--- @first take_alone
 --- @include keys
 --- @include clock
 --- @include events

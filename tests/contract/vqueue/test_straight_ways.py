@@ -1,4 +1,4 @@
-"""The straight ways of add and finish: they do what the rest of their scripts does, or nothing.
+"""The straight ways of add, take and finish: they do what their scripts do else, or nothing.
 
 A script with a straight way alone, whose rest breaks off, is compared with the rest alone.
 """
@@ -14,8 +14,10 @@ from tests.support.driver import KEEP_NONE, LONG_MS, Driver, settle
 from tests.support.queue_dump import QueueDump
 from tests.support.waiting import until
 from vqueue import lua_source, script_calls
+from vqueue.keys import GROUP
 from vqueue.record import TakenJob
 from vqueue.script_calls import Script
+from vqueue.scripts import Taken
 
 
 @pytest.fixture
@@ -54,12 +56,12 @@ Ways = Callable[[str], Script]
 
 @pytest.fixture
 def use(monkeypatch: pytest.MonkeyPatch) -> Callable[[Ways | None], None]:
-    """Choose how `add` and `finish` are run from now on; None: as they are."""
+    """Choose how add, take and finish are run from now on; None: as they are."""
     load = script_calls.load_script
 
     def choose(way: Ways | None) -> None:
         def chosen(name: str) -> Script:
-            return way(name) if way and name in ("add", "finish") else load(name)
+            return way(name) if way and name in ("add", "take", "finish") else load(name)
 
         monkeypatch.setattr(script_calls, "load_script", chosen)
 
@@ -91,6 +93,11 @@ def _content(dump: QueueDump) -> Any:
         )
     )
     return re.sub(r"\d{13,}(\.\d+|-\d+)?", "T", told)
+
+
+def _assert_unchanged(after: QueueDump, before: QueueDump) -> None:
+    for part in ("hashes", "strings", "zsets", "streams"):
+        assert getattr(after, part) == getattr(before, part)
 
 
 async def _has_ended_some(driver: Driver) -> None:
@@ -197,13 +204,7 @@ async def test_a_lone_add_that_is_no_plain_one_leaves_the_straight_way_with_noth
     use(lambda _: script)
     with pytest.raises(ResponseError, match="the straight way is left"):
         await _add(driver)
-    after = await driver.dump()
-    assert (after.hashes, after.strings, after.zsets, after.streams) == (
-        before.hashes,
-        before.strings,
-        before.zsets,
-        before.streams,
-    )
+    _assert_unchanged(await driver.dump(), before)
 
 
 async def _one_waits(driver: Driver) -> None:
@@ -238,8 +239,7 @@ async def _one_stands_elsewhere(driver: Driver) -> None:
     await driver.redis("SET", driver.keys.job("third"), '1-1\n\n"task"')
 
 
-@pytest.mark.parametrize("want", [1, 5])
-@pytest.mark.parametrize(
+_PLAIN = pytest.mark.parametrize(
     "prepare",
     [
         _nothing,
@@ -254,6 +254,16 @@ async def _one_stands_elsewhere(driver: Driver) -> None:
     ],
     ids=lambda prepare: prepare.__name__.strip("_"),
 )
+
+
+def _told(taken: Taken) -> Any:
+    jobs = [(job.id, job.record.split(b"\n")[1:]) for job in taken.jobs]
+    # the time that is left differs by what has passed
+    return jobs, taken.due_ms // 10_000
+
+
+@pytest.mark.parametrize("want", [1, 5])
+@_PLAIN
 async def test_a_lone_completion_does_what_the_long_way_does(
     driver: Driver,
     queue_name: str,
@@ -273,10 +283,33 @@ async def test_a_lone_completion_does_what_the_long_way_does(
         use(lambda name, script=script: script)  # type: ignore[misc]
         reply = await own.finish(settle(job), want=want)
         use(None)
-        jobs = [(taken.id, taken.record.split(b"\n")[1:]) for taken in reply.taken.jobs]
-        # the time that is left differs by what has passed
-        due_in = reply.taken.due_ms // 10_000
-        found.append((reply.statuses, jobs, due_in, _content(await own.dump())))
+        found.append((reply.statuses, _told(reply.taken), _content(await own.dump())))
+        await own.close()
+    assert found[0] == found[1]
+
+
+@pytest.mark.parametrize("want", [1, 5])
+@_PLAIN
+async def test_a_take_from_the_back_of_the_line_does_what_the_long_way_does(
+    driver: Driver,
+    queue_name: str,
+    use: Callable[[Ways | None], None],
+    monkeypatch: pytest.MonkeyPatch,
+    prepare: Prepare,
+    want: int,
+) -> None:
+    found = []
+    for way in (_straight_alone, _rest_alone):
+        own = Driver(driver.redis_url, f"{queue_name}-{way.__name__}")
+        use(None)
+        await _active(own)
+        await prepare(own)
+        await own.redis("DEL", own.keys.wake)
+        script = way("take", monkeypatch)
+        use(lambda name, script=script: script)  # type: ignore[misc]
+        taken = await own.take(want)
+        use(None)
+        found.append((_told(taken), _content(await own.dump())))
         await own.close()
     assert found[0] == found[1]
 
@@ -315,21 +348,21 @@ def _meta_has(field: str) -> Prepare:
     return prepare
 
 
+_RARE = [
+    _paused,
+    _one_is_due,
+    _one_has_priority,
+    _another_lease_is_longer,
+    _events_are_trimmed,
+    _has_lost_its_clock,
+    _meta_has("groups"),
+    _meta_has("sched"),
+]
+
+
 @pytest.mark.parametrize(
     "prepare",
-    [
-        _paused,
-        _one_is_due,
-        _one_has_priority,
-        _is_the_first_of_its_minute,
-        _another_lease_is_longer,
-        _lease_was_lost,
-        _events_are_trimmed,
-        _has_lost_its_clock,
-        _meta_has("flows"),
-        _meta_has("groups"),
-        _meta_has("sched"),
-    ],
+    [*_RARE, _is_the_first_of_its_minute, _lease_was_lost, _meta_has("flows")],
     ids=lambda prepare: prepare.__name__.strip("_"),
 )
 async def test_a_lone_completion_that_is_no_plain_one_leaves_with_nothing_written(
@@ -339,6 +372,35 @@ async def test_a_lone_completion_that_is_no_plain_one_leaves_with_nothing_writte
     prepare: Prepare,
 ) -> None:
     await _left_unwritten(driver, use, monkeypatch, await _active(driver), prepare)
+
+
+async def _lost_its_group(driver: Driver) -> None:
+    await driver.redis("XGROUP", "DESTROY", driver.keys.ready, GROUP)
+
+
+@pytest.mark.parametrize("limiter", [None, (1, 60_000)], ids=["unlimited", "limited"])
+@pytest.mark.parametrize(
+    "prepare",
+    [*_RARE, _lost_its_group, _nothing],
+    ids=lambda prepare: prepare.__name__.strip("_"),
+)
+async def test_a_take_that_is_no_plain_one_leaves_with_nothing_written(
+    driver: Driver,
+    use: Callable[[Ways | None], None],
+    monkeypatch: pytest.MonkeyPatch,
+    prepare: Prepare,
+    limiter: tuple[int, int] | None,
+) -> None:
+    await _active(driver)
+    await driver.add("waits")
+    await prepare(driver)
+    want = 0 if prepare is _nothing and limiter is None else 1
+    before = await driver.dump()
+    script = _straight_alone("take", monkeypatch)
+    use(lambda _: script)
+    with pytest.raises(ResponseError, match="the straight way is left"):
+        await driver.scripts.take(consumer="w1", want=want, lease_ms=LONG_MS, limiter=limiter)
+    _assert_unchanged(await driver.dump(), before)
 
 
 @pytest.mark.parametrize("want", [0, 1])
@@ -386,10 +448,4 @@ async def _left_unwritten(
     use(lambda _: script)
     with pytest.raises(ResponseError, match="the straight way is left"):
         await driver.finish(settle(job, **end), want=want)
-    after = await driver.dump()
-    assert (after.hashes, after.strings, after.zsets, after.streams) == (
-        before.hashes,
-        before.strings,
-        before.zsets,
-        before.streams,
-    )
+    _assert_unchanged(await driver.dump(), before)

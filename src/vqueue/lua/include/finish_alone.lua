@@ -3,27 +3,6 @@ worker sends that has one slot, or little to do. It goes a straight way, for two
 the rest of the script costs one job. All else is left to the rest, with nothing written, and so
 is what is rare: a lease that is lost or shorter than the queue's longest, jobs that are due, the
 first end of a minute, events that are to be trimmed. ]]
-
--- Hand out up to `want` entries of `ready`. Returns the jobs flat (token, id, record), what
--- their event tells of them, and the entries whose job was removed by hand or stands elsewhere.
-local function take_ready(jobs_prefix, consumer, want)
-  local jobs, active, gone = {}, {}, {}
-  local reply = redis.call('XREADGROUP', 'GROUP', 'workers', consumer, 'COUNT', want,
-                           'STREAMS', KEYS[2], '>')
-  for _, entry in ipairs(reply and reply[1][2] or {}) do
-    local token, id = entry[1], entry[2][2]
-    local record = redis.pcall('GET', jobs_prefix .. id)
-    if type(record) == 'string' and string.sub(record, 1, #token) == token then
-      local at, event = #jobs, #active
-      jobs[at + 1], jobs[at + 2], jobs[at + 3] = token, id, record
-      active[event + 1], active[event + 2] = id, consumer
-    else
-      gone[#gone + 1] = token
-    end
-  end
-  return jobs, active, gone
-end
-
 local function complete_alone(consumer, want, lease, id, token, record, detail)
   local call, meta, ready, ev = redis.call, KEYS[1], KEYS[2], KEYS[9]
   local prefix = string.sub(meta, 1, -5)
