@@ -169,13 +169,11 @@ class Editing(Producing):
     async def remove_deduplication_key(self, deduplication_id: str) -> bool:
         """Let the next add with this deduplication id in; False when it is free already.
 
-        The job that stood for it goes on; what was kept aside for its end is dropped.
+        The job that stood for it goes on. What was kept aside for its end runs then, unless a
+        newer one was let in meanwhile.
         """
         check_name(deduplication_id, what="deduplication id")
-        keys = self.keys
-        owner = keys.dedup_owner(deduplication_id)
-        removed = await self._client.execute("DEL", owner, keys.dedup_next(deduplication_id))
-        return bool(removed)
+        return bool(await self._client.execute("DEL", self.keys.dedup_owner(deduplication_id)))
 
 
 def _final(state: JobState) -> str:

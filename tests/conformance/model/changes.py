@@ -27,6 +27,7 @@ class Changes(Endings):
             return 1
         standing = self.jobs.get(owner.job_id)
         if dedup.replace and standing and standing.state == "delayed":
+            self.followers.pop(dedup.id, None)
             self._forget(standing)
             self.own(job_id, asked)
             if dedup.ttl and not dedup.extend:
@@ -58,7 +59,10 @@ class Changes(Endings):
         del self.jobs[job.id]
         self.ended_by.pop(job.id, None)
         self.former[job.id] = [*job.events, "removed"]
-        self.disown(job)
+        if job.has_ended:
+            self.disown(job)
+        else:
+            self.release_owner(job, is_removed=True)
         self.note(job, "gone")
 
     def clean(self, state: str, *, most: int, before_ms: int | None = None) -> list[str]:

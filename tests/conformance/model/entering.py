@@ -78,10 +78,10 @@ class Entering(Lines):
             del self.owners[job.unique]
             self.followers.pop(job.unique, None)
 
-    def release_owner(self, job: ModelJob) -> None:
-        """A job has ended: if it stood for others until then, the last of them enters."""
+    def release_owner(self, job: ModelJob, *, is_removed: bool = False) -> None:
+        """A job has ended, or is removed: if it stood for others until then, the last enters."""
         owner = self.owners.get(job.unique)
-        if not owner or owner.job_id != job.id or owner.time_left:
+        if not owner or owner.job_id != job.id or (owner.time_left and not is_removed):
             return
         follower = self.followers.get(job.unique)
         self.disown(job)

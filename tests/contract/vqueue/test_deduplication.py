@@ -132,6 +132,50 @@ async def test_a_repeated_finish_makes_the_kept_job_once(driver: Driver) -> None
     assert (await driver.history("second")).count("added") == 1
 
 
+@pytest.mark.parametrize("removal", ["remove", "drain", "clean"])
+async def test_what_is_kept_aside_enters_when_its_owner_is_removed(
+    driver: Driver, queue: Queue, removal: str
+) -> None:
+    await driver.add("first", options=LAST, place="0*")
+    await driver.finish(settle(await driver.take_one(), "waiting"))
+    assert await driver.add("second", options=LAST, place="0*") == ["first"]
+    await {"remove": lambda: queue.remove("first"), "drain": queue.drain}.get(
+        removal, lambda: queue.clean(state=JobState.WAITING, limit=1)
+    )()
+    assert await driver.state("first") is None
+    assert ids(await driver.take(2)) == ["second"]
+    assert await queue.get_deduplication_job_id("d") == "second"
+    assert await driver.history("second") == ["added", "waiting", "active"]
+
+
+THROTTLE = b'{"deduplication":{"id":"d","ttl":60000}}'
+
+
+@pytest.mark.parametrize("is_over", [False, True])
+async def test_what_is_kept_aside_for_an_owner_with_a_time_enters_when_it_has_ended(
+    driver: Driver, queue: Queue, is_over: bool
+) -> None:
+    await driver.add("first", options=THROTTLE, place="0*")
+    job = await driver.take_one()
+    assert await driver.add("second", options=LAST, place="0*") == ["first"]
+    if is_over:
+        await driver.redis("PEXPIRE", driver.keys.dedup_owner("d"), 0)
+    await driver.finish(settle(job, rule="-1 -1 *"))
+    assert ids(await driver.take(2)) == ["second"]
+    assert await queue.get_deduplication_job_id("d") == "second"
+
+
+async def test_what_is_kept_aside_outlives_the_key_that_was_removed(
+    driver: Driver, queue: Queue
+) -> None:
+    await driver.add("first", options=LAST, place="0*")
+    job = await driver.take_one()
+    await driver.add("second", options=LAST, place="0*")
+    assert await queue.remove_deduplication_key("d")
+    await driver.finish(settle(job, rule="-1 -1 *"))
+    assert ids(await driver.take(2)) == ["second"]
+
+
 # -- what is refused -------------------------------------------------------------------
 
 

@@ -1,7 +1,8 @@
 --[[ Deduplication. dd:DID names the owner of a deduplication id: the job that stands for
 all that are added with it. Without a ttl it lives until the owner ends for good. dn:DID is
 the newest job that was added while the owner ran, for keep_last: it enters when the owner
-has ended. The option as stored: id, and where set ttl (ms), extend, replace, keep_last. ]]
+has ended or is removed, whatever has become of its key meanwhile, unless a newer one was let in.
+The option as stored: id, and where set ttl (ms), extend, replace, keep_last. ]]
 local function owner_key(unique) return prefix .. 'dd:' .. unique end
 local function next_key(unique) return prefix .. 'dn:' .. unique end
 
@@ -39,11 +40,12 @@ local function stand_in(dedup, id, delay, place, rest, name)
   local owner, job = owner_of(dedup)
   if not owner then
     own(dedup, id)
-    redis.call('DEL', next_key(dedup.id)) -- of an owner whose end nobody concluded
+    redis.call('DEL', next_key(dedup.id)) -- it is older
     return nil
   end
   if dedup.replace and job and job[1] == 'd' then
     leave(owner, 'd')
+    redis.call('DEL', next_key(dedup.id))
     if dedup.ttl and not dedup.extend then
       redis.call('SET', owner_key(dedup.id), id, 'KEEPTTL')
     else
@@ -61,17 +63,19 @@ end
 
 local entered = {added = {}, waiting = {}, delayed = {}}
 
--- A job has ended for good: a key without ttl is free, and the newest job that was added
--- meanwhile enters.
-local function release_owner(dedup, id)
-  if dedup.ttl or redis.call('GET', owner_key(dedup.id)) ~= id then return end
-  local key = next_key(dedup.id)
+-- A job has ended for good, or is removed before: its key is free, but for a ttl of one that has
+-- ended, and the newest job that was added meanwhile enters.
+local function release_owner(dedup, id, is_removed)
+  local owner, key = redis.call('GET', owner_key(dedup.id)), next_key(dedup.id)
+  if owner and owner ~= id then return end
+  if is_removed or not dedup.ttl then redis.call('DEL', owner_key(dedup.id)) end
   local told = redis.call('HMGET', key, 'id', 'delay', 'place', 'rest', 'name')
-  redis.call('DEL', owner_key(dedup.id), key)
-  local newest, delay = told[1], tonumber(told[2])
-  if not newest or redis.call('EXISTS', job_key(newest)) == 1 then return end
-  own(dedup, newest)
-  enter_line(newest, delay, told[3], told[4])
+  local newest, delay, rest = told[1], tonumber(told[2]), told[4]
+  if not newest then return end
+  redis.call('DEL', key)
+  if redis.call('EXISTS', job_key(newest)) == 1 then return end
+  own(dedup_of(string.match(rest, '^[^\n]*\n([^\n]*)')), newest)
+  enter_line(newest, delay, told[3], rest)
   table.insert(entered.added, newest)
   table.insert(entered.added, told[5])
   local events = delay > 0 and entered.delayed or entered.waiting
@@ -79,7 +83,7 @@ local function release_owner(dedup, id)
   table.insert(events, delay > 0 and now + delay or '')
 end
 
--- a job is removed by hand
+-- a job that has ended, or belongs to nothing, is removed
 local function forget_owner(id, options)
   local dedup = dedup_of(options)
   if dedup and redis.call('GET', owner_key(dedup.id)) == id then

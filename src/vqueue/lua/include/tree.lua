@@ -75,6 +75,12 @@ end
 
 local OPTIONS_LINE = '^[^\n]*\n[^\n]*\n[^\n]*\n([^\n]*)'
 
+local function release_removed(id, place, options)
+  if place == 'c' or place == 'f' then return forget_owner(id, options) end
+  local dedup = dedup_of(options)
+  if dedup then release_owner(dedup, id, true) end
+end
+
 -- Take jobs of the queue that was entered, which are not active, out of their places with all that
 -- is kept of them. Returns pairs for the event.
 local function remove_from_queue(ids, roots)
@@ -87,7 +93,7 @@ local function remove_from_queue(ids, roots)
       table.insert(removed, id)
       table.insert(removed, stream and 'waiting' or (standing_of(id, place)))
       if stream then table.insert(in_line[stream], entry) else leave(id, place) end
-      forget_owner(id, string.match(record, OPTIONS_LINE) or '')
+      release_removed(id, place, string.match(record, OPTIONS_LINE) or '')
       if Q.has_flows and (not roots or roots[ref_of(id)]) then note_ended(id, 'gone', '') end
       table.insert(keys, partials_key(id))
       for _, key in ipairs(keys_of(id)) do table.insert(keys, key) end
@@ -114,9 +120,10 @@ local function remove_jobs(refs, roots)
   end
   for _, queue in ipairs(queues) do
     enter(prefix_of(queue))
-    reserve(1)
+    reserve(#ids_of[queue] + 4)
     local removed = remove_from_queue(ids_of[queue], roots)
     emit('removed', removed)
+    emit_entered()
     count = count + #removed / 2
   end
   if #notices > 0 then tell_parents(0) end
