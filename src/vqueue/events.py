@@ -49,7 +49,7 @@ class JobEvent:
     ================= ==============================================================
     added             name
     waiting           prev (the state before; absent for a new job)
-    waiting-children  prev (``active``; absent for a new job)
+    waiting-children  prev (absent for a new job)
     delayed           delay_until (seconds since the epoch)
     active            consumer
     progress          progress (the value)

@@ -51,8 +51,9 @@ class Parenting(Results):
         A parent waits in the state waiting-children until all its children have ended; then
         its own delay and priority apply. A job whose id exists is left as it is
         (`is_duplicate`) and its parents wait for it; one that has ended counts at once, so a
-        repeat with the same ids is safe. A child that fails for good fails its parents at
-        once, unless one of its options says otherwise (`ignore_dependency_on_failure`,
+        repeat with the same ids is safe. Where it has children here, it waits for them, too
+        (see `add_children`). A child that fails for good fails its parents at once, unless one
+        of its options says otherwise (`ignore_dependency_on_failure`,
         `remove_dependency_on_failure`, `continue_parent_on_failure`). Raises InvalidOption,
         ParentMissing, QueueFull, QueueUnavailable.
         """
@@ -64,10 +65,12 @@ class Parenting(Results):
     async def add_children(self, parent: Job | str, flows: Iterable[FlowJob]) -> list[FlowNode]:
         """Add jobs, or flows, for which a job that has not ended is to wait; all or none.
 
-        In the parent's handler, give its Job: it adds nothing once the lease is lost. Give
-        the children a `job_id` that follows from the parent's id, and a handler that runs
-        again adds none twice. Then ``if await job.move_to_waiting_children(): raise
-        WaitingChildrenError``. Raises LeaseLost, ParentMissing, and as `add_flow`.
+        One that stands in line leaves it for waiting-children, one that is delayed does when it
+        is due. One that runs waits only if its handler says so, and fails if it completes
+        before its children have ended. In the parent's handler, give its Job: it adds nothing
+        once the lease is lost. Give the children a `job_id` that follows from the parent's id,
+        and a handler that runs again adds none twice. Then ``await
+        job.move_to_waiting_children()``. Raises LeaseLost, ParentMissing, and as `add_flow`.
         """
         holder = None
         if isinstance(parent, Job):

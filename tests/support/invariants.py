@@ -39,7 +39,8 @@ _BEFORE: dict[str, frozenset[str | None]] = {
         {"added", "delayed", "active", "stalled", "waiting", "waiting-children"}
         | {"completed", "failed"}  # retried
     ),
-    "waiting-children": frozenset({"added", "active", "completed", "failed"}),
+    # out of a line: when it gets children there
+    "waiting-children": frozenset({"added", "active", "completed", "failed", "waiting", "delayed"}),
     "delayed": frozenset({"added", "active", "delayed", "waiting-children"}),
     "active": frozenset({"waiting"}),
     "stalled": frozenset({"active"}),

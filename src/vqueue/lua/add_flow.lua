@@ -1,6 +1,7 @@
 #!lua
 --[[ add_flow: new → waiting-children for parents, waiting, prioritized or delayed for the
-others: jobs of a tree or of several, in any queues of one server, all or none
+others: jobs of a tree or of several, in any queues of one server, all or none; waiting
+or prioritized → waiting-children for parents that were there
 KEYS  the queue's nine keys (include/keys.lua), of any one of the queues
 ARGV  holder    (ref of the running job that adds children to itself, or '')
       token, consumer  (of its activation)
@@ -146,7 +147,7 @@ for _, queue in ipairs(queues) do
 end
 
 -- Have parents wait for their children, those of one parent together. Returns, per child that was
--- there, the parents that have not heard of its end yet.
+-- there, the parents that have not heard of its end yet; and the parents.
 local function join_children()
   local parents, children_of, joined = {}, {}, {}
   for _, node in ipairs(nodes) do
@@ -183,7 +184,7 @@ local function join_children()
     end
     if #unheard > 0 then redis.call('SADD', deps_key(id), unpack(unheard)) end
   end
-  return joined
+  return joined, parents
 end
 
 -- a child that has ended counts at once
@@ -200,10 +201,25 @@ local function note_if_ended(node, parents)
   for _, parent in ipairs(parents) do note(parent, node.ref, kind, value) end
 end
 
-local joined = join_children()
+-- A parent that stands in line waits for its children instead. One that is delayed will when it is
+-- due, one that runs sees to that itself.
+local function park_parent(ref)
+  local id = enter_queue_of(ref)
+  local job = redis.call('EXISTS', deps_key(id)) == 1 and load_job(id)
+  local state = job and standing_of(id, job[1])
+  if state ~= 'waiting' and state ~= 'prioritized' then return end
+  reserve(1)
+  leave(id, job[1])
+  redis.call('ZADD', children, now, id)
+  move(id, job, 'w')
+  emit('waiting-children', {id, state})
+end
+
+local joined, parents = join_children()
 for _, node in ipairs(nodes) do
   if joined[node.ref] then note_if_ended(node, joined[node.ref]) end
 end
 local TOLD_MAX = 25 -- the caller sees to the others
 tell_parents(0, TOLD_MAX)
+for _, parent in ipairs(parents) do park_parent(parent) end
 return duplicates

@@ -1,5 +1,6 @@
 #!lua flags=allow-oom
---[[ promote: delayed → waiting or prioritized before its time
+--[[ promote: delayed → waiting or prioritized before its time; → waiting-children when it was given
+children
 KEYS  the queue's nine keys (include/keys.lua)
 ARGV  most  (jobs, 1..250; what is due first goes first; read when no id is given)
       id    (string; one job, '' for as many as `most`)
@@ -28,17 +29,14 @@ else
   if state ~= 'delayed' then return state end
 end
 if #ids == 0 then return 0 end
-reserve(#ids + 1)
-local waiting = {}
+reserve(#ids + 2)
+local told = {waiting = {}, parked = {}}
 for _, due in ipairs(ids) do
   local job = load_job(due)
-  if job and job[1] == 'd' then
-    push_back(due, job)
-    waiting[#waiting + 1] = due
-    waiting[#waiting + 1] = 'delayed'
-  end
+  if job and job[1] == 'd' then come_due(due, job, told) end
 end
 redis.call('ZREM', delayed, unpack(ids))
-emit('waiting', waiting)
+emit('waiting', told.waiting)
+emit('waiting-children', told.parked)
 arm()
 return #ids

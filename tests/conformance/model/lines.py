@@ -102,7 +102,19 @@ class Lines:
         """The jobs whose time has come go into the line."""
         for job in self.delayed_line:
             if not job.due[0]:
-                self.to_back(job)
+                self.come_due(job)
+
+    def come_due(self, job: ModelJob) -> None:
+        """A delayed job goes into the line, or waits for the children that it was given."""
+        if job.family.unprocessed:
+            self.wait_for_children(job)
+        else:
+            self.to_back(job)
+
+    def wait_for_children(self, job: ModelJob) -> None:
+        """A job that no worker holds waits for its children."""
+        job.state = "waiting-children"
+        job.events.append("waiting-children")
 
     def hand_out(
         self, consumer: str, want: int, handed: Sequence[str], own_max: int | None

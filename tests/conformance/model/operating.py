@@ -45,7 +45,7 @@ class Operating(QueueFrame):
     def promote(self, data: st.DataObject) -> None:
         job = self.choose(data, self.model.in_state("delayed"))
         assert self.run(self.driver.scripts.promote(job_id=job.id)) == 1
-        self.model.to_back(job)
+        self.model.come_due(job)
 
     @precondition(lambda self: self.model.in_state("delayed"))
     @rule(count=st.integers(1, 3))
@@ -53,7 +53,7 @@ class Operating(QueueFrame):
         jobs = self.model.delayed_line[:count]
         assert self.run(self.driver.scripts.promote(most=count)) == len(jobs)
         for job in jobs:
-            self.model.to_back(job)
+            self.model.come_due(job)
 
     @precondition(lambda self: self.model.in_state("delayed"))
     @rule(data=st.data(), delay=delays)

@@ -78,6 +78,8 @@ class Relating(QueueFrame):
         self._add_flow(record, expected=[1])
         self.model.enter(child, asked)
         self.model.join(parent.id, child, is_new=True)
+        if parent.state == "waiting":
+            self.model.wait_for_children(parent)
 
     @precondition(lambda self: self.model.jobs)
     @rule(data=st.data())

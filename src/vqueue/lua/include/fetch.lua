@@ -4,7 +4,7 @@ prioritized ones. Taking writes nothing on a `ready` job: active is what is pend
 group. ]]
 local PROMOTE_MAX = 60
 -- ids that a fetch mints beside one per job that it hands out
-local FETCH_IDS = PROMOTE_MAX + FIRE_MAX + 8
+local FETCH_IDS = PROMOTE_MAX + FIRE_MAX + 9
 
 -- ms at which the next delayed job is due, nil when there is none
 local function next_due()
@@ -99,17 +99,14 @@ end
 local function promote_due()
   local due = redis.call('ZRANGE', delayed, '-inf', now * 4096 + 4095,
                          'BYSCORE', 'LIMIT', 0, PROMOTE_MAX)
-  local waiting = {}
+  local told = {waiting = {}, parked = {}}
   for _, id in ipairs(due) do
     local job = load_job(id)
-    if job and job[1] == 'd' then
-      push_back(id, job)
-      table.insert(waiting, id)
-      table.insert(waiting, 'delayed')
-    end
+    if job and job[1] == 'd' then come_due(id, job, told) end
   end
   redis.call('ZREM', delayed, unpack(due))
-  emit('waiting', waiting)
+  emit('waiting', told.waiting)
+  emit('waiting-children', told.parked)
   arm()
 end
 

@@ -21,6 +21,21 @@ local function push_front(id, job)
   move(id, job, 'p')
 end
 
+-- A delayed job's time has come: it goes to the back of the line or, when it was given children,
+-- waits for these. `told`: pairs for the events.
+local function come_due(id, job, told)
+  local list = told.waiting
+  if Q.has_flows and redis.call('EXISTS', job_key(id) .. ':deps') == 1 then
+    redis.call('ZADD', children, now, id)
+    move(id, job, 'w')
+    list = told.parked
+  else
+    push_back(id, job)
+  end
+  list[#list + 1] = id
+  list[#list + 1] = 'delayed'
+end
+
 local function push_lifo(id)
   redis.call('ZADD', prioritized, 4294967295 - redis.call('HINCRBY', meta, 'lifo', 1), id)
 end
