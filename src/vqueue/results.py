@@ -12,8 +12,8 @@ import logging
 from collections.abc import Sequence
 from typing import Any
 
-from vqueue.connection import Client
-from vqueue.errors import JobFailed, JobNotFound
+from vqueue.connection import Client, is_transient
+from vqueue.errors import JobFailed, JobNotFound, QueueUnavailable
 from vqueue.events import GAP, JobEvent, QueueEvents, expand
 from vqueue.job import Job
 from vqueue.job_reading import job_from_snapshot
@@ -170,13 +170,18 @@ class Results(QueueBase):
         try:
             async with asyncio.timeout(timeout) as limit:
                 return await self._ends.of(job_id)
-        except TimeoutError:
-            if not limit.expired():
+        except Exception as error:
+            if limit.expired():
+                raise TimeoutError(
+                    f"job {job_id} has not ended within {timeout} s; wait again, or look at it "
+                    "with get_job"
+                ) from None
+            if not is_transient(error):
                 raise
-            raise TimeoutError(
-                f"job {job_id} has not ended within {timeout} s; wait again, or look at it "
-                "with get_job"
-            ) from None
+            raise QueueUnavailable(
+                f"waiting for the result of job {job_id}: Redis gave no answer "
+                f"({type(error).__name__}: {error}); wait again"
+            ) from error
 
     async def close(self) -> None:
         """Close the connections; who still waits for a result is cancelled. Safe to repeat."""

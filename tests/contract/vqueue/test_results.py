@@ -7,7 +7,16 @@ import pytest
 from tests.support.driver import Driver, settle
 from tests.support.relay import relay_to
 from tests.support.waiting import until
-from vqueue import FlowJob, Job, JobFailed, JobNotFound, Queue, UnrecoverableError, Worker
+from vqueue import (
+    FlowJob,
+    Job,
+    JobFailed,
+    JobNotFound,
+    Queue,
+    QueueUnavailable,
+    UnrecoverableError,
+    Worker,
+)
 
 
 async def test_a_result_comes_when_the_job_ends(queue: Queue, redis_url: str) -> None:
@@ -165,3 +174,11 @@ async def _subscribed(driver: Driver, queue: Queue) -> None:
         return any(b"cmd=xread " in line and b"flags=b" in line for line in clients.splitlines())
 
     await until(is_blocked, what="the reader of events")
+
+
+async def test_a_server_that_is_away_is_told_by_the_error_of_this_library(redis_url: str) -> None:
+    async with relay_to(redis_url) as relay:
+        nobody = relay.url.replace("http", "redis")
+    async with Queue("unheard", nobody, repeat_for=0.1) as queue:
+        with pytest.raises(QueueUnavailable, match="result of job job"):
+            await queue.result("job", timeout=10)
