@@ -449,3 +449,11 @@ async def _left_unwritten(
     with pytest.raises(ResponseError, match="the straight way is left"):
         await driver.finish(settle(job, **end), want=want)
     _assert_unchanged(await driver.dump(), before)
+
+
+async def test_a_job_whose_entry_is_refused_leaves_no_record_behind(driver: Driver) -> None:
+    await driver.add("first")
+    await driver.redis("XSETID", driver.keys.ready, "99999999999999-0")
+    with pytest.raises(ResponseError, match="equal or smaller"):
+        await driver.add("second")
+    assert await driver.redis("EXISTS", driver.keys.job("second")) == 0

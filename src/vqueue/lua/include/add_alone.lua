@@ -19,9 +19,14 @@ local function add_alone(id, name, rest)
   if now > ms then ms, seq = now, 0 end
   local clock = ms .. '-'
   local entry = clock .. (seq + 1)
-  if not call('SET', prefix .. 'j:' .. id, entry .. '\n\n' .. rest, 'NX') then return end
+  local key = prefix .. 'j:' .. id
+  if not call('SET', key, entry .. '\n\n' .. rest, 'NX') then return end
   call('HSET', meta, 'ms', ms, 'seq', seq + 2, 'n', n + 2)
-  call('XADD', KEYS[2], entry, 'j', id)
+  local minted = redis.pcall('XADD', KEYS[2], entry, 'j', id)
+  if minted.err then
+    call('DEL', key) -- or a repeat would find a job that nobody is handed
+    return minted
+  end
   call('XADD', KEYS[9], clock .. (seq + 2), 'e', 'added,waiting', 'n', n + 1, id, name)
   if not (gate and string.find(gate, 'p', 1, true)) then call('ZADD', KEYS[8], 0, '0') end
   return {{}, {}, {}}
