@@ -113,7 +113,9 @@ class Scripts(
             args.append(job_id)
             args.append(rest)
         statuses: list[int | str] = [1] * len(jobs)
-        duplicates, stand_ins, turned_away = await self._call("add", *args)
+        duplicates, stand_ins, turned_away, *rest = await self._call("add", *args)
+        if any(rest):
+            await self.tell_parents()
         for position in duplicates:
             statuses[position - 1] = 0
         for position in turned_away:

@@ -13,11 +13,13 @@ ARGV  per run of jobs with the same settings four values:
 Returns  {the positions (from 1) of the jobs that were duplicates: the id exists or was
          removed less than ten minutes after its end; nothing changed for them,
          {position, id, …} of jobs that were deduplicated, and the job that stands for each,
-         the positions of jobs that were turned away, since their group was full}
+         the positions of jobs that were turned away, since their group was full, 1 when
+         tell_parents.lua is needed}; of a plain job that came alone the first three
 Errors   OOM  the server is full: the script is refused before its first write
 Cost     O(k log n)
 Crash    records are written last: what broke off is added by a repeat, which answers what
-         was added as duplicates ]]
+         was added as duplicates. A plain job that comes alone has its record first, and
+         loses it again when its entry is refused ]]
 --- @first add_alone
 --- @include keys
 --- @include clock
@@ -154,4 +156,5 @@ emit('deduplicated', deduplicated)
 if #replaced > 0 and Q.has_flows then tell_parents(0) end
 -- a delayed job wakes a worker too: its take tells it when the job is due
 if #added > 0 then arm() end
-return {duplicates, stand_ins, turned_away}
+local is_untold = #replaced > 0 and redis.call('EXISTS', prefix .. 'notices') or 0
+return {duplicates, stand_ins, turned_away, is_untold}

@@ -10,7 +10,7 @@ import pytest
 from tests.support.driver import Driver
 from tests.support.flows import add_parents, node
 from tests.support.waiting import until
-from vqueue import Job, JobState, Queue, Worker
+from vqueue import Deduplication, Job, JobState, Queue, Worker
 from vqueue.flows import FlowProducer
 
 Removal = Callable[[Queue], Awaitable[object]]
@@ -78,6 +78,16 @@ async def test_all_parents_fail_with_a_child_that_is_cancelled(
     await below.cancel("child")
     assert await count_of(queue, JobState.FAILED) == 600
     await driver.check()
+
+
+async def test_all_parents_hear_that_a_newer_job_has_replaced_their_child(
+    driver: Driver, queue: Queue, below: Queue
+) -> None:
+    newest = Deduplication(id="d", replace=True)
+    await below.add("task", job_id="child", delay=60, deduplication=newest)
+    await add_parents(driver.redis_url, queue.name, f"{below.name}:child", 600)
+    await below.add("task", job_id="newer", delay=60, deduplication=newest)
+    assert await count_of(queue, JobState.WAITING) == 600
 
 
 async def test_all_parents_hear_of_a_child_that_one_of_them_has_removed(
