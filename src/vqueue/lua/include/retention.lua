@@ -1,7 +1,8 @@
 --[[ Retention of finished jobs. A keep rule is "<count> <age ms>", -1 for no limit,
-count 0 to keep nothing, and may have behind it how many jobs go in a call at most. A removed job leaves a tombstone for ten minutes after its
-end, so that a repeat of its add does not run it again and a repeat of its finish is
-answered "done". At most 250 jobs go in a call; the next finish goes on. ]]
+count 0 to keep nothing, and may have behind it how many jobs go in a call at most. A removed
+job leaves a tombstone for ten minutes after its end, so that a repeat of its add does not run
+it again and a repeat of its finish is answered "done". At most 250 jobs go in a call; the next
+finish goes on. ]]
 local TOMBSTONE_MS, EVICTED_MAX = 600000, 250
 -- how many may still go in this call
 local evictable = EVICTED_MAX
