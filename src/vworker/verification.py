@@ -29,8 +29,7 @@ def verify(plan: EncodePlan, measured: Mapping[str, RenditionFiles]) -> None:
         for name, files in measured.items()
         for listed, facts in zip(files.playlist.segments, files.segments, strict=True)
     }
-    source_s = plan.info.video.duration_s
-    report = check(Folder(plan.output), MASTER_NAME, source_s=source_s, known=known)
+    report = check(Folder(plan.output), MASTER_NAME, source_s=plan.duration_s, known=known)
     for finding in report.of_level(Level.SHOULD):
         logger.debug("output: %s", finding, extra={"action": "check"})
     if report.passed:

@@ -26,12 +26,10 @@ from vworker.media.hls import (
 from vworker.media.plan import PLAYLIST_NAME, SCRUB_NAME, EncodePlan
 from vworker.media.segment import Kind, MalformedSegment, SegmentFacts
 from vworker.media.timeline import Span, Still, durations, spans, stills
+from vworker.media.truncation import check_length
 from vworker.media.ts import read_ts
 
 IFRAMES_NAME = "iframes.m3u8"
-#: How much shorter than the source's video the output may be: the larger of the two.
-_MISSING_SECONDS = 0.5
-_MISSING_SHARE = 0.01
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -192,17 +190,13 @@ def _ending_at(end_s: float, stills: Sequence[Still]) -> tuple[Still, ...]:
 
 
 def _check_durations(plan: EncodePlan, rungs: Sequence[RenditionFiles]) -> None:
-    """Compare with the video stream's own duration: the container's also counts longer sound."""
-    wanted = plan.info.video.duration_s
-    if wanted is None:
-        return
-    found = min(rung.playlist.duration_s for rung in rungs)
-    if found < wanted - max(_MISSING_SECONDS, wanted * _MISSING_SHARE):
-        raise TranscodeError(
-            ErrorCode.SOURCE_TRUNCATED,
-            f"The video file is incomplete or damaged: it announces {wanted:.1f} seconds, but only "
-            f"{found:.1f} seconds can be read.",
-        )
+    """Compare with the end of the source's pictures: the container's also counts longer sound.
+
+    From the file's beginning on, since a picture that starts late is shown from there.
+    """
+    if plan.duration_s is not None:
+        found_s = min(rung.playlist.duration_s for rung in rungs)
+        check_length(announced_s=plan.duration_s, found_s=found_s)
 
 
 def _incomplete(finding: str) -> TranscodeError:
