@@ -23,6 +23,7 @@ from vworker.early import EarlyPlayback, Tell
 from vworker.errors import ErrorCode, ObjectNotFound, StorageError, TranscodeError
 from vworker.media.encoding import Encoding
 from vworker.media.ffmpeg import encode, prepare_folders
+from vworker.media.length import measure_length
 from vworker.media.loudness import measure_loudness
 from vworker.media.output import measure_output
 from vworker.media.plan import SOURCE_NAME, EncodePlan, make_plan
@@ -113,6 +114,7 @@ class _Attempt:
                 found = await self._download(source)
             with self.watch.lap("probe"):
                 info = await probe(source, self.settings)
+                info = await measure_length(source, info, self.settings)
             plan = self._plan(scratch, info, encoding)
             await asyncio.to_thread(prepare_folders, plan)
             seam = await self._take_over(plan, found) if self.resumable else None
@@ -239,10 +241,11 @@ class _Attempt:
         self, plan: EncodePlan, seam: Seam | None, publisher: Publisher
     ) -> tuple[str, ...]:
         """Encode, and upload what is finished meanwhile; return FFmpeg's last lines."""
-        duration_s = plan.info.video.duration_s or plan.info.container_duration_s
+        duration_s = plan.duration_s or plan.info.container_duration_s
 
         def follow(progress: Progress) -> None:
             self._check_disk()
+            self.settings.source_limits.check_written(progress.written_s)
             self.meter.advance(Phase.ENCODE, progress.fraction_of(duration_s))
             publisher.collect()
 

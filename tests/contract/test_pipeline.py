@@ -440,6 +440,21 @@ async def test_a_source_over_a_limit_is_refused_before_the_encode(
     assert failure.value.code is ErrorCode.SOURCE_OVER_LIMIT
 
 
+async def test_an_encode_is_stopped_where_no_source_may_go_whatever_its_header_says(
+    job: Job, clips: Clips
+) -> None:
+    job.settings = replace(job.settings, source_limits=SourceLimits(max_duration_s=5))
+    with pytest.raises(TranscodeError, match="goes on after the 5 s") as failure:
+        await job.run(clips.understated())
+    assert failure.value.code is ErrorCode.SOURCE_OVER_LIMIT
+    assert await job.keys() == []
+
+
+async def test_progress_of_a_stream_that_tells_no_duration_is_told(job: Job, clips: Clips) -> None:
+    await job.run(clips.live(clips.half_a_minute()))
+    assert any(20 < percent < 90 for percent in job.told)
+
+
 async def test_an_encoder_that_wants_more_memory_than_it_may_have_is_told_so(
     job: Job, clips: Clips
 ) -> None:

@@ -1,5 +1,6 @@
 """Short test videos, made with FFmpeg's own sources and kept for the session."""
 
+import struct
 import subprocess
 from collections.abc import Callable
 from pathlib import Path
@@ -81,6 +82,59 @@ class Clips:
     def anamorphic(self) -> Path:
         """Stored as 720x576 with pixels 16:15 wide (PAL, 4:3)."""
         return self._made("pal.mp4", *_picture("720x576"), "-vf", "setsar=16/15", *_ENCODE)
+
+    def flash(self, whole: Path) -> Path:
+        """`whole` as FLV, where only the container tells a duration."""
+        return self._made(f"{whole.stem}.flv", "-i", str(whole), "-c", "copy")
+
+    def untagged(self, whole: Path) -> Path:
+        """`whole` as Matroska without the tags that tell its streams' durations."""
+        tagged = self._made(f"{whole.stem}_tagged.mkv", "-i", str(whole), "-c", "copy")
+        data = tagged.read_bytes().replace(b"DURATION", b"XURATION")
+        return self.holding(f"{whole.stem}_untagged.mkv", data)
+
+    def live(self, whole: Path) -> Path:
+        """`whole` as Matroska that tells no duration at all, as it is streamed."""
+        streamed = ("-c", "copy", "-f", "matroska", "-live", "1")
+        return self._made(f"{whole.stem}_live.mkv", "-i", str(whole), *streamed)
+
+    def tuned_in(self) -> Path:
+        """640x360, 25 fps, 4 s as a stream that one has joined 0.8 s before a keyframe."""
+        joined = ("-c:v", "libx264", "-g", "25", "-bsf:v", "noise=drop=lt(n\\,5)")
+        streamed = ("-f", "matroska", "-live", "1")
+        return self._made(
+            "tuned_in.mkv", *_picture("640x360", rate=25, seconds=4), *joined, *streamed
+        )
+
+    def far_apart(self) -> Path:
+        """Two pictures of a stream, a hundred thousand seconds apart."""
+        apart = ("-vf", "setpts=N*100000/TB", "-fps_mode", "passthrough", "-c:v", "libx264")
+        streamed = ("-f", "matroska", "-live", "1")
+        return self._made("far.mkv", *_picture("640x360", rate=1, seconds=2), *apart, *streamed)
+
+    def elementary(self) -> Path:
+        """`silent` without a container: its pictures have no times."""
+        return self._made("silent.h264", "-i", str(self.silent()), "-c", "copy")
+
+    def late_picture(self) -> Path:
+        """640x360, 4 s of pictures that begin after 4 s of sound."""
+        late = ("-itsoffset", "4", *_picture("640x360", rate=25, seconds=4))
+        sound = ("-f", "lavfi", "-i", "sine=440:duration=8")
+        return self._made("late.mkv", *late, *sound, *_ENCODE, "-g", "25")
+
+    def long_sound(self) -> Path:
+        """640x360, 25 fps, 3 s of pictures and 6 s of sound."""
+        sound = ("-f", "lavfi", "-i", "sine=440:duration=6")
+        return self._made("long_sound.mp4", *_picture("640x360", rate=25), *sound, *_ENCODE)
+
+    def understated(self) -> Path:
+        """`half_a_minute` as Matroska that says of itself that it lasts a second."""
+        whole = ("-i", str(self.half_a_minute()), "-c", "copy")
+        data = self._made("stated.mkv", *whole).read_bytes()
+        element = b"\x44\x89\x88"
+        told = data.index(element) + len(element)
+        data = data[:told] + struct.pack(">d", 1000.0) + data[told + 8 :]
+        return self.holding("understated.mkv", data.replace(b"00:00:30.", b"00:00:01."))
 
     def sound_only(self) -> Path:
         """An .m4a without a picture."""

@@ -7,6 +7,7 @@ from pathlib import Path
 
 from vworker.media.encoding import Encoding
 from vworker.media.ffmpeg import encode, prepare_folders
+from vworker.media.length import measure_length
 from vworker.media.output import RenditionFiles, measure_output
 from vworker.media.plan import SOURCE_NAME, EncodePlan, make_plan
 from vworker.media.probe import probe
@@ -45,7 +46,8 @@ async def encode_clip(
     scratch.mkdir()
     source = scratch / SOURCE_NAME
     shutil.copy(clip, source)
-    plan = make_plan(scratch, await probe(source, settings), encoding)
+    info = await measure_length(source, await probe(source, settings), settings)
+    plan = make_plan(scratch, info, encoding)
     prepare_folders(plan)
     await encode(plan, settings, lambda progress: None)
     return Encoded(plan=plan, settings=settings)

@@ -7,6 +7,10 @@ from dataclasses import dataclass
 from vworker.errors import ErrorCode, TranscodeError
 from vworker.media.source import SourceInfo
 
+#: Seconds that the output of a source of the greatest duration may last longer, by a picture at the
+#: lowest rate.
+_OVERRUN_S = 1.0
+
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class SourceLimits:
@@ -51,7 +55,22 @@ class SourceLimits:
                     f"The video has {what}, and this service takes at most {limit:g} {unit}.",
                 )
 
+    def check_written(self, seconds: float) -> None:
+        """Return when an encode that has written so many seconds may go on; pure.
+
+        A header can say less than there is, and the time between two pictures is filled up.
+        Raises `TranscodeError` (source_over_limit).
+        """
+        if seconds > self.max_duration_s + _OVERRUN_S:
+            raise TranscodeError(
+                ErrorCode.SOURCE_OVER_LIMIT,
+                f"The video goes on after the {self.max_duration_s:g} s that this service takes at "
+                "most.",
+            )
+
     def time_limit_s(self, duration_s: float | None) -> float:
-        """Return how long a run over a source may take; the longest one's if it is unknown."""
-        known = self.max_duration_s if duration_s is None else duration_s
-        return self.time_base_s + self.time_factor * known
+        """Return how long a run over a source may take; None when none of its packets has a time.
+
+        Such a file is read within the time that any file may take.
+        """
+        return self.time_base_s + self.time_factor * (duration_s or 0.0)

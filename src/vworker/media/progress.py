@@ -16,14 +16,17 @@ class Progress:
     #: Frames of the first output.
     frame: int | None
 
+    @property
+    def written_s(self) -> float:
+        """Seconds of output written; 0 as long as FFmpeg does not know."""
+        return (self.out_time_us or 0) / 1e6
+
     def fraction_of(self, duration_s: float | None) -> float:
         """Return how much of `duration_s` is done, 0 to 1; 0 as long as either is unknown.
 
         A probed duration can be wrong by a factor, so that 1 does not mean finished.
         """
-        if self.out_time_us is None or not duration_s:
-            return 0.0
-        return min(max(self.out_time_us / 1e6 / duration_s, 0.0), 1.0)
+        return min(max(self.written_s / duration_s, 0.0), 1.0) if duration_s else 0.0
 
 
 class ProgressParser:

@@ -107,7 +107,7 @@ def _announcing(plan: EncodePlan, seconds: float | None) -> EncodePlan:
     return replace(plan, info=replace(plan.info, video=video))
 
 
-def test_without_a_known_duration_nothing_counts_as_truncated(ts: Encoded) -> None:
+def test_pictures_without_times_cannot_be_truncated(ts: Encoded) -> None:
     assert measure_output(_announcing(ts.plan, None), ())
 
 
