@@ -14,6 +14,7 @@ from pathlib import Path
 
 from vworker.errors import ErrorCode, TranscodeError
 from vworker.media import fmp4, ts
+from vworker.media.diagnosis import diagnose
 from vworker.media.output import RenditionFiles
 from vworker.media.plan import OUTPUT_NAME, SCRUB_NAME, EncodePlan
 from vworker.media.process import run_child
@@ -52,7 +53,8 @@ async def make_stills(
 ) -> tuple[str, ...]:
     """Make poster and storyboard in the output folder; return the files' names in it.
 
-    Safe to repeat. Raises `TranscodeError` (output_incomplete) when FFmpeg cannot read them.
+    Safe to repeat. Raises `TranscodeError`: output_incomplete when FFmpeg cannot read them, so that
+    the segments are at fault; stalled, and what `diagnose` finds, when they can be kept.
     """
     largest, smallest = measured[plan.rungs[0].name], measured[SCRUB_NAME]
     tiles = choose_tiles(smallest.stills)
@@ -83,11 +85,12 @@ async def make_stills(
     sprites = [_SPRITE_PATTERN % number for number in range(_sprite_count(grid, len(tiles)))]
     names = (POSTER_NAME, STORYBOARD_NAME, *(f"{STORYBOARD_FOLDER}/{name}" for name in sprites))
     missing = [name for name in names if not (plan.output / name).is_file()]
-    if ended.code != 0 or missing:
+    message = "The transcoded video was not published: its poster could not be made."
+    if ended.code != 0:
+        raise diagnose(ended, otherwise=ErrorCode.OUTPUT_INCOMPLETE, message=message)
+    if missing:
         raise TranscodeError(
-            ErrorCode.OUTPUT_INCOMPLETE,
-            "The transcoded video was not published: its poster could not be made.",
-            detail=ended.last_lines,
+            ErrorCode.OUTPUT_INCOMPLETE, message, detail=(*ended.last_lines, f"missing: {missing}")
         )
     return names
 

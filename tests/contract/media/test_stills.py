@@ -1,12 +1,16 @@
 import json
 import subprocess
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import pytest
 
 from tests.support.encoded import Encoded
+from vworker.errors import ErrorCode, TranscodeError
 from vworker.media.stills import make_stills
+from vworker.resumption import may_go_on
+from vworker.sandbox import Sandbox
 
 STORYBOARD = """WEBVTT
 
@@ -70,3 +74,25 @@ async def test_tiles_show_what_is_played_at_their_time(ts: Encoded, ffmpeg: str)
     colours = [mean_colour(ffmpeg, sprite, f"20:20:{x}:{y}") for x, y in places]
     assert all(red > 200 > 60 > green for red, green, _ in colours[:6])
     assert all(green > 100 > 60 > red for red, green, _ in colours[6:])
+
+
+@pytest.mark.parametrize(
+    ("script", "code", "goes_on"),
+    [
+        ("kill -KILL $$", ErrorCode.ENCODER_KILLED, True),
+        ("echo 'poster.jpg: No space left on device' >&2; exit 1", ErrorCode.DISK_FULL, True),
+        ("echo 'Error while decoding' >&2; exit 69", ErrorCode.OUTPUT_INCOMPLETE, False),
+        ("exit 0", ErrorCode.OUTPUT_INCOMPLETE, False),
+    ],
+)
+async def test_a_poster_that_fails_costs_the_encode_only_when_the_segments_are_at_fault(
+    ts: Encoded, bare: Sandbox, tmp_path: Path, script: str, code: ErrorCode, goes_on: bool
+) -> None:
+    program = tmp_path / "program"
+    program.write_text(f"#!/bin/sh\n{script}\n")
+    program.chmod(0o755)
+    settings = replace(ts.settings, ffmpeg=str(program), sandbox=bare)
+    with pytest.raises(TranscodeError) as failure:
+        await make_stills(ts.plan, ts.measured(), settings)
+    assert failure.value.code is code
+    assert may_go_on(failure.value) is goes_on
