@@ -83,8 +83,6 @@ def diagnose(ended: Exit, *, otherwise: ErrorCode, message: str) -> TranscodeErr
     def failure(code: ErrorCode, text: str) -> TranscodeError:
         return TranscodeError(code, text, detail=ended.last_lines)
 
-    if ended.code == -signal.SIGXCPU:
-        return failure(ErrorCode.TIME_LIMIT, "The encoder used up its processor time.")
     if ended.code == -signal.SIGXFSZ:
         return failure(ErrorCode.RESOURCE_LIMIT, "The encoder reached its limit of file size.")
     if -ended.code in _CRASHES:

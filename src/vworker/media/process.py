@@ -98,6 +98,7 @@ async def run_child(
     the program is not there or no sandbox was opened.
     """
     program, sandbox = _program(argv[0]), _sandbox(settings)
+    # Beyond what it can use up by then: the kernel ends it while the worker itself is stopped.
     cpu_s = math.ceil(timeout_s * (os.cpu_count() or 1)) + 1
     last_lines = last_lines or LastLines()
     async with asyncio.timeout(timeout_s):

@@ -69,7 +69,7 @@ class Limits:
             f"--data={self.memory_bytes}",
             f"--fsize={self.file_bytes}",
             f"--nofile={self.open_files}",
-            # Hard and soft alike, since a signal that can be caught is no bound.
+            # Hard and soft alike, so that it is SIGKILL: a signal that can be caught is no bound.
             f"--cpu={cpu_s}",
             # A dump would hold the source, and would land beside it.
             "--core=0",

@@ -24,7 +24,6 @@ def code_of(exit_code: int, *lines: str) -> ErrorCode:
         (-signal.SIGSEGV, ErrorCode.ENCODER_CRASHED),
         (-signal.SIGABRT, ErrorCode.ENCODER_CRASHED),
         (-signal.SIGSYS, ErrorCode.ENCODER_CRASHED),
-        (-signal.SIGXCPU, ErrorCode.TIME_LIMIT),
         (-signal.SIGXFSZ, ErrorCode.RESOURCE_LIMIT),
         (69, ErrorCode.ENCODE_FAILED),
     ],
