@@ -16,6 +16,8 @@ SMALL = {
     "counts": "ten lengths",
     "leave_events": "one consumer group",
     "limits": "a few fields",
+    "obliterate": "thirty keys",
+    "obliterate_end": "a few fields and keys",
     "open": "a few fields",
     "pause": "one field",
     "present": "one worker",

@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import AsyncGenerator
 
 from benchmarks.script_cases.bench import Bench, case
+from tests.support.flows import node
+from vqueue.flows import FlowProducer
 from vqueue.scripts import MAX_BATCH
 
 
@@ -22,19 +24,24 @@ async def _retain(bench: Bench) -> AsyncGenerator[None, None]:
     await bench.scripts.retain(completed="10 0", failed="10 0")
 
 
-@case("obliterate", "2000 groups")
-async def _obliterate(bench: Bench) -> AsyncGenerator[None, None]:
-    await bench.add_grouped(2000)
-    yield
-    await bench.scripts.obliterate(force=False)
-
-
-@case("sweep_orphans", "100 records of jobs that are in no place")
+@case("sweep_orphans", "50 records of jobs that are in no place")
 async def _sweep_orphans(bench: Bench) -> AsyncGenerator[None, None]:
-    ids = await bench.add(100)
+    ids = await bench.add(50)
     await bench.driver.redis("DEL", bench.driver.keys.ready)
     yield
     await bench.scripts.sweep_orphans(names=[f"j:{job_id}" for job_id in ids])
+
+
+@case("sweep_orphans", "50 children of as many parents in another queue, after obliterate")
+async def _sweep_children(bench: Bench) -> AsyncGenerator[None, None]:
+    children = [node(f"child-{n}", queue_name=bench.queue.name) for n in range(50)]
+    async with FlowProducer(bench.driver.redis_url) as producer:
+        await producer.add_bulk(
+            [node(f"parent-{n}", child, queue_name="above") for n, child in enumerate(children)]
+        )
+    await bench.scripts.obliterate(force=False)
+    yield
+    await bench.scripts.sweep_orphans(names=[f"j:child-{n}" for n in range(50)])
 
 
 @case("forget_consumers", "250 consumers")

@@ -19,6 +19,15 @@ class Cleaned(NamedTuple):
     ids: list[str]
 
 
+class Obliterated(NamedTuple):
+    """Reply of an obliterate."""
+
+    #: 0: done. The number of active jobs, which are in the way; or -1: first `tell_parents`.
+    obstacle: int
+    #: The ms that begins the queue as it is now, when it was done.
+    began: int
+
+
 class CleanScripts(ScriptCalls):
     """Each is safe to repeat."""
 
@@ -40,18 +49,20 @@ class CleanScripts(ScriptCalls):
         reply = await self._call("clean", *args)
         return Cleaned(reply[0].decode(), str(reply[1]), [i.decode() for i in reply[2:]])
 
-    async def obliterate(self, *, force: bool) -> int:
-        """Remove all jobs at once: 0. Otherwise the number of active ones, which are in the way, or
-        -1: first `tell_parents`."""
-        obstacle: int = await self._call("obliterate", int(force))
-        return obstacle
+    async def obliterate(self, *, force: bool) -> Obliterated:
+        """Remove all jobs at once, or tell what is in the way."""
+        return Obliterated(*await self._call("obliterate", int(force)))
 
-    async def sweep_orphans(self, *, names: Sequence[str], is_new: bool = False) -> int:
-        """Unlink those of at most 100 keys (without prefix) that belong to nothing.
+    async def obliterate_end(self, *, began: int) -> None:
+        """Say that the keys of the queue before this ms are gone."""
+        await self._call("obliterate_end", began)
 
-        `is_new`: the queue was obliterated. Returns how many of them were jobs.
+    async def sweep_orphans(self, *, names: Sequence[str]) -> int:
+        """Unlink those of at most 50 keys (without prefix) that belong to nothing.
+
+        Returns how many of them were jobs; `tell_parents` is to follow.
         """
-        orphans: int = await self._call("sweep_orphans", int(is_new), *names)
+        orphans: int = await self._call("sweep_orphans", *names)
         return orphans
 
     async def retain(self, *, completed: str, failed: str) -> int:

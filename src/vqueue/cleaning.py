@@ -7,15 +7,15 @@ from vqueue.inspecting import Inspecting
 from vqueue.options import Seconds, check_count, to_ms
 from vqueue.schedules import server_time_ms
 from vqueue.scripts import MAX_BATCH
-from vqueue.states import FINAL_STATES, JobState
+from vqueue.states import JobState
 
 #: What stands in line, in the order in which it is drained.
 _IN_LINE = (JobState.WAITING, JobState.PRIORITIZED)
-#: Keys that sweep_orphans.lua judges: others may be of jobs that were added just now.
-_JUDGED = ("j:", "dd:", "dn:", "sched:", "g:", "untold:")
 
 #: Jobs that one call looks at: to remove one costs Redis as much as to end three.
 _STEP = 100
+#: Keys that one call looks at: each may be a job whose parents are told.
+_SWEPT = 50
 
 
 class Cleaning(Inspecting):
@@ -98,51 +98,39 @@ class Cleaning(Inspecting):
     async def obliterate(self, *, force: bool = False) -> None:
         """Remove the queue from Redis: jobs, settings, schedulers, events.
 
-        All jobs are gone at one moment; then their keys are looked for among all keys of the
-        database. Parents in other queues wait for none of them any more. Raises QueueBusy when
-        jobs are active, unless `force`: then their workers lose them and cancel their handlers.
-        Workers and producers may go on: they find an empty queue. A call that breaks off has
-        removed some, and can be repeated.
+        All are gone at one moment, which an event ``obliterated`` tells; then their keys are looked
+        for among all keys of the database, an event ``removed`` tells of each job, and parents in
+        other queues wait for it no more. Raises QueueBusy when jobs are active, unless `force`:
+        then their workers lose them and cancel their handlers. Workers and producers may go on:
+        they find an empty queue, which may have the same ids, groups and schedulers. After a call
+        that breaks off behind that moment `remove_orphaned_jobs` goes on; a repeat removes what
+        has come since, too.
         """
-        if any(await self._client.execute("HMGET", self.keys.meta, "flows", "groups")):
-            await self._empty(force=force)
-        while (obstacle := await self._scripts.obliterate(force=force)) < 0:
+        while (done := await self._scripts.obliterate(force=force)).obstacle < 0:
             await self._scripts.tell_parents()
-        if obstacle:
-            raise QueueBusy(self.name, active=obstacle)
-        async for names in self._names():
-            await self._scripts.sweep_orphans(names=names, is_new=True)
-            rest = [name for name in names if not name.startswith(_JUDGED)]
-            if unlinked := [self.keys.prefix + name for name in rest if ":" in name]:
-                await self._client.execute("UNLINK", *unlinked)
-
-    async def _empty(self, *, force: bool) -> None:
-        """Remove the jobs one by one: parents in other queues are told, groups leave their lists.
-
-        Each state before those into which its jobs may move. Active jobs are only parted from
-        their parents, if `force`; QueueBusy without it.
-        """
-        active = (await self.get_job_counts())[JobState.ACTIVE]
-        if active and not force:
-            raise QueueBusy(self.name, active=active)
-        for state in (JobState.WAITING_CHILDREN, JobState.DELAYED, *_IN_LINE, *FINAL_STATES):
-            await self._clean(state, "", None)
-        cursor: str | None = ""
-        while force and cursor is not None:
-            page = await self.get_jobs_in(JobState.ACTIVE, cursor=cursor or None)
-            for job in page.jobs:
-                await self._scripts.remove_child_dependency(job_id=job.id, parent="")
-            cursor = page.cursor
+        if done.obstacle:
+            raise QueueBusy(self.name, active=done.obstacle)
+        await self._sweep(began=done.began)
 
     async def remove_orphaned_jobs(self) -> int:
         """Remove what belongs to no job that is in any state; return how many records it was.
 
-        That happens only when keys were deleted from outside. Looks at all keys of the
-        database, in steps.
+        That happens only when keys were deleted from outside, or `obliterate` broke off. Looks at
+        all keys of the database, in steps.
         """
+        razed = await self._client.execute("HGET", self.keys.meta, "razed")
+        return await self._sweep(began=int(razed or 0))
+
+    async def _sweep(self, *, began: int) -> int:
+        """Remove what belongs to nothing; with `began`, of the queue before that ms, the last."""
         orphans = 0
         async for names in self._names():
-            orphans += await self._scripts.sweep_orphans(names=names)
+            for start in range(0, len(names), _SWEPT):
+                part = names[start : start + _SWEPT]
+                orphans += await self._scripts.sweep_orphans(names=part)
+                await self._scripts.tell_parents()
+        if began:
+            await self._scripts.obliterate_end(began=began)
         return orphans
 
     async def trim_events(self, max_events: int) -> None:

@@ -34,6 +34,8 @@ _READ_COUNT = 20
 
 #: Name of the notice that events are missing.
 GAP = "gap"
+#: Name of the first event of a queue that was obliterated.
+OBLITERATED = "obliterated"
 #: What the stream has before the name of an event of the user's.
 CUSTOM = "c:"
 _ADDED_AND_WAITING = "added,waiting"
@@ -42,7 +44,7 @@ _ADDED_AND_WAITING = "added,waiting"
 @dataclass(frozen=True, kw_only=True, slots=True)
 class JobEvent:
     """One event. `name` is one of BullMQ's, ``gap`` or a custom one; `job_id` is empty for what
-    concerns no single job: cleaned, drained, paused, resumed, gap.
+    concerns no single job: cleaned, drained, obliterated, paused, resumed, gap.
 
     ================= ==============================================================
     name              data
@@ -62,7 +64,9 @@ class JobEvent:
     deduplicated      deduplication_id, deduplicated_job_id (the add that was ignored, or
                       the delayed job that this one has replaced)
     changed           field (``data`` or ``priority``)
-    removed           prev (by hand: not when retention removes a finished job)
+    removed           prev (by hand: not when retention removes a finished job; absent when the
+                      queue was obliterated)
+    obliterated       (nothing): all jobs and settings are gone; ``removed`` follows for each job
     cleaned           count (jobs that `Queue.clean` removed in one step)
     drained           (nothing): the last job that waited or ran has ended
     paused, resumed   (nothing)
@@ -125,7 +129,7 @@ _DETAILS: dict[str, Callable[[bytes], dict[str, Any]]] = {
     ),
     "cleaned": lambda detail: {"count": int(detail)},
     "changed": lambda detail: {"field": detail.decode()},
-    "removed": lambda detail: {"prev": detail.decode()},
+    "removed": lambda detail: {"prev": detail.decode()} if detail else {},
     "retries-exhausted": lambda detail: {"attempts_made": int(detail)},
     "stalled": lambda detail: {"stalled_count": int(detail)},
 }
@@ -135,7 +139,7 @@ _DETAILS: dict[str, Callable[[bytes], dict[str, Any]]] = {
 EVENT_NAMES = frozenset(
     {
         *_DETAILS,
-        *("duplicated", "drained", "paused", "resumed", GAP),
+        *("duplicated", "drained", OBLITERATED, "paused", "resumed", GAP),
     }
 )
 
@@ -217,6 +221,8 @@ class QueueEvents:
             state = await self._client.execute("HMGET", self.keys.meta, "ms", "seq", "n")
             ms, seq, number = (int(value or 0) for value in state)
             self._entry, self._expected = f"{ms}-{seq}", number + 1
+            if state[0] is None:
+                await self._skip_what_is_left()
             return
         entry, _, index = self.last_event_id.partition("/")
         if entry == "0":
@@ -236,6 +242,14 @@ class QueueEvents:
             # trimmed, or of another Redis: nobody knows how many events came after it
             self._backlog.append(self._gap(entry, missed=None))
         self._entry = entry
+
+    async def _skip_what_is_left(self) -> None:
+        """Start behind what a queue that was obliterated, and not used since, has left."""
+        for entry, fields in await self._client.execute(
+            "XREVRANGE", self.keys.ev, "+", "-", "COUNT", 1
+        ):
+            self._entry = entry.decode()
+            self._expected = expand(entry, fields)[-1].number + 1
 
     async def seek_end(self) -> None:
         """Go on from this moment, whatever was not handed out yet; not while iterating.

@@ -9,7 +9,8 @@ meta           HASH     ms, seq: the queue's clock · n: number of the last even
                         front, back, lifo, delays: place counters · run_id,
                         sweep_after · cursors repair_* · repair: a group was
                         lost · flows, groups: there are some · buried: when a tombstone was
-                        made last · next:GROUP, gap:GROUP: durable subscribers · gate,
+                        made last · next:GROUP, gap:GROUP: durable subscribers ·
+                        razed, see lua/include/keys.lua · gate,
                         concurrency, limit_max, limit_ms, held_until, window_end,
                         window_used: pause and limits (lua/include/gate.lua) · sched:
                         ms of the earliest slot
@@ -31,7 +32,9 @@ g:GID          ZSET     line of a group, by place · gs:GID HASH, gw:GID STRING:
                         for it · groups, ring, resting ZSET · turns HASH: see
                         lua/include/groups.lua
 wake           ZSET     member 0: something to take, or an earlier due time
-ev             STREAM   events (capped)
+fresh          SET      while keys of an obliterated queue are looked for: those like them
+                        that were made since
+ev             STREAM   events (capped; an hour, if obliterated and not used since)
 j:ID           STRING   the job's record, see lua/include/record.lua (until retention
                         removes it)
 j:ID:x         HASH     what came up while the job ran: g progress, ll last log number,

@@ -16,7 +16,7 @@ away nothing is acknowledged and memory holds one batch.
 
 Does not own: what a document looks like (`project`), and documents of jobs that Redis has
 forgotten (whoever inserted those decides what becomes of them): no event tells of what was lost
-with a server, or wiped by obliterate, and none that was trimmed marks a removal.
+with a server, and none that was trimmed marks a removal.
 """
 
 from __future__ import annotations

@@ -14,7 +14,7 @@ from typing import Any
 
 from vqueue.connection import Client, is_transient
 from vqueue.errors import JobFailed, JobNotFound, QueueUnavailable
-from vqueue.events import GAP, JobEvent, QueueEvents, expand
+from vqueue.events import GAP, OBLITERATED, JobEvent, QueueEvents, expand
 from vqueue.job import Job
 from vqueue.job_reading import job_from_snapshot
 from vqueue.keys import check_name
@@ -82,7 +82,7 @@ class _Ends:
         """Read events while somebody waits."""
         try:
             async for event in self._events:
-                if event.name == GAP:
+                if event.name in (GAP, OBLITERATED):
                     await self._look(list(self._waiting))
                 elif event.job_id in self._waiting:
                     self._tell(event)

@@ -7,6 +7,7 @@ import pytest
 
 from tests.support.driver import Driver, settle
 from tests.support.flows import node
+from tests.support.queue_dump import keys_left
 from tests.support.waiting import until
 from vqueue import Deduplication, JobFailed, JobNotFound, JobState, Queue
 from vqueue.scripts import Scripts, Snapshots
@@ -146,4 +147,4 @@ async def test_clean_drain_and_obliterate_leave_the_right_counts_and_no_keys_of_
 
     await queue.obliterate(force=True)
     assert await counts_of(queue) == {}
-    assert await driver.redis("KEYS", driver.keys.prefix + "*") == []
+    assert await keys_left(driver.client, driver.keys) == {"ev"}

@@ -20,7 +20,7 @@ _KEYS = {
     r"g:[^:]+|groups|ring|resting": "zset",
     r"gs:[^:]+|turns": "hash",
     r"gw:[^:]+": "string",
-    r"j:[^:]+:(par|deps)|untold:[0-9]+": "set",
+    r"j:[^:]+:(par|deps)|untold:[0-9]+|fresh": "set",
     r"j:[^:]+:(vals|ign|bad)": "hash",
     r"j:[^:]+": "string",
     r"j:[^:]+:x": "hash",
@@ -54,7 +54,7 @@ _BESIDE_STATES = frozenset(
     {"progress", "duplicated", "deduplicated", "changed", "retries-exhausted"}
 )
 #: Events of no job.
-_OF_THE_QUEUE = frozenset({"cleaned", "drained", "paused", "resumed"})
+_OF_THE_QUEUE = frozenset({"cleaned", "drained", "obliterated", "paused", "resumed"})
 #: Last event → the places in which the job then is.
 _PLACES = {
     "waiting": {"waiting", "prioritized"},
@@ -123,7 +123,8 @@ def _check_keys(dump: QueueDump) -> Iterator[str]:
 
 
 def _may_stand_alone(name: str) -> bool:
-    return name.startswith(("turn:", "resync:"))
+    # after obliterate
+    return name == "ev" or name.startswith(("turn:", "resync:"))
 
 
 def _id(text: str) -> tuple[int, int]:
@@ -240,7 +241,9 @@ def _check_flows(dump: QueueDump) -> Iterator[str]:
 
 
 def _check_clock(dump: QueueDump) -> Iterator[str]:
-    meta = dump.hashes.get("meta", {})
+    meta = dump.hashes.get("meta")
+    if meta is None:
+        return
     clock = int(meta.get("ms", 0)), int(meta.get("seq", 0))
     for name, stream in dump.streams.items():
         last = _id(stream.last_id)
@@ -259,8 +262,11 @@ def _check_event_numbers(dump: QueueDump) -> Iterator[str]:
         if expected is not None and first != expected:
             yield f"event entry {entry.id} has number {first}, not {expected}"
         expected = first + count
-    newest = int(dump.hashes.get("meta", {}).get("n", 0))
-    if expected is not None and expected - 1 != newest:
+    meta = dump.hashes.get("meta")
+    if meta is None or expected is None:
+        return
+    newest = int(meta.get("n", 0))
+    if expected - 1 != newest:
         yield f"the last event has number {expected - 1}, meta says {newest}"
 
 

@@ -4,7 +4,7 @@ import re
 from dataclasses import dataclass, field
 from typing import Any
 
-from vqueue.connection import open_client
+from vqueue.connection import Client, open_client
 from vqueue.events import told_by
 from vqueue.keys import GROUP, QueueKeys
 from vqueue.record import Record
@@ -130,6 +130,18 @@ def _stream(raw: list[Any]) -> Stream:
             for name, delivered, pending in groups
         },
     )
+
+
+async def keys_left(client: Client, keys: QueueKeys) -> set[str]:
+    """The names of a queue's keys, without its prefix and without what ends by itself.
+
+    A queue that was obliterated, and not used since, has its events alone: ``{"ev"}``.
+    """
+    found = {
+        key.decode().removeprefix(keys.prefix)
+        for key in await client.execute("KEYS", keys.prefix + "*")
+    }
+    return {name for name in found if not name.startswith(("turn:", "resync:"))}
 
 
 async def dump_queue(redis_url: str, queue_name: str, prefix: str = "vq") -> QueueDump:

@@ -54,13 +54,19 @@ end
 reserve(#ids + 8)
 
 -- the ids that are there already: mostly none, which one look tells for all
-local is_taken = {}
+local is_taken, has_forgotten = {}, false
 if redis.call('EXISTS', unpack(keys)) > 0 then
-  for k, key in ipairs(keys) do is_taken[ids[k]] = redis.call('EXISTS', key) == 1 end
+  for k, id in ipairs(ids) do
+    is_taken[id] = exists(id)
+    if not is_taken[id] and redis.call('EXISTS', keys[k]) == 1 then
+      forget(id)
+      has_forgotten = true
+    end
+  end
 end
 if any_buried() then
   for _, id in ipairs(ids) do
-    is_taken[id] = is_taken[id] or redis.call('EXISTS', tombstone_key(id)) == 1
+    is_taken[id] = is_taken[id] or is_buried(id)
   end
 end
 
@@ -153,8 +159,8 @@ end
 emit('duplicated', duplicated)
 emit('removed', replaced)
 emit('deduplicated', deduplicated)
-if #replaced > 0 and Q.has_flows then tell_parents(0) end
+if has_forgotten or #replaced > 0 and Q.has_flows then tell_parents(0) end
 -- a delayed job wakes a worker too: its take tells it when the job is due
 if #added > 0 then arm() end
-local is_untold = #replaced > 0 and redis.call('EXISTS', prefix .. 'notices') or 0
+local is_untold = (has_forgotten or #replaced > 0) and redis.call('EXISTS', prefix .. 'notices') or 0
 return {duplicates, stand_ins, turned_away, is_untold}

@@ -67,9 +67,10 @@ for _, queue in ipairs(queues) do
   local some_exist = redis.call('EXISTS', unpack(keys)) > 0
   local some_are_buried = redis.call('HEXISTS', meta, 'buried') == 1
   for k, node in ipairs(mine) do
-    node.exists = some_exist and redis.call('EXISTS', keys[k]) == 1
+    node.exists = some_exist and exists(node.id)
+    node.is_stale = some_exist and not node.exists and redis.call('EXISTS', keys[k]) == 1
     node.is_gone = not node.exists and some_are_buried
-      and redis.call('EXISTS', tombstone_key(node.id)) == 1
+      and is_buried(node.id)
     node.is_new = not node.exists and not node.is_gone
   end
 end
@@ -83,9 +84,10 @@ local known = {} -- what was found of jobs that are not new
 local function may_wait(ref)
   if by_ref[ref] and by_ref[ref].is_new then return true end
   if known[ref] == nil then
-    local record = record_of(enter_queue_of(ref))
-    local place = record and place_of(record)
-    known[ref] = place ~= nil and place ~= 'c' and place ~= 'f'
+    local id = enter_queue_of(ref)
+    local record = record_of(id)
+    local place = record and exists(id) and place_of(record)
+    known[ref] = place and place ~= 'c' and place ~= 'f' or false
   end
   return known[ref]
 end
@@ -130,6 +132,7 @@ for _, queue in ipairs(queues) do
   for _, node in ipairs(nodes_of[queue]) do
     local kind, detail = 'duplicated', ''
     if node.is_new then
+      if node.is_stale then forget(node.id) end
       kind, detail = place_node(node)
       table.insert(events.added, node.id)
       table.insert(events.added, node.name)

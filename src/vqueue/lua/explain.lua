@@ -12,6 +12,7 @@ Cost     O(log n), and the counted jobs          Crash  reads only ]]
 --- @include keys
 --- @include record
 --- @include moving
+--- @include standing
 
 local job_id = ARGV[1]
 local COUNTED, LINE_END = 1000, 4294967296
@@ -62,7 +63,7 @@ end
 
 local SETS = {d = {delayed, 4096}, c = {completed, 1}, f = {failed, 1}}
 local record = record_of(job_id)
-local place = record and place_of(record) or ''
+local place = record and exists(job_id) and place_of(record) or ''
 local at, consumer, left, in_front, group = 0, '', 0, 0, {}
 local set = SETS[place]
 local values = redis.call('HMGET', meta, unpack(SETTINGS))

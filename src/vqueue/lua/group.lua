@@ -13,6 +13,7 @@ Cost     O(k log n)          Crash  reads only ]]
 
 local told = {}
 for k, gid in ipairs(ARGV) do
+  if is_stale('g:' .. gid) then gid = '' end -- nothing is known of it, as of no group
   local group = settings_of(gid)
   local concurrency = group.concurrency < math.huge and group.concurrency or -1
   told[k] = {redis.call('ZCARD', line_key(gid)), group.active, group.is_paused and 1 or 0,

@@ -38,6 +38,8 @@ local every, anchor, first, slots = tonumber(ARGV[6]), ARGV[7], ARGV[8], ARGV[9]
 local final, limit, last, missed, overlap = ARGV[10], ARGV[11], ARGV[12], ARGV[13], ARGV[14]
 reserve(FIRE_MAX + 8)
 
+-- what is not listed is of a queue that is no more
+if razed() and not redis.call('ZSCORE', sched, id) then redis.call('UNLINK', sched_key(id)) end
 local old = load_scheduler(id)
 local keeps_slots = old and old.timing == timing
 local slot, count, job = tonumber(first), 0, ''

@@ -19,6 +19,7 @@ Cost     O(log n), for all groups 100 at a time          Crash  a repeat sets th
 local gid, start = ARGV[1], tonumber(ARGV[2])
 reserve(0)
 begin_groups()
+if gid ~= '' then freshen_group(gid) end
 local key, field_prefix = group_key(gid), ''
 if gid == '' then key, field_prefix = meta, 'group_' end
 for i = 3, #ARGV, 2 do

@@ -6,6 +6,7 @@ import pytest
 
 from tests.support.driver import KEEP_NONE, Driver, ids, settle
 from tests.support.flows import node
+from tests.support.queue_dump import keys_left
 from tests.support.waiting import until
 from tests.support.workers import HeldHandler
 from vqueue import (
@@ -264,7 +265,7 @@ async def everything(driver: Driver, queue: Queue, redis_url: str) -> None:
     await queue.set_global_concurrency(3)
 
 
-async def test_obliterate_leaves_no_key(driver: Driver, queue: Queue, redis_url: str) -> None:
+async def test_obliterate_leaves_no_key_but_its_events(driver: Driver, queue: Queue, redis_url: str) -> None:
     await everything(driver, queue, redis_url)
     await driver.scripts.release(
         consumer="w1",
@@ -273,7 +274,7 @@ async def test_obliterate_leaves_no_key(driver: Driver, queue: Queue, redis_url:
         ],
     )
     await queue.obliterate()
-    assert await driver.redis("KEYS", driver.keys.prefix + "*") == []
+    assert await keys_left(driver.client, driver.keys) == {"ev"}
 
 
 async def test_a_deduplication_id_does_not_outlive_its_queue_by_its_time(
@@ -297,7 +298,7 @@ async def test_obliterate_refuses_a_queue_with_active_jobs_unless_forced(
         await queue.obliterate()
     assert await left(driver) == before
     await queue.obliterate(force=True)
-    assert await driver.redis("KEYS", driver.keys.prefix + "*") == []
+    assert await keys_left(driver.client, driver.keys) == {"ev"}
 
 
 async def test_a_worker_loses_its_jobs_to_a_forced_obliteration_and_goes_on(
@@ -322,7 +323,7 @@ async def test_jobs_that_are_added_while_keys_are_looked_for_stay(
     await driver.add("new1", "new2")
     await driver.add("new3", delay_ms=60_000)
     await queue.obliterate()
-    assert await driver.redis("KEYS", driver.keys.prefix + "*") == []
+    assert await keys_left(driver.client, driver.keys) == {"ev"}
     await driver.scripts.obliterate(force=True)
     await driver.add("new4")
     await queue.upsert_job_scheduler("s", Repeat(every=3600), NewJob(name="task"))
@@ -347,7 +348,7 @@ async def test_jobs_of_groups_do_not_outlive_their_queue(driver: Driver, queue: 
         ],
     )
     await queue.obliterate()
-    assert await driver.redis("KEYS", driver.keys.prefix + "*") == []
+    assert await keys_left(driver.client, driver.keys) == {"ev"}
 
 
 async def test_obliterate_tells_parents_in_other_queues(
@@ -366,7 +367,7 @@ async def test_obliterate_tells_parents_in_other_queues(
         )
         await other.obliterate()
         assert await driver.state(node.job.id) == "waiting"
-        assert await driver.redis("KEYS", other.keys.prefix + "*") == []
+        assert await keys_left(driver.client, other.keys) == {"ev"}
 
 
 # -- orphans ---------------------------------------------------------------------------
@@ -416,10 +417,11 @@ async def test_what_was_kept_beside_an_orphan_goes_with_it_whatever_is_seen_firs
     job = await driver.take_one()
     await driver.scripts.log(consumer="w1", keep=9, lines=[("job", job.token, 1, "line")])
     await driver.add("next", options=options, place="0*")
-    await driver.scripts.obliterate(force=True)
+    done = await driver.scripts.obliterate(force=True)
     for names in (["j:job:log", "j:job:x", "dd:d", "dn:d"], ["j:job"]):
         await driver.scripts.sweep_orphans(names=names)
-    assert await driver.redis("KEYS", driver.keys.prefix + "*") == []
+    await driver.scripts.obliterate_end(began=done.began)
+    assert await keys_left(driver.client, driver.keys) == {"ev"}
 
 
 # -- events ----------------------------------------------------------------------------

@@ -12,7 +12,7 @@ from vqueue.scripts import MAX_BATCH
 
 _LIMIT = 20
 #: Commands that read or find one thing, in O(log n) at most.
-_SMALL = {"GET", "HMGET", "ZSCORE", "ZCOUNT", "ZRANK", "ZREVRANK", "XINFO"}
+_SMALL = {"HGET", "GET", "HMGET", "ZSCORE", "ZCOUNT", "ZRANK", "ZREVRANK", "XINFO"}
 
 
 class Work(NamedTuple):

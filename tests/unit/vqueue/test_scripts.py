@@ -47,6 +47,7 @@ NEED_NO_FENCE = {
     "limits": "reads",
     "counts_per_priority": "reads",
     "obliterate": "takes jobs from their holders on purpose",
+    "obliterate_end": "changes no job",
     "open": "changes no job",
     "page": "reads",
     "present": "changes no job",

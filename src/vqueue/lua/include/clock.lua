@@ -5,21 +5,16 @@ a script that breaks off half way leaves unused ids behind, never a smaller one.
 local TIME = redis.call('TIME')
 local now = TIME[1] * 1000 + math.floor(TIME[2] / 1000)
 local clock -- ms, seq, prefix ('<ms>-')
---[[ What meta tells of the queue, read by `reserve`: events_cap, longest_lease (ms), has_flows,
-has_groups, gate (what keeps jobs from being taken: include/gate.lua), schedule_due (ms of the
-next slot of a job scheduler, nil for none), last_buried (ms at which a job was last removed,
-nil for never). One table, since Lua takes longer over each local that functions share. ]]
-local Q = {gate = ''}
 
 -- A script calls this once, before its first write, with the most ids it may mint.
 -- With 0 it only learns the time and the settings.
 local function reserve(count)
   local state = redis.call('HMGET', meta, 'ms', 'seq', 'events_cap', 'lease', 'gate', 'sched',
-                           'flows', 'groups', 'buried')
+                           'flows', 'groups', 'buried', 'razed')
   local ms, seq = tonumber(state[1]), tonumber(state[2])
   Q = {events_cap = tonumber(state[3]) or 10000, longest_lease = tonumber(state[4]),
        gate = state[5] or '', schedule_due = tonumber(state[6]), has_flows = state[7],
-       has_groups = state[8], last_buried = tonumber(state[9])}
+       has_groups = state[8], last_buried = tonumber(state[9]), razed = state[10]}
   local new = not ms
   if new then ms, seq = start_clock() end
   if now > ms then ms, seq = now, 0 end
@@ -46,6 +41,7 @@ end
 -- meta is new, or was deleted: never fall behind what the streams already hold
 local function start_clock()
   local ms, seq = 0, 0
+  local was_open = redis.call('EXISTS', ready, express) > 0
   for _, stream in ipairs({ready, express, ev}) do
     if redis.call('EXISTS', stream) == 1 then
       local info = redis.call('XINFO', 'STREAM', stream)
@@ -61,9 +57,15 @@ local function start_clock()
     end
   end
   -- what only meta told is looked for from now on
-  if ms > 0 then
+  if was_open then
     redis.call('HSET', meta, 'flows', 1, 'groups', 1)
     Q.has_flows, Q.has_groups = '1', '1'
+  end
+  -- the events of an obliteration, which nobody has followed: their numbers go on
+  if redis.call('PERSIST', ev) == 1 then
+    local last = redis.call('XREVRANGE', ev, '+', '-', 'COUNT', 1)[1][2]
+    local count = (#last - 4) / 2 * (last[2] == 'added,waiting' and 2 or 1)
+    redis.call('HSET', meta, 'n', last[4] + count - 1)
   end
   redis.pcall('XGROUP', 'CREATE', ready, GROUP, '0', 'MKSTREAM')
   redis.pcall('XGROUP', 'CREATE', express, GROUP, '0', 'MKSTREAM')

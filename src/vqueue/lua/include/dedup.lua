@@ -13,6 +13,7 @@ local function dedup_of(options)
 end
 
 local function own(dedup, id)
+  mark_fresh('dd:' .. dedup.id)
   if dedup.ttl then
     redis.call('SET', owner_key(dedup.id), id, 'PX', dedup.ttl)
   else
@@ -24,7 +25,7 @@ end
 -- owner has ended counts as free: whoever ended it did not know of deduplication.
 local function owner_of(dedup)
   local owner = redis.call('GET', owner_key(dedup.id))
-  if not owner then return nil end
+  if not owner or is_stale('dd:' .. dedup.id) then return nil end
   local job = load_job(owner)
   if not dedup.ttl and (not job or job[1] == 'c' or job[1] == 'f') then return nil end
   return owner, job
@@ -73,7 +74,7 @@ local function release_owner(dedup, id, is_removed)
   local newest, delay, rest = told[1], tonumber(told[2]), told[4]
   if not newest then return end
   redis.call('DEL', key)
-  if redis.call('EXISTS', job_key(newest)) == 1 then return end
+  if exists(newest) then return end
   own(dedup_of(string.match(rest, '^[^\n]*\n([^\n]*)')), newest)
   enter_line(newest, delay, told[3], rest)
   table.insert(entered.added, newest)

@@ -37,6 +37,7 @@ local function enter(key_prefix)
   completed, failed = prefix .. 'completed', prefix .. 'failed'
   wake, ev = prefix .. 'wake', prefix .. 'ev'
   children, jobs_prefix = prefix .. 'children', prefix .. 'j:'
+  Q.razed = nil
   is_noted = false
 end
 
@@ -79,6 +80,18 @@ local function note_ended(id, kind, record)
   for _, parent in ipairs(redis.call('SMEMBERS', par_key(id))) do
     note(parent, ref_of(id), told, value)
   end
+end
+
+-- What was kept beside a record may have been looked at before it, when it was no orphan yet.
+local BESIDE = {':x', ':log', ':par', ':deps', ':vals', ':ign', ':bad'}
+
+-- A job that is in no place goes, with all that is kept of it; its parents are told.
+local function forget(id)
+  local job = load_job(id)
+  forget_owner(id, job and job[4] or '')
+  note_ended(id, 'gone', '')
+  redis.call('UNLINK', job_key(id), partials_key(id))
+  for _, part in ipairs(BESIDE) do redis.call('UNLINK', job_key(id) .. part) end
 end
 
 -- Note that a job waits for its children now: they may have ended meanwhile.
@@ -182,6 +195,8 @@ local function hear(parent, child, kind, value)
   local account = heard.accounts[id]
   if account == nil then
     account = {job = load_job(id)}
+    -- of a queue that is no more: it must not come to life again
+    if account.job and razed() and not is_in_place(id, account.job[1]) then account.job = nil end
     heard.accounts[id] = account
     if account.job then table.insert(heard.parents, id) end
   end

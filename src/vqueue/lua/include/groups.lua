@@ -38,6 +38,13 @@ local function settings_of(gid)
   return group
 end
 
+-- A group of a queue that is no more begins anew.
+local function freshen_group(gid)
+  if not is_stale('g:' .. gid) then return end
+  redis.call('UNLINK', line_key(gid), group_key(gid), window_key(gid))
+  mark_fresh('g:' .. gid)
+end
+
 -- Ms until the group's rate limit lets in another job, 0 when it does now.
 local function held_for(gid, group)
   local window = redis.call('GET', window_key(gid))
@@ -49,6 +56,7 @@ end
 -- Put a group where it belongs: into the ring, to rest, or into neither. Returns whether a job
 -- of it may be taken. One that has just had its turn comes with its settings.
 local function look_at_group(gid, served)
+  freshen_group(gid)
   local ring, resting = prefix .. 'ring', prefix .. 'resting'
   local length = redis.call('ZCARD', line_key(gid))
   if length == 0 then
@@ -77,6 +85,7 @@ end
 
 -- A job goes into the line of its group; its priority counts there. Returns its place.
 local function join_group(gid, id, priority, order)
+  freshen_group(gid)
   redis.call('ZADD', line_key(gid), priority * 4294967296 + order, id)
   redis.call('HINCRBY', meta, 'grouped', 1)
   look_at_group(gid)

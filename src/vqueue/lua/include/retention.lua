@@ -37,6 +37,7 @@ end
 --- @later
 local function bury(id, activation)
   redis.call('SET', tombstone_key(id), activation, 'PX', TOMBSTONE_MS)
+  mark_fresh('gone:' .. id)
   if not is_noted then redis.call('HSET', meta, 'buried', now) end
   is_noted = true
 end

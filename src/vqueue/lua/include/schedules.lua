@@ -105,7 +105,7 @@ end
 local function make_job(id, s, told)
   local job_id = 'repeat.' .. id .. '.' .. ms_text(s.slot)
   -- a slot that has had its job, before its scheduler was removed and made again
-  if redis.call('EXISTS', job_key(job_id), tombstone_key(job_id)) > 0 then return end
+  if exists(job_id) or is_buried(job_id) then return end
   local job = {'', '', s.lines, priority = tonumber(s.place) or 0, made = 0, begun = 0,
                stalls = 0, started = 0, added = ms_text(now), by = ''}
   if s.place == 'lifo' then

@@ -17,14 +17,17 @@ local function is_in_place(id, place)
   local stream, entry = entry_of(place)
   if stream then return #redis.call('XRANGE', stream, entry, entry) == 1 end
   local group = string.match(place, '^g(.+)$')
-  if group then return redis.call('ZSCORE', prefix .. 'g:' .. group, id) end
+  if group then
+    return not is_stale('g:' .. group) and redis.call('ZSCORE', prefix .. 'g:' .. group, id)
+  end
   local set = set_of(place)
   return not set or redis.call('ZSCORE', set, id)
 end
 
 -- Returns state, consumer ('' unless active) and ms (delayed: when it is due; finished:
--- when it ended), or nothing when the line names no place.
+-- when it ended), or nothing when the line names no place, or one of a queue that is no more.
 local function standing_of(id, place)
+  if razed() and not is_in_place(id, place) then return nil end
   if place == 'p' then
     local score = tonumber(redis.call('ZSCORE', prioritized, id)) or 0
     return score < 4294967296 and 'waiting' or 'prioritized', '', 0
@@ -57,4 +60,12 @@ local function leave(id, place)
   if stream then return redis.call('XDEL', stream, entry) end
   if string.byte(place) == 103 then return leave_group(string.sub(place, 2), id) end
   redis.call('ZREM', set_of(place), id)
+end
+
+-- Whether a job of the queue as it is now has the id. What lies there may be stale.
+local function exists(id)
+  if redis.call('EXISTS', job_key(id)) == 0 then return false end
+  if not razed() then return true end
+  local record = record_of(id)
+  return not record or is_in_place(id, place_of(record))
 end
