@@ -265,7 +265,9 @@ async def everything(driver: Driver, queue: Queue, redis_url: str) -> None:
     await queue.set_global_concurrency(3)
 
 
-async def test_obliterate_leaves_no_key_but_its_events(driver: Driver, queue: Queue, redis_url: str) -> None:
+async def test_obliterate_leaves_no_key_but_its_events(
+    driver: Driver, queue: Queue, redis_url: str
+) -> None:
     await everything(driver, queue, redis_url)
     await driver.scripts.release(
         consumer="w1",
