@@ -7,9 +7,6 @@ from tests.conformance.model.machine import QueueFrame, consumers, other
 from tests.conformance.model.model import ModelJob
 from tests.support.driver import LONG_MS, expire, settle
 
-#: Milliseconds after which an idle consumer would be dropped: beyond a run.
-_NEVER_SILENT = 3_600_000
-
 
 def _in_lane_order(jobs: list[ModelJob]) -> list[ModelJob]:
     """Jobs that were put first in line, then the others, each by their entries."""
@@ -119,5 +116,5 @@ class Faults(QueueFrame):
     @precondition(lambda self: self.model.in_state("active"))
     @rule()
     def repair_while_all_is_well(self) -> None:
-        repaired = self.run(self.driver.scripts.repair(silent_ms=_NEVER_SILENT))
+        repaired = self.run(self.driver.scripts.repair())
         assert repaired == (0, False)
