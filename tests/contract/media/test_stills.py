@@ -47,11 +47,15 @@ def mean_colour(ffmpeg: str, path: Path, area: str) -> tuple[int, int, int]:
     return red, green, blue
 
 
-@pytest.mark.parametrize("container", ["ts", "fmp4"])
+@pytest.fixture(params=["ts", "fmp4"])
+def encoded(request: pytest.FixtureRequest) -> Encoded:
+    found: Encoded = request.getfixturevalue(request.param)
+    return found
+
+
 async def test_a_poster_and_a_storyboard_are_made(
-    container: str, request: pytest.FixtureRequest, ffmpeg: str, ffprobe: str
+    encoded: Encoded, ffmpeg: str, ffprobe: str
 ) -> None:
-    encoded: Encoded = request.getfixturevalue(container)
     output = encoded.plan.output
     names = await make_stills(encoded.plan, encoded.measured(), encoded.settings)
 
