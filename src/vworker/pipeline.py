@@ -19,6 +19,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from vworker.contract import TranscodeRequest, TranscodeResult
+from vworker.disk_watch import watched_disk
 from vworker.early import EarlyPlayback, Tell
 from vworker.errors import ErrorCode, ObjectNotFound, StorageError, TranscodeError
 from vworker.media.encoding import Encoding
@@ -112,13 +113,14 @@ class _Attempt:
         with self._told_in_words():
             with self.watch.lap("download"):
                 found = await self._download(source)
-            with self.watch.lap("probe"):
-                info = await probe(source, self.settings)
-                info = await measure_length(source, info, self.settings)
-            plan = self._plan(scratch, info, encoding)
-            await asyncio.to_thread(prepare_folders, plan)
-            seam = await self._take_over(plan, found) if self.resumable else None
-            return await self._encode_and_publish(plan, found.size_bytes, seam)
+            async with watched_disk(self.workspace, self.settings.disk_floor_bytes):
+                with self.watch.lap("probe"):
+                    info = await probe(source, self.settings)
+                    info = await measure_length(source, info, self.settings)
+                plan = self._plan(scratch, info, encoding)
+                await asyncio.to_thread(prepare_folders, plan)
+                seam = await self._take_over(plan, found) if self.resumable else None
+                return await self._encode_and_publish(plan, found.size_bytes, seam)
 
     async def _download(self, path: Path) -> ObjectInfo:
         try:
@@ -244,7 +246,6 @@ class _Attempt:
         duration_s = plan.duration_s or plan.info.container_duration_s
 
         def follow(progress: Progress) -> None:
-            self._check_disk()
             self.settings.source_limits.check_written(progress.written_s)
             self.meter.advance(Phase.ENCODE, progress.fraction_of(duration_s))
             publisher.collect()
@@ -255,21 +256,13 @@ class _Attempt:
         early = self.tell_early is not None
         if early:
             await encode_sounds_so_far(
-                plan, seam.kept, self.settings, lambda _: self._check_disk(), loudness=loudness
+                plan, seam.kept, self.settings, lambda _: None, loudness=loudness
             )
             publisher.collect()
         last_lines = await encode_rest(plan, seam.kept, self.settings, follow, loudness=loudness)
         if early:
             publisher.collect_again(sound.folder for sound in plan.sounds)
         return last_lines
-
-    def _check_disk(self) -> None:
-        free = self.workspace.free_bytes()
-        if free < self.settings.disk_floor_bytes:
-            raise TranscodeError(
-                ErrorCode.DISK_FULL,
-                f"The worker's disk ran full during the encode, {free} bytes are free.",
-            )
 
     @contextmanager
     def _told_in_words(self) -> Iterator[None]:

@@ -487,6 +487,22 @@ async def test_a_source_that_the_disk_cannot_hold_is_not_begun(job: Job, clips: 
     assert job.told == []
 
 
+async def test_an_encoder_that_fills_the_disk_without_a_word_is_stopped(
+    job: Job, clips: Clips, bare: Sandbox, tmp_path: Path
+) -> None:
+    encoder = tmp_path / "encoder"
+    encoder.write_text("#!/bin/sh\nhead -c 400000000 /dev/zero >hls/junk\nexec sleep 60\n")
+    encoder.chmod(0o755)
+    floor = job.workspace.free_bytes() - 200_000_000
+    job.settings = replace(
+        job.settings, ffmpeg=str(encoder), sandbox=bare, disk_floor_bytes=floor, stop_grace_s=0.2
+    )
+    with pytest.raises(TranscodeError) as failure:
+        await job.run(clips.silent())
+    assert failure.value.code is ErrorCode.DISK_FULL
+    assert job.scratch_files() == []
+
+
 async def test_an_encode_on_a_full_disk_is_given_up_and_leaves_nothing(
     job: Job, clips: Clips
 ) -> None:

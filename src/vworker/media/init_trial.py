@@ -16,6 +16,7 @@ from vworker.media.ffmpeg import run_encoder
 from vworker.media.fmp4 import InitSection, read_init
 from vworker.media.plan import PLAYLIST_NAME, EncodePlan, init_name, segment_name
 from vworker.media.segment import MalformedSegment
+from vworker.media.segment_file import read_output
 from vworker.media.settings import MediaSettings
 
 
@@ -32,7 +33,7 @@ async def try_inits(plan: EncodePlan, settings: MediaSettings) -> Mapping[str, I
     for rung in plan.rungs:
         folder = plan.output / rung.name
         path = folder / init_name(rung.name, TRIAL_STEM)
-        tried[rung.name] = read_init(path.read_bytes())
+        tried[rung.name] = read_init(read_output(path))
         for name in (path.name, segment_name(0, plan.encoding.segments), PLAYLIST_NAME):
             (folder / name).unlink()
     return tried
@@ -45,7 +46,7 @@ def inits_fit(plan: EncodePlan, tried: Mapping[str, InitSection]) -> bool:
     """
     try:
         return all(
-            _comparable(read_init((plan.output / rung / init_name(rung)).read_bytes()))
+            _comparable(read_init(read_output(plan.output / rung / init_name(rung))))
             == _comparable(section)
             for rung, section in tried.items()
         )

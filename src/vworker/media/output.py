@@ -25,6 +25,7 @@ from vworker.media.hls import (
 )
 from vworker.media.plan import PLAYLIST_NAME, SCRUB_NAME, EncodePlan
 from vworker.media.segment import Kind, MalformedSegment, SegmentFacts
+from vworker.media.segment_file import read_listing, read_output
 from vworker.media.timeline import Span, Still, durations, spans, stills
 from vworker.media.truncation import check_length
 from vworker.media.ts import read_ts
@@ -85,7 +86,8 @@ def measure_output(plan: EncodePlan, last_lines: Sequence[str]) -> dict[str, Ren
 
     `last_lines` are FFmpeg's, for the detail of a failure.
 
-    Raises `TranscodeError`: source_truncated, encode_failed (final); output_incomplete.
+    Raises `TranscodeError`: source_truncated, encode_failed, resource_limit (final);
+    output_incomplete.
     """
     try:
         return _measured(plan)
@@ -133,7 +135,7 @@ def _read(folder: Path, frame_s: float) -> _Found:
 def _read_playlist(folder: Path) -> MediaPlaylist:
     path = folder / PLAYLIST_NAME
     try:
-        listed = parse_media_playlist(path.read_text())
+        listed = parse_media_playlist(read_listing(path))
     except FileNotFoundError:
         raise TranscodeError(
             ErrorCode.ENCODE_FAILED,
@@ -151,7 +153,7 @@ def _read_file(folder: Path, name: str) -> bytes:
     path = folder / name
     if path.name != name or not path.is_file():
         raise _incomplete(f"{folder.name}/{name} is missing")
-    return path.read_bytes()
+    return read_output(path)
 
 
 def _measure(name: str, found: _Found, target_duration_s: int) -> RenditionFiles:

@@ -24,7 +24,7 @@ from vworker.media.loudness import Loudness
 from vworker.media.plan import PLAYLIST_NAME, EncodePlan, find_init, segment_name
 from vworker.media.progress import Progress
 from vworker.media.segment import MalformedSegment, SegmentFacts
-from vworker.media.segment_file import read_segment
+from vworker.media.segment_file import read_listing, read_output, read_segment
 from vworker.media.settings import MediaSettings
 from vworker.media.ts import read_ts, shift_counters
 
@@ -98,9 +98,9 @@ def read_kept(plan: EncodePlan, count: int) -> Kept | None:
 
 def _next_clock(plan: EncodePlan, init: Path, segments: int, frames: int) -> FragmentClock:
     """Return the clock of the fragment behind so many segments of a rung, of fragmented MP4."""
-    [track] = read_init(init.read_bytes()).values()
-    first = (init.parent / _name(plan, 0)).read_bytes()
-    last = (init.parent / _name(plan, segments - 1)).read_bytes()
+    [track] = read_init(read_output(init)).values()
+    first = read_output(init.parent / _name(plan, 0))
+    last = read_output(init.parent / _name(plan, segments - 1))
     # FFmpeg's ticks are whole fractions of a picture.
     ticks = round(frames * track.timescale / plan.frame_rate)
     return FragmentClock(ticks=first_clock(first).ticks + ticks, sequence=last_sequence(last) + 1)
@@ -172,7 +172,7 @@ class Seam:
         if last is None:
             return
         path = self._plan.output / rendition / name
-        data = path.read_bytes()
+        data = read_output(path)
         if rendition in self._kept.clocks:
             path.write_bytes(shift_clock(data, self._delay(rendition, data)))
             return
@@ -217,7 +217,7 @@ async def encode_sounds_so_far(
     await run_encoder(argv, plan, settings, on_progress)
     for sound in plan.sounds:
         folder = plan.output / sound.folder
-        listed = parse_media_playlist((folder / PLAYLIST_NAME).read_text())
+        listed = parse_media_playlist(read_listing(folder / PLAYLIST_NAME))
         (folder / listed.segments[-1].uri).unlink()
 
 
@@ -263,7 +263,7 @@ def _sounds_until(
 def _list_kept(plan: EncodePlan, rung: str, kept: Kept) -> Sequence[Segment]:
     """Put the kept segments into FFmpeg's playlist; return those that were in it."""
     path = plan.output / rung / PLAYLIST_NAME
-    listed = parse_media_playlist(path.read_text())
+    listed = parse_media_playlist(read_listing(path))
     earlier = [
         # Durations are measured later on.
         Segment(uri=_name(plan, number), duration_s=float(plan.encoding.segment_s))

@@ -19,6 +19,7 @@ from vworker.media.output import RenditionFiles
 from vworker.media.plan import OUTPUT_NAME, SCRUB_NAME, EncodePlan
 from vworker.media.process import run_child
 from vworker.media.segment import Container
+from vworker.media.segment_file import read_output
 from vworker.media.settings import MediaSettings
 from vworker.media.timeline import Still
 from vworker.sandbox import Access
@@ -175,12 +176,12 @@ def _write_pictures(
 def _pictures(folder: Path, rendition: RenditionFiles, chosen: Sequence[Still]) -> Iterator[bytes]:
     init: fmp4.InitSection = {}
     if rendition.playlist.init_uri is not None:
-        init = fmp4.read_init((folder / rendition.playlist.init_uri).read_bytes())
+        init = fmp4.read_init(read_output(folder / rendition.playlist.init_uri))
     number, data = -1, b""
     for still in chosen:
         if still.segment != number:
             number = still.segment
-            data = (folder / rendition.playlist.segments[number].uri).read_bytes()
+            data = read_output(folder / rendition.playlist.segments[number].uri)
         if rendition.segments[number].container is Container.TS:
             yield ts.picture_of(data, still.frame)
         else:

@@ -116,3 +116,16 @@ def test_a_truncated_source_comes_with_ffmpegs_last_lines(ts: Encoded) -> None:
         measure_output(_announcing(ts.plan, 24.0), ("partial file",))
     assert refusal.value.code is ErrorCode.SOURCE_TRUNCATED
     assert refusal.value.detail == ("partial file",)
+
+
+@pytest.mark.parametrize(
+    ("name", "size_bytes"), [(f"480p/{LAST}", 257 << 20), ("audio/index.m3u8", 9 << 20)]
+)
+def test_a_file_that_would_fill_the_memory_is_not_read(
+    ts: Encoded, name: str, size_bytes: int
+) -> None:
+    with (ts.plan.output / name).open("r+b") as file:
+        file.truncate(size_bytes)
+    with pytest.raises(TranscodeError, match=f"{size_bytes} bytes, {name}") as failure:
+        ts.measured()
+    assert failure.value.code is ErrorCode.RESOURCE_LIMIT

@@ -23,16 +23,14 @@ from vworker.media.check.presentation import (
 from vworker.media.check.rules import broken
 from vworker.media.fmp4 import InitSection, read_fmp4, read_init
 from vworker.media.segment import MalformedSegment, SegmentFacts
+from vworker.media.segment_file import PLAYLIST_BYTES, SEGMENT_BYTES
 from vworker.media.timeline import frame_seconds, spans
 from vworker.media.ts import SYNC_BYTE, read_ts
 
 _Listing = TypeVar("_Listing", MasterListing, MediaListing)
 _DEFAULT_FRAME_S = 1 / 30
-_MIB = 1 << 20
-#: A day in segments of a second takes 4 MiB, a minute at 30 Mbit/s 225 MiB.
-_PLAYLIST_BYTES, _SEGMENT_BYTES = 8 * _MIB, 256 * _MIB
 #: Of all playlists together, which stay in memory, as does a record for each of their lines.
-_TEXT_BYTES, _LINE_BYTES = 128 * _MIB, 64
+_TEXT_BYTES, _LINE_BYTES = 128 << 20, 64
 
 
 def load(
@@ -42,7 +40,7 @@ def load(
 
     Raises Absent when there is no master playlist; everything else becomes a finding.
     """
-    files.read(master_uri, most_bytes=_PLAYLIST_BYTES)
+    files.read(master_uri, most_bytes=PLAYLIST_BYTES)
     return _Loader(files, Presentation(master_uri=master_uri), known or {}).load()
 
 
@@ -100,7 +98,7 @@ class _Loader:
         if listing is None:
             return
         texts = [
-            self._read(resolve(uri, segment.uri), uri, _SEGMENT_BYTES, segment.byte_range)
+            self._read(resolve(uri, segment.uri), uri, SEGMENT_BYTES, segment.byte_range)
             for segment in listing.segments
         ]
         self._found.subtitles[uri] = SubtitleRendition(
@@ -143,7 +141,7 @@ class _Loader:
         self, playlist: str, listing: MediaListing, name: str, part: ByteRange | None = None
     ) -> SegmentFacts | None:
         uri = resolve(playlist, name)
-        data = self._read(uri, playlist, _SEGMENT_BYTES, part)
+        data = self._read(uri, playlist, SEGMENT_BYTES, part)
         init = self._init(playlist, listing)
         if data is None:
             return None
@@ -162,7 +160,7 @@ class _Loader:
         if listing.init_uri is None:
             return {}
         uri = resolve(playlist, listing.init_uri)
-        data = self._read(uri, playlist, _SEGMENT_BYTES, listing.init_range)
+        data = self._read(uri, playlist, SEGMENT_BYTES, listing.init_range)
         try:
             return {} if data is None else read_init(data)
         except MalformedSegment as error:
@@ -170,7 +168,7 @@ class _Loader:
             return {}
 
     def _playlist(self, uri: str, parse: Callable[[str], _Listing]) -> _Listing | None:
-        data = self._read(uri, self._found.master_uri, _PLAYLIST_BYTES)
+        data = self._read(uri, self._found.master_uri, PLAYLIST_BYTES)
         if data is None:
             return None
         self._text_bytes += len(data) + _LINE_BYTES * data.count(b"\n")
