@@ -24,8 +24,8 @@ completed      ZSET     finished ms (until retention removes the job)
 failed         ZSET     finished ms (until retention removes the job)
 children       ZSET     waiting-children: ms since when
 notices        LIST     what parents are still to be told, see lua/include/flow.lua ·
-                        untold:N SET: parents of a child with very many (until told);
-                        meta's untold is the last N
+                        untold:N-MS SET: parents of a child with very many (until told), MS
+                        when the child was added; meta's untold is the last N
 cancels        HASH     token of an active job that is to end → why (until the sweep
                         after its end), lua/include/cancel.lua
 g:GID          ZSET     line of a group, by place · gs:GID HASH, gw:GID STRING: what holds

@@ -20,7 +20,7 @@ _KEYS = {
     r"g:[^:]+|groups|ring|resting": "zset",
     r"gs:[^:]+|turns": "hash",
     r"gw:[^:]+": "string",
-    r"j:[^:]+:(par|deps)|untold:[0-9]+|fresh": "set",
+    r"j:[^:]+:(par|deps)|untold:[0-9-]+|fresh": "set",
     r"j:[^:]+:(vals|ign|bad)": "hash",
     r"j:[^:]+": "string",
     r"j:[^:]+:x": "hash",

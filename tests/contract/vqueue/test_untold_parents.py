@@ -7,7 +7,7 @@ from collections.abc import AsyncIterator, Awaitable, Callable
 
 import pytest
 
-from tests.support.driver import Driver
+from tests.support.driver import Driver, settle
 from tests.support.flows import add_parents, node
 from tests.support.queue_dump import keys_left
 from tests.support.waiting import until
@@ -98,6 +98,46 @@ async def test_all_parents_hear_of_a_child_that_one_of_them_has_removed(
     await below.add_flow(node("own", node("child")))
     assert await below.remove_unprocessed_children("own") == 1
     assert await count_of(queue, JobState.WAITING) == 600
+
+
+async def test_parents_go_on_waiting_for_a_child_that_runs_again_before_they_heard(
+    driver: Driver, queue: Queue, below: Queue
+) -> None:
+    await add_parents(driver.redis_url, queue.name, f"{below.name}:child", 600)
+    await below._scripts.cancel(job_id="child", reason=b'"cancelled"')
+    await below.retry("child")
+    await below._scripts.tell_parents()
+    assert await count_of(queue, JobState.WAITING_CHILDREN) == 600
+    assert len(await below.get_parents("child")) == 600
+    await below.remove("child")
+    assert await count_of(queue, JobState.WAITING) == 600
+
+
+async def test_parents_hear_how_a_child_has_ended_that_ran_again_before_they_heard(
+    driver: Driver, queue: Queue, below: Queue
+) -> None:
+    await add_parents(driver.redis_url, queue.name, f"{below.name}:child", 600)
+    await below._scripts.cancel(job_id="child", reason=b'"cancelled"')
+    await below.retry("child")
+    beneath = Driver(driver.redis_url, below.name)
+    await beneath.finish(settle(await beneath.take_one()))
+    await beneath.close()
+    await below._scripts.tell_parents()
+    assert await count_of(queue, JobState.WAITING) == 600
+    assert await queue.get_children_values("p0") == {f"{below.name}:child": "done"}
+
+
+async def test_a_later_job_of_the_same_id_does_not_get_the_parents_of_the_one_before(
+    driver: Driver, queue: Queue, below: Queue
+) -> None:
+    await add_parents(driver.redis_url, queue.name, f"{below.name}:child", 600)
+    await below._scripts.cancel(job_id="child", reason=b'"cancelled"')
+    await below._scripts.remove(job_id="child", children=True)
+    await driver.pass_millisecond()
+    await below.add("task", job_id="child")
+    await below._scripts.tell_parents()
+    assert await count_of(queue, JobState.FAILED) == 600
+    assert await below.get_parents("child") == []
 
 
 async def test_parents_in_an_obliterated_queue_take_nobody_along_that_waits_for_them(

@@ -12,7 +12,9 @@ are told. A child leaves `deps` once, so a notice is taken once, whatever is rep
 what the parent needs of it is copied: its retention is its own affair. At most 100 notices
 go in one call, the others wait in `notices` for tell_parents.lua, which whoever has removed the
 child calls, and each worker of the queue. A child with more parents than that is one notice, "+"
-with the key of a set that they are moved to; they are taken from there. ]]
+with the key of a set that they are moved to; they are taken from there. The key says when the child
+was added, so that one that runs again meanwhile gets its parents back, and a later job of the
+same id does not. ]]
 local NOTICES_MAX = 100
 
 local function par_key(id) return jobs_prefix .. id .. ':par' end
@@ -65,8 +67,8 @@ end
 
 -- Leave the parents of a job to tell_parents.lua; the job itself may go. All that is left lies in
 -- the queue that the script was called for, so that no other queue's end can take it along.
-local function put_aside(id, kind, value)
-  local key = home .. 'untold:' .. redis.call('HINCRBY', home .. 'meta', 'untold', 1)
+local function put_aside(id, kind, value, added)
+  local key = home .. 'untold:' .. redis.call('HINCRBY', home .. 'meta', 'untold', 1) .. added
   redis.call('RENAME', par_key(id), key)
   redis.call('RPUSH', home .. 'notices', table.concat({'+' .. key, ref_of(id), kind, value}, '\n'))
 end
@@ -76,7 +78,9 @@ local function note_ended(id, kind, record)
   local parents = redis.pcall('SCARD', par_key(id))
   if parents == 0 or type(parents) ~= 'number' then return end
   local told, value = told_of_end(kind, record)
-  if #notices + parents > NOTICES_MAX then return put_aside(id, told, value) end
+  if #notices + parents > NOTICES_MAX then
+    return put_aside(id, told, value, kind == 'gone' and '' or '-' .. job_of(record).added)
+  end
   for _, parent in ipairs(redis.call('SMEMBERS', par_key(id))) do
     note(parent, ref_of(id), told, value)
   end
@@ -97,14 +101,23 @@ end
 -- Note that a job waits for its children now: they may have ended meanwhile.
 local function note_parked(id) note(ref_of(id), '', 'parked', '') end
 
--- Note so many of the parents that were put aside. The child, if it is still there, gets them back.
+-- Note so many of the parents that were put aside. The child, if it is still there, gets them
+-- back, and they hear what has become of it by now: nothing when it is to run again.
+local ENDED = {c = 'completed', f = 'failed'}
 local function recall_parents(most, key, child, kind, value)
   local parents = redis.call('SPOP', key, most)
   if #parents == 0 then return end
-  for _, parent in ipairs(parents) do note(parent, child, kind, value) end
+  local told, told_value, added = kind, value, string.match(key, '%-(%d+)$')
   local id = enter_queue_of(child)
-  if redis.call('EXISTS', job_key(id)) == 1 then
+  local record = added and record_of(id)
+  local job = record and job_of(record)
+  if job and job.added == added then
     redis.call('SADD', par_key(id), unpack(parents))
+    told = ENDED[job[1]]
+    if told then told, told_value = told_of_end(told, record) end
+  end
+  if told then
+    for _, parent in ipairs(parents) do note(parent, child, told, told_value) end
   end
   enter(home)
   redis.call('LPUSH', prefix .. 'notices', table.concat({'+' .. key, child, kind, value}, '\n'))
