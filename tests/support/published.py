@@ -87,6 +87,13 @@ class Published:
             self._run("-copyts", *inputs, *options, *_AS_IT_IS, "-f", "mpegts", f"{path}.new")
             Path(f"{path}.new").replace(path)
 
+    def cut(self, uri: str, *, pictures: int) -> None:
+        """Leave the first pictures of a segment."""
+        path = self.folder / uri
+        kept = ("-c", "copy", "-frames:v", str(pictures), *_AS_IT_IS, "-f", "mpegts")
+        self._run("-copyts", "-i", str(path), *kept, f"{path}.new")
+        Path(f"{path}.new").replace(path)
+
     def split(self, folder: str, seconds: int) -> None:
         """Cut a rendition into shorter segments, with a playlist that is right."""
         path = self.folder / folder / "index.m3u8"

@@ -12,6 +12,7 @@ MEDIA, AUDIO, IFRAMES = "480p/index.m3u8", "audio/index.m3u8", "480p/iframes.m3u
 SECOND = "480p/seg_00001.ts"
 X264 = ("-c:v", "libx264", "-preset", "superfast")
 TWICE, BOTH = ("-map", "0:a", "-map", "0:a"), ("-map", "0:v", "-map", "1:a")
+TEXT = b"WEBVTT\nX-TIMESTAMP-MAP=MPEGTS:0,LOCAL:00:00:00.000\n"
 SUBTITLES = (
     '#EXT-X-MEDIA:TYPE=SUBTITLES,GROUP-ID="subtitles",NAME="Text",LANGUAGE="en",'
     'URI="text/index.m3u8"'
@@ -35,13 +36,14 @@ def _wrong_counter(published: Published) -> None:
     published.change_packets(SECOND, change)
 
 
-def _with_subtitles(published: Published, text: bytes) -> None:
+def _with_subtitles(published: Published, text: bytes, target: int = 6) -> None:
+    """Subtitles of six seconds, of the 14.5 that there are."""
     published.edit(MASTER, "^#EXT-X-STREAM-INF", SUBTITLES + "\n#EXT-X-STREAM-INF", count=1)
     published.write("text/seg_00000.vtt", text)
     published.write(
         "text/index.m3u8",
-        b"#EXTM3U\n#EXT-X-VERSION:6\n#EXT-X-TARGETDURATION:6\n#EXT-X-PLAYLIST-TYPE:VOD\n"
-        b"#EXTINF:6.0,\nseg_00000.vtt\n#EXT-X-ENDLIST\n",
+        b"#EXTM3U\n#EXT-X-VERSION:6\n#EXT-X-TARGETDURATION:%d\n#EXT-X-PLAYLIST-TYPE:VOD\n"
+        b"#EXTINF:6.0,\nseg_00000.vtt\n#EXT-X-ENDLIST\n" % target,
     )
 
 
@@ -65,6 +67,12 @@ def _without_the_end(published: Published) -> None:
     """Leave the last segment out of everything, as an encode that broke off would."""
     for folder in ("480p", "360p", "audio"):
         published.edit(f"{folder}/index.m3u8", "^#EXTINF.*\nseg_00002.ts\n", "")
+
+
+def _with_a_cut_end(published: Published, folder: str) -> None:
+    """Leave half a second of a rung's last segment, and tell its duration rightly."""
+    published.cut(f"{folder}/seg_00002.ts", pictures=15)
+    published.edit(f"{folder}/index.m3u8", "^#EXTINF:2.5", "#EXTINF:0.5")
 
 
 def _as_level(published: Published, level: str) -> None:
@@ -93,6 +101,8 @@ DAMAGES: list[tuple[str, Callable[[Published], object]]] = [
     ("rfc-6.2.1", lambda p: (p.folder / IFRAMES).unlink()),
     ("rfc-6.2.4", lambda p: p.edit(MEDIA, "^#EXTINF.*\nseg_00002.ts\n", "")),
     ("rfc-6.2.4", lambda p: _half_a_second_later(p, "360p")),
+    ("rfc-6.2.4", lambda p: _with_a_cut_end(p, "360p")),
+    ("rfc-6.2.4", lambda p: _with_a_cut_end(p, "480p")),
     ("apple-1.2", lambda p: p.write(SECOND, b"\x47" * 187)),
     ("apple-1.2", lambda p: p.write(SECOND, b"no video at all")),
     ("apple-1.2", lambda p: p.into_fragments(SECOND)),
@@ -128,7 +138,10 @@ DAMAGES: list[tuple[str, Callable[[Published], object]]] = [
     ("apple-7.5", lambda p: p.split("480p", 2)),
     ("apple-8.1", lambda p: p.edit(MEDIA, "^#EXTINF:2.5", "#EXTINF:1.5")),
     ("apple-8.2", lambda p: p.edit(AUDIO, "TARGETDURATION:6", "TARGETDURATION:7")),
+    ("apple-8.2", lambda p: _with_subtitles(p, TEXT, target=7)),
     ("apple-8.3", lambda p: p.edit(AUDIO, "^#EXTINF.*\nseg_00002.ts\n", "")),
+    ("apple-8.3", lambda p: _with_a_cut_end(p, "360p")),
+    ("apple-8.3", lambda p: _with_subtitles(p, TEXT)),
     ("apple-8.6", lambda p: p.edit(MEDIA, "^#EXT-X-PLAYLIST-TYPE:VOD\n", "")),
     ("apple-8.7", lambda p: _half_a_second_later(p, "audio")),
     ("apple-8.9", lambda p: p.edit(MASTER, ',AUDIO="audio"$', "")),

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from vworker.media.check.presentation import Presentation, Rendition
+from vworker.media.check.presentation import Presentation, Rendition, SubtitleRendition
 from vworker.media.check.rules import Finding, broken
 
 _TOO_LONG_S = 0.5
@@ -23,9 +23,13 @@ def check_timing(found: Presentation, source_s: float | None) -> Iterator[Findin
     for rendition in (*pictures, *sounds):
         yield from _check_extinf(rendition)
     yield from _check_alignment(pictures)
-    for sound in sounds:
-        for picture in pictures[:1]:
-            yield from _check_sound(picture, sound)
+    for variant, picture in found.variants():
+        if variant.audio is not None:
+            for sound in found.audio(variant.audio):
+                yield from _check_sound(picture, sound)
+    for picture in pictures[:1]:
+        for subtitles in found.subtitles.values():
+            yield from _check_subtitles(picture, subtitles)
     for rendition in pictures:
         if source_s is not None and rendition.total_s < source_s - max(
             _MISSING_S, _MISSING_SHARE * source_s
@@ -81,6 +85,9 @@ def _check_alignment(pictures: list[Rendition]) -> Iterator[Finding]:
                     f"it begins {span.start_s - other.start_s:+.3f} s off that of {first.uri}",
                 )
                 break
+        off_s = rendition.spans[-1].end_s - first.spans[-1].end_s
+        if abs(off_s) > (first.frame_s or 0.0) + _ALIGNED_S:
+            yield broken("rfc-6.2.4", rendition.uri, f"it ends {off_s:+.3f} s off {first.uri}")
 
 
 def _check_sound(picture: Rendition, sound: Rendition) -> Iterator[Finding]:
@@ -110,3 +117,22 @@ def _check_sound(picture: Rendition, sound: Rendition) -> Iterator[Finding]:
                 f"it begins {span.start_s - other.start_s:+.3f} s off the pictures' segment",
             )
             break
+
+
+def _check_subtitles(picture: Rendition, subtitles: SubtitleRendition) -> Iterator[Finding]:
+    """Their texts tell no end of a segment: the playlist's durations are what there is."""
+    listing = subtitles.listing
+    if listing.target_duration_s != picture.listing.target_duration_s:
+        yield broken(
+            "apple-8.2",
+            subtitles.uri,
+            f"its target duration is {listing.target_duration_s:g} s, that of {picture.uri} "
+            f"{picture.listing.target_duration_s:g} s",
+        )
+    told_s = sum(segment.duration_s for segment in listing.segments)
+    if abs(told_s - picture.total_s) > (picture.frame_s or 0.0) + _SOUND_S:
+        yield broken(
+            "apple-8.3",
+            subtitles.uri,
+            f"it lasts {told_s:.3f} s, the pictures {picture.total_s:.3f} s",
+        )
