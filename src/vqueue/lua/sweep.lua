@@ -37,13 +37,15 @@ local SWEEPER = 'sweeper'
 local REASON = '"job stalled more than allowable limit"'
 reserve(4 * STALLED_MAX + 16)
 
--- After a restart the idle times include the time the server was away. Live workers
--- get one full lease to renew before anyone is judged.
+-- After a restart the idle times include the time the server was away. Live workers get one full
+-- lease to renew before anyone is judged, but no more than they need however long it is: they renew
+-- every second, and have given their jobs up when the server was away for a lease.
+local RENEWED_MS = 30000
 local function server_came_back()
   local run_id = string.match(redis.call('INFO', 'server'), 'run_id:(%x+)')
   local seen = redis.call('HMGET', meta, 'run_id', 'sweep_after')
   if seen[1] ~= run_id then
-    local after = seen[1] and now + Q.longest_lease or 0
+    local after = seen[1] and now + math.min(Q.longest_lease, RENEWED_MS) or 0
     redis.call('HSET', meta, 'run_id', run_id, 'sweep_after', after)
     return after > now
   end

@@ -295,3 +295,13 @@ async def test_a_stalled_job_is_recovered_whoever_held_it(driver: Driver) -> Non
     assert snapshot is not None
     stall = read_stall(snapshot.stall)
     assert (stall.limit, stall.consumer) == ("lock_duration", None)
+
+
+async def test_a_long_lease_does_not_put_off_recovery_after_a_restart(driver: Driver) -> None:
+    await driver.scripts.open(lease_ms=LONG_MS)
+    await driver.sweep()
+    await driver.redis("HSET", driver.keys.meta, "run_id", "0", "lease", 3_600_000)
+    before = await driver.now_ms()
+    await driver.sweep()
+    after = int(await driver.redis("HGET", driver.keys.meta, "sweep_after"))
+    assert before + 30_000 <= after <= await driver.now_ms() + 30_000
