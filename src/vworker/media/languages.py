@@ -13,17 +13,26 @@ from importlib.resources import files
 def language_tag(code: str | None) -> str | None:
     """Return the tag for an ISO 639 code: "de" for "deu", "ger" and "de"; pure.
 
-    A code without a shorter form is its own tag. None for None and for what says nothing ("und",
-    "mis", "zxx", "mul", and "qaa" to "qtz", which are private).
+    What follows the code of a tag stays: "pt-BR" for "por-BR". A code without a shorter form is its
+    own tag. None for None and for what says nothing ("und", "mis", "zxx", "mul", and "qaa" to
+    "qtz", which are private).
     """
-    if code is None or code in {"und", "mis", "zxx", "mul"} or "qaa" <= code <= "qtz":
+    language, dash, rest = (code or "und").partition("-")
+    if language in {"und", "mis", "zxx", "mul"} or "qaa" <= language <= "qtz":
         return None
-    return _tags().get(code, code)
+    return _tags().get(language, language) + dash + rest
 
 
 def language_name(tag: str) -> str:
-    """Return the English name of a tag, or the tag itself when it is a rare one; pure."""
-    return _names().get(tag, tag)
+    """Return the English name of a tag, or the tag itself when it is a rare one; pure.
+
+    Script and region stand behind it: "Portuguese (BR)".
+    """
+    language, _, rest = tag.partition("-")
+    name = _names().get(language)
+    if name is None:
+        return tag
+    return f"{name} ({rest})" if rest else name
 
 
 @cache

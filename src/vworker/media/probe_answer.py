@@ -30,6 +30,10 @@ _TEXT_SUBTITLES = {"ass", "mov_text", "ssa", "srt", "subrip", "text", "webvtt"}
 _INTERLACED = {"tt", "bb", "tb", "bt"}
 _ALPHA = re.compile(r"yuva|rgba|bgra|argb|abgr|gbrap|ya\d|yaf|ayuv|vuya|uyva|pal8")
 _RGB = re.compile(r".*(rgb|bgr|pal8)|gbr|argb|abgr|bayer")
+#: RFC 5646: language, then script and region where the file tells them.
+_LANGUAGE = re.compile(
+    r"([a-z]{2,3}(?:-[A-Z][a-z]{3})?(?:-(?:[A-Z]{2}|[0-9]{3}))?)(?:-[A-Za-z0-9-]{1,40})?"
+)
 #: Wider or narrower pixels than this are a lie, or no video.
 _WIDEST_PIXEL = 8
 #: cd/m²: the range in which a statement about the brightest light makes sense.
@@ -131,9 +135,13 @@ def _has(stream: Mapping[str, Any], disposition: str) -> bool:
 
 
 def _language(stream: Mapping[str, Any]) -> str | None:
-    """Return the track's code: the tag is text from the file, and only a code gets through."""
+    """Return the track's code: the tag is text from the file, and only a code gets through.
+
+    ISO 639, or BCP 47 with a script and a region, e.g. "zh-Hant-TW"; other subtags are dropped.
+    """
     language = text(mapping(stream.get("tags")), "language") or "und"
-    return language if re.fullmatch("[a-z]{2,3}", language) and language != "und" else None
+    found = _LANGUAGE.fullmatch(language)
+    return None if found is None or found[1].startswith("und") else found[1]
 
 
 def _start(stream: Mapping[str, Any], begin_s: float) -> float:

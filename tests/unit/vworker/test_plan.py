@@ -78,3 +78,5 @@ def test_a_code_becomes_the_shortest_tag(code: str | None, tag: str | None) -> N
 def test_rare_languages_are_named_by_their_tag() -> None:
     assert language_name("nb") == "Norwegian Bokmål"
     assert language_name("gsw") == "gsw"
+    assert language_tag("por-BR") == "pt-BR"
+    assert language_name("pt-BR") == "Portuguese (BR)"

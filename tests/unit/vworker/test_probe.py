@@ -137,7 +137,25 @@ def test_the_duration_is_that_of_the_video_stream(
     assert read_probe(answer(VIDEO | change)).video.duration_s == duration_s
 
 
-@pytest.mark.parametrize("language", ["und", "", 'x",URI="http://evil', "ENG", 7, None])
+@pytest.mark.parametrize(
+    ("language", "code"),
+    [
+        ("en-US", "en-US"),
+        ("zh-Hant-TW", "zh-Hant-TW"),
+        ("de-CH-1996", "de-CH"),
+        ("es-419", "es-419"),
+    ],
+)
+def test_a_language_keeps_its_script_and_its_region(language: str, code: str) -> None:
+    info = read_probe(answer(VIDEO, AUDIO | {"tags": {"language": language}}))
+    assert info.audio is not None
+    assert info.audio.language == code
+
+
+@pytest.mark.parametrize(
+    "language",
+    [*("und", "", 'x",URI="http://evil', 'en-US",URI="x', "en-US\n", "und-US", "ENG"), 7, None],
+)
 def test_only_a_language_code_gets_out_of_the_tags(language: Any) -> None:
     info = read_probe(answer(VIDEO, AUDIO | {"tags": {"language": language}}))
     assert info.audio is not None
