@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import AsyncGenerator
 
 from benchmarks.script_cases.bench import Bench, case
 from tests.support.driver import expire, settle
-from vqueue import JobOptions, NewJob
+from tests.support.flows import node
+from vqueue import JobOptions, NewJob, Repeat
 from vqueue.codec import encode
 from vqueue.edit_scripts import Resets
 from vqueue.scripts import MAX_BATCH, MAX_HELD_BATCH
@@ -126,3 +128,24 @@ async def _repair(bench: Bench) -> AsyncGenerator[None, None]:
         await bench.driver.redis("XGROUP", "DELCONSUMER", lane, "workers", "w1")
     yield
     await bench.scripts.repair()
+
+
+@case("finish", "100 jobs, with all that may come together, and takes 100")
+async def _finish_at_the_worst(bench: Bench) -> AsyncGenerator[None, None]:
+    """Retention, parents, dead letters, delayed jobs and slots that are due: each in full."""
+    for number in range(50):
+        repeat = Repeat(every=0.5, missed="all")
+        await bench.queue.upsert_job_scheduler(f"s{number}", repeat, NewJob(name="x"))
+    await bench.take(50, consumer="other")
+    await bench.end(1500, "failed")
+    await bench.add_parents(MAX_HELD_BATCH, node("child", dead_letter="letters"))
+    buried = NewJob(name="x", options=JobOptions(dead_letter="letters"))
+    await bench.queue.add_bulk([buried] * (MAX_HELD_BATCH - 1))
+    taken = await bench.take(MAX_HELD_BATCH)
+    await bench.add(2 * MAX_HELD_BATCH, first=5000)
+    await bench.add(MAX_BATCH, first=6000, delay_ms=1)
+    await asyncio.sleep(0.6)
+    yield
+    await bench.driver.finish(
+        *(settle(job, "failed", rule="10 0 +!") for job in taken), want=MAX_HELD_BATCH
+    )

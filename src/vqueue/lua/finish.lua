@@ -71,7 +71,14 @@ for _, group in ipairs(groups) do
   end
 end
 if ending.concludes then emit_entered() end
-if Q.has_flows or ending.parks then tell_parents(want + FETCH_IDS + 8) end
+if ending.buries then rare_left = rare_left - 2 * #ending.ended end
+local tells = Q.has_flows or ending.parks
+if tells then rare_left = rare_left - 100 end
+evictable = share(EVICTED_MAX, 50, 1)
+rare_left = rare_left - evictable
+if tells then tell_parents(want + FETCH_IDS + 8, ending.buries and 50) end
+for _, kept in ipairs(ending.kept) do evict(kept[1], kept[2]) end
+rare_left = rare_left + evictable
 drop(ending.ended)
 if ending.buries then send_dead(want + FETCH_IDS + 8) end
 if ending.rejected > 0 then count_minute('rejected', ending.rejected) end

@@ -85,7 +85,7 @@ if not keeps_slots then
     redis.call('ZREM', tails, id)
   end
 end
-local told = {added = {}, waiting = {}}
+local told = {added = {}, waiting = {}, looked = 0, most = FIRE_MAX}
 local s = load_scheduler(id)
 save_scheduler(id, s, fire(id, s, told))
 note_next_slot()

@@ -110,6 +110,33 @@ async def test_all_slots_that_went_by_can_be_made_up_for(driver: Driver, queue: 
     assert batches[0] + batches[1] == [first + 60_000 * n for n in range(71)]
 
 
+async def test_a_call_looks_at_some_of_the_slots_that_have_their_jobs_already(
+    driver: Driver, queue: Queue
+) -> None:
+    await scheduled(queue, Repeat(every=60, offset=0, missed="all"))
+    first = await driver.now_ms() - 700 * 60_000 - 1000
+    for number in range(700):
+        gone = f"{driver.keys.prefix}gone:repeat.s.{first + 60_000 * number}"
+        await driver.redis("SET", gone, "", "PX", HOUR_MS)
+    await slot_is(driver, first)
+    assert ids(await driver.take(100)) == []
+    assert await next_run_ms(queue) == first + 60_000 * 500
+    assert await slots_made(driver) == [first + 60_000 * 700]
+
+
+async def test_a_call_leaves_behind_some_of_the_listed_slots_that_went_by(
+    driver: Driver, queue: Queue
+) -> None:
+    await scheduled(queue, Repeat(pattern="* * * * *"))
+    first = await driver.now_ms() - 700 * 60_000 - 1000
+    slots = [first + 60_000 * number for number in range(702)]
+    await slot_is(driver, first, slots=slots[1:])
+    assert ids(await driver.take(1)) == []
+    assert await next_run_ms(queue) == slots[500]
+    assert await slots_made(driver) == [slots[700]]
+    assert await next_run_ms(queue) == slots[701]
+
+
 async def test_slots_that_went_by_can_be_skipped(driver: Driver, queue: Queue) -> None:
     await scheduled(queue, Repeat(every=60, offset=0, missed="skip"))
     now = await driver.now_ms()

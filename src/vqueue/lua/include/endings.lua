@@ -4,8 +4,8 @@ local WIDTH = 4
 -- What is found out about the call: consumer; is_held (set of tokens); statuses, per job in the
 -- order of the groups; ended, the tokens of those that were held; rejected, how many were not;
 -- own_max and own_ms, the worker's rate limit, if it has one; has_finished, concludes, buries,
--- parks (what there is to do at the end)
-local ending = {statuses = {}, ended = {}, rejected = 0, consumer = ARGV[1], is_held = false}
+-- parks (what there is to do at the end), kept (sets that have grown, each with its keep rule)
+local ending = {statuses = {}, ended = {}, kept = {}, rejected = 0, consumer = ARGV[1], is_held = false}
 
 -- Returns the events of those that are held, having called `write` with each one's index.
 local function settle(group, write)
@@ -43,7 +43,7 @@ local function finish(group, set)
     if #told > 0 then
       redis.call('MSET', unpack(records))
       redis.call('ZADD', set, unpack(members))
-      evict(set, group.rule)
+      ending.kept[#ending.kept + 1] = {set, group.rule}
     end
   end
   if string.find(group.rule, '[*+]') then conclude(group) end

@@ -6,6 +6,15 @@ local PROMOTE_MAX = 60
 -- ids that a fetch mints beside one per job that it hands out
 local FETCH_IDS = PROMOTE_MAX + FIRE_MAX + 9
 
+-- What a call may do beside its own jobs, counted in old jobs that are removed: a parent that is
+-- told costs as much, a job that is promoted or buried twice and a slot that is fired four times
+-- that. Each kind has its least share, so that all go on, and the next call does what is left.
+local rare_left = 250
+
+local function share(most, least, cost)
+  return math.max(least, math.min(most, math.floor(rare_left / cost)))
+end
+
 -- ms at which the next delayed job is due, nil when there is none
 local function next_due()
   local first = redis.call('ZRANGE', delayed, 0, 0, 'WITHSCORES')
@@ -57,10 +66,10 @@ local function fetch(consumer, asked, lease, own_max, own_ms, is_woken)
   know_lease(lease)
   local due = next_due()
   if due and due <= now then
-    promote_due()
+    rare_left = rare_left - 2 * promote_due(share(PROMOTE_MAX, 20, 2))
     due = next_due()
   end
-  if Q.schedule_due and Q.schedule_due <= now then fire_due() end
+  if Q.schedule_due and Q.schedule_due <= now then fire_due(share(FIRE_MAX, 10, 4)) end
   local jobs = {}
   local want, opens_in = asked, nil
   local is_gated = Q.gate ~= '' or own_max
@@ -96,9 +105,9 @@ local function fetch(consumer, asked, lease, own_max, own_ms, is_woken)
 end
 
 --- @later
-local function promote_due()
+local function promote_due(most)
   local due = redis.call('ZRANGE', delayed, '-inf', now * 4096 + 4095,
-                         'BYSCORE', 'LIMIT', 0, PROMOTE_MAX)
+                         'BYSCORE', 'LIMIT', 0, most)
   local told = {waiting = {}, parked = {}}
   for _, id in ipairs(due) do
     local job = load_job(id)
@@ -108,6 +117,7 @@ local function promote_due()
   emit('waiting', told.waiting)
   emit('waiting-children', told.parked)
   arm()
+  return #due
 end
 
 -- A missing group was destroyed by hand (a new queue gets its groups in

@@ -11,6 +11,8 @@ the jobs' records, from the third on), place ('0', 'lifo' or a priority), every,
 after what is listed), limit (jobs, 0 for no limit), last (ms: no slot after it, 0 for
 none), missed (one, skip, all), overlap (0 or 1), count (jobs made), job (the last one) ]]
 local FIRE_MAX = 50
+-- Slots that one call looks at; of those that went by most may have their jobs already.
+local LOOK_MAX = 500
 -- Looks at a job that must end first, and the lateness from which a slot counts as missed.
 local HOLD_MS, LATE_MS = 1000, 5000
 local NEVER = 9007199254740991
@@ -65,18 +67,20 @@ local function slot_after(s, slot)
   return following, at
 end
 
--- Leave behind what is due except for the latest slot of it.
-local function skip_to_latest(s)
+-- Leave behind what is due except for the latest slot of it, which is s.slot then unless told.looked
+-- has come to its end.
+local function skip_to_latest(s, told)
   if s.every > 0 then
     local horizon = s.last > 0 and math.min(now, s.last) or now
     local latest = s.anchor + math.floor((horizon - s.anchor) / s.every) * s.every
     s.slot = math.max(s.slot, latest)
     return
   end
-  while true do
+  while told.looked < LOOK_MAX do
     local following, at = slot_after(s, s.slot)
     if not following or following > now then return end
     s.slot, s.at = following, at
+    told.looked = told.looked + 1
   end
 end
 
@@ -132,9 +136,11 @@ end
 local function fire(id, s, told)
   while s.slot and s.slot <= now do
     if s.limit > 0 and s.count >= s.limit then break end
-    if #told.added >= 2 * FIRE_MAX then return s.slot end
+    if #told.added >= 2 * told.most then return s.slot end
+    if s.missed ~= 'all' then skip_to_latest(s, told) end
+    if told.looked >= LOOK_MAX then return s.slot end
+    told.looked = told.looked + 1
     if s.missed ~= 'all' then
-      skip_to_latest(s)
       -- later slots may be due that nobody has listed yet
       if not slot_after(s, s.slot) and s.final ~= '1' then return NEVER end
     end
@@ -153,9 +159,9 @@ local function tell_fired(told)
   if #told.added > 0 then arm() end
 end
 
--- Make the jobs of the schedulers that are due, at most FIRE_MAX about.
-local function fire_due()
-  local told = {added = {}, waiting = {}}
+-- Make the jobs of the schedulers that are due, at most so many (FIRE_MAX); return how many.
+local function fire_due(most)
+  local told = {added = {}, waiting = {}, looked = 0, most = most}
   local due = redis.call('ZRANGE', sched, '-inf', now, 'BYSCORE', 'LIMIT', 0, FIRE_MAX)
   for _, id in ipairs(due) do
     local s = load_scheduler(id)
@@ -167,4 +173,5 @@ local function fire_due()
   end
   note_next_slot()
   tell_fired(told)
+  return #told.added / 2
 end
