@@ -91,7 +91,7 @@ ERRORS: Mapping[ErrorCode, ErrorInfo] = {
         file_is_lost=True,
     ),
     ErrorCode.SOURCE_TRUNCATED: ErrorInfo(
-        cause="The source ends before its header says, lacks its index or most of its pictures.",
+        cause="The source ends before its header says, or lacks its index.",
         remedy="Upload the file again; if it is cut off itself, repair it first.",
         retryable=False,
         file_is_lost=True,

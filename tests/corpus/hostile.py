@@ -175,7 +175,7 @@ CASES = [
     Case(
         name="mostly_lost_pictures",
         make=lambda m: _lost_pictures(m, 45),
-        expected=Bad(code=ErrorCode.SOURCE_TRUNCATED, words="45 of its 75 pictures"),
+        expected=Bad(code=ErrorCode.ENCODE_FAILED, words="45 of its 75 pictures"),
     ),
     Case(
         name="unknown_codec",

@@ -41,7 +41,7 @@ class LostPictures:
         """Refuse a video of which most pictures are lost, as far as it tells how many it has.
 
         A rate that varies counts as its highest one, which makes the share smaller. Raises
-        `TranscodeError` (source_truncated).
+        `TranscodeError` (encode_failed: an FFmpeg that decodes more may do better).
         """
         rate, duration_s = plan.info.video.frame_rate, plan.info.video.duration_s
         if rate is None or duration_s is None:
@@ -49,7 +49,7 @@ class LostPictures:
         pictures = round(float(rate) * duration_s)
         if self.count > pictures * _MOST_LOST:
             raise TranscodeError(
-                ErrorCode.SOURCE_TRUNCATED,
+                ErrorCode.ENCODE_FAILED,
                 f"The video file is damaged: {self.count} of its {pictures} pictures cannot be "
                 "decoded.",
             )
