@@ -2,11 +2,11 @@
 
     python -m benchmarks.encoder_threads [--seconds 5] [--repeats 3] [--jobs 1 2] [--threads 0 1 2]
 
-Runs the worker's own FFmpeg command on a made 1080p30 clip with sound (four rungs), as many at a
-time as `--jobs` says. The ways take turns, so that a busy neighbour hits all alike. Prints a table:
-per way the CPU seconds per job, the resident set of the largest process and the wall seconds per
-job, each the median of the repeats. All repeats are kept in results/transcode. Takes three minutes
-on two idle cores.
+Runs the worker's own FFmpeg command for the pictures of a made 1080p30 clip (four rungs), as many
+at a time as `--jobs` says. The ways take turns, so that a busy neighbour hits all alike. Prints a
+table: per way the CPU seconds per job, the resident set of the largest process and the wall seconds
+per job, each the median of the repeats. All repeats are kept in results/transcode. Takes three
+minutes on two idle cores.
 """
 
 from __future__ import annotations
@@ -28,7 +28,7 @@ from typing import Any
 from benchmarks.machine import host
 from benchmarks.results import FOLDER
 from devstack import Stack
-from vworker.media.command_line import command_line
+from vworker.media.command_line import all_pictures
 from vworker.media.ffmpeg import prepare_folders
 from vworker.media.plan import SOURCE_NAME, make_plan
 from vworker.media.probe import probe
@@ -57,7 +57,7 @@ async def one_job(clip: Path, settings: MediaSettings, folder: Path) -> tuple[fl
     info = await probe(folder / SOURCE_NAME, settings)
     plan = make_plan(folder, info, settings.encoding)
     prepare_folders(plan)
-    status, usage = await asyncio.to_thread(_run, command_line(plan, settings), folder)
+    status, usage = await asyncio.to_thread(_run, all_pictures(plan, settings), folder)
     if status != 0:
         raise SystemExit(f"FFmpeg ended with {status}")
     return usage.ru_utime + usage.ru_stime, usage.ru_maxrss * 1024 / MB

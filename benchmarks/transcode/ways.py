@@ -1,9 +1,9 @@
 """Three ways from one source to the same renditions, run in turn on one machine.
 
-bare      the worker's own FFmpeg command, started straight on the local file: the fastest way
-          that is known (one decode, cascaded scaling, all rungs, sound and scrub in one process)
-whole     a job: download, probe, the same command in the sandbox, poster and storyboard,
-          playlists, checker, upload to S3, clean-up
+bare      one FFmpeg straight on the local file: the fastest way that is known (one decode,
+          cascaded scaling, all rungs, sound and scrub in one process)
+whole     a job: download, probe, pictures and sound by two FFmpeg side by side in the sandbox,
+          poster and storyboard, playlists, checker, upload to S3, clean-up
 separate  an FFmpeg run for each rung, one after another, the sound with the first
 """
 
@@ -15,7 +15,7 @@ from pathlib import Path
 from benchmarks.transcode.cost import Clock, Cost
 from benchmarks.transcode.program import run_program
 from vworker.contract import TranscodeRequest
-from vworker.media.command_line import command_line
+from vworker.media.command_line import all_pictures, sound_outputs
 from vworker.media.ffmpeg import prepare_folders
 from vworker.media.ladder import Rung
 from vworker.media.plan import SOURCE_NAME, EncodePlan, make_plan, segment_pattern
@@ -67,7 +67,7 @@ class Ways:
         with tempfile.TemporaryDirectory(dir=self.scratch) as folder:
             plan = await self._plan(Path(folder))
             if name == "bare":
-                commands = [command_line(plan, self.settings)]
+                commands = [_one_process(plan, self.settings)]
             else:
                 commands = [_one_rung(plan, number, self.settings) for number in _numbers(plan)]
             clock = Clock()
@@ -101,6 +101,13 @@ class Ways:
         plan = make_plan(folder, info, self.settings.encoding)
         prepare_folders(plan)
         return plan
+
+
+def _one_process(plan: EncodePlan, settings: MediaSettings) -> list[str]:
+    """Return the command for all outputs of a source that tells how long it is; pure."""
+    if plan.duration_s is None:
+        raise ValueError("the source does not tell how long its pictures last")
+    return [*all_pictures(plan, settings), *sound_outputs(plan, (), end_s=plan.duration_s)]
 
 
 def _one_rung(plan: EncodePlan, number: int, settings: MediaSettings) -> list[str]:

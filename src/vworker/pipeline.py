@@ -22,15 +22,16 @@ from vworker.contract import TranscodeRequest, TranscodeResult
 from vworker.disk_watch import watched_disk
 from vworker.early import EarlyPlayback, Tell
 from vworker.errors import ErrorCode, ObjectNotFound, StorageError, TranscodeError
+from vworker.media.encode import encode
 from vworker.media.encoding import Encoding
-from vworker.media.ffmpeg import encode, prepare_folders
+from vworker.media.ffmpeg import prepare_folders
 from vworker.media.length import measure_length
 from vworker.media.loudness import measure_loudness
 from vworker.media.output import measure_output
 from vworker.media.plan import SOURCE_NAME, EncodePlan, make_plan
 from vworker.media.probe import probe
 from vworker.media.progress import Progress
-from vworker.media.seam import Seam, encode_rest, encode_sounds_so_far
+from vworker.media.seam import Seam
 from vworker.media.settings import MediaSettings
 from vworker.media.source import SourceInfo
 from vworker.media.stills import make_stills
@@ -177,6 +178,7 @@ class _Attempt:
                 prefix=self.prefix,
                 folder=plan.output,
                 renditions=plan.segment_types,
+                sounds=tuple(sound.folder for sound in plan.sounds),
                 group=uploads,
                 uploads_at_once=self.settings.uploads_at_once,
                 seam=seam,
@@ -248,21 +250,16 @@ class _Attempt:
         def follow(progress: Progress) -> None:
             self.settings.source_limits.check_written(progress.written_s)
             self.meter.advance(Phase.ENCODE, progress.fraction_of(duration_s))
-            publisher.collect()
+            # With the last block the last segments are there, behind which no pictures go on.
+            if not progress.ended:
+                publisher.collect_in_step()
 
+        kept = None if seam is None else seam.kept
         loudness = await measure_loudness(plan, self.settings)
-        if seam is None:
-            return await encode(plan, self.settings, follow, loudness=loudness)
-        early = self.tell_early is not None
-        if early:
-            await encode_sounds_so_far(
-                plan, seam.kept, self.settings, lambda _: None, loudness=loudness
-            )
-            publisher.collect()
-        last_lines = await encode_rest(plan, seam.kept, self.settings, follow, loudness=loudness)
-        if early:
+        outcome = await encode(plan, self.settings, follow, kept=kept, loudness=loudness)
+        if outcome.sounds_made_anew:
             publisher.collect_again(sound.folder for sound in plan.sounds)
-        return last_lines
+        return outcome.last_lines
 
     @contextmanager
     def _told_in_words(self) -> Iterator[None]:

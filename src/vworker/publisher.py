@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import Callable, Coroutine, Iterable, Mapping
+from collections.abc import Callable, Collection, Coroutine, Iterable, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -30,6 +30,7 @@ _HAND_OVER_S = 1.5
 class Publisher:
     """Uploads what FFmpeg finishes in `folder` under `prefix`.
 
+    The first of the `renditions` holds pictures; those that are `sounds` end with it.
     With a `seam` the segments in front of it are under the prefix already. Upload tasks belong to
     `group`: a failed upload ends the encode beside it. Everything is safe to repeat, since an
     attempt writes the same keys again and nobody else writes them.
@@ -44,6 +45,7 @@ class Publisher:
         renditions: Mapping[str, SegmentType],
         group: asyncio.TaskGroup,
         uploads_at_once: int,
+        sounds: Collection[str] = (),
         seam: Seam | None = None,
         on_stored: Callable[[str, int], None] = lambda name, number: None,
     ) -> None:
@@ -51,6 +53,10 @@ class Publisher:
         self._prefix = prefix
         self._folder = folder
         self._renditions = renditions
+        #: Of the renditions: one of pictures, whose end is not known before it is there, and those
+        #: that end with it.
+        self._leader = next(iter(renditions))
+        self._sounds = sounds
         self._seam = seam
         #: Told the rendition and the number of each segment that is in S3.
         self._on_stored = on_stored
@@ -75,15 +81,35 @@ class Publisher:
         FFmpeg names a segment only when it is complete, and in order; looking for the next number
         costs the same however long the video is.
         """
+        self._collect(self._is_finished)
+
+    def collect_in_step(self) -> None:
+        """Start the upload of what is finished and certain while pictures are still encoded.
+
+        A sound's segment is when the pictures have gone on behind it, and it is not its last one:
+        sounds end where the pictures do, and are made anew when that is not where they have ended.
+        """
+        self._collect(self._is_certain)
+
+    def _collect(self, may_go: Callable[[str, int], bool]) -> None:
         for name, number in self._collected.items():
-            while (
-                path := self._folder / name / segment_name(number, self._renditions[name])
-            ).exists():
+            while may_go(name, number):
                 if self._seam is not None:
-                    self._seam.join(name, path.name)
+                    self._seam.join(name, self._path(name, number).name)
                 self._begin(self._upload_segment(name, number))
                 number += 1
             self._collected[name] = number
+
+    def _is_finished(self, name: str, number: int) -> bool:
+        return self._path(name, number).exists()
+
+    def _is_certain(self, name: str, number: int) -> bool:
+        if name not in self._sounds:
+            return self._is_finished(name, number)
+        return self._is_finished(self._leader, number) and self._is_finished(name, number + 1)
+
+    def _path(self, name: str, number: int) -> Path:
+        return self._folder / name / segment_name(number, self._renditions[name])
 
     def collect_again(self, names: Iterable[str]) -> None:
         """Upload the segments of renditions once more, which were made anew under their names."""

@@ -21,7 +21,7 @@ from pathlib import Path
 from typing import Any
 
 from vworker.errors import ErrorCode, ObjectNotFound, TranscodeError
-from vworker.media.command_line import command_line
+from vworker.media.command_line import all_pictures
 from vworker.media.encoding import SegmentType
 from vworker.media.init_trial import inits_fit, try_inits
 from vworker.media.plan import EncodePlan, init_name, segment_name
@@ -82,7 +82,7 @@ def state_of(
         "source_etag": source_etag,
         "profile": profile,
         "rungs": [rung.name for rung in plan.rungs],
-        "command": command_line(plan, settings)[1:],
+        "command": all_pictures(plan, settings)[1:],
     }
 
 

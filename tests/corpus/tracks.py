@@ -8,6 +8,8 @@ from tests.corpus.material import AAC, H264, P360, joined, picture, plain, tone
 #: How every frame of AC-3 in 44.1 kHz begins, up to its bit rate.
 _AC3_SYNC = b"\x0b\x77"
 HOSTILE = "-i $(touch canary) `touch canary`\n%d'\":;,[v0]\\"
+#: Seconds.
+_FLAT_S = 30
 SRT = "1\n00:00:00,100 --> 00:00:00,900\nHello <i>world</i>\n"
 ASS = """[Script Info]
 ScriptType: v4.00+
@@ -55,7 +57,7 @@ def _unknown_sounds(maker: Maker) -> Path:
     return maker.write("unknown_sounds.mov", renamed)
 
 
-def broken_sound(maker: Maker, frames: int) -> Path:
+def _broken_sound(maker: Maker, frames: int) -> Path:
     """No frame of the sound but the first few can be decoded: they have lost their beginning."""
     whole = maker.run("ac3.mkv", *picture(), *tone(), *H264, "-c:a", "ac3").read_bytes()
     good = 0
@@ -169,7 +171,33 @@ def _late(name: str, late: str, seconds: float) -> Case:
 _NEGATIVE = ("-copyts", "-avoid_negative_ts", "disabled")
 _PLAIN = Good(rungs=P360, sounds=(None,))
 
+
+def _flat(maker: Maker) -> Path:
+    """Half a minute of pictures that are 21 MB a second when they are unpacked."""
+    flat = ("-f", "lavfi", "-i", f"color=gray:s=640x360:r=60:d={_FLAT_S}")
+    return maker.run("flat.mkv", *flat, *H264, "-g", "600")
+
+
+def _beside_flat(maker: Maker, name: str, sound: tuple[str, ...], *options: str) -> Path:
+    maps = ("-map", "0:v", "-map", "1:a", "-c:v", "copy", "-c:a", "flac")
+    return maker.run(name, "-i", str(_flat(maker)), *sound, *maps, *options)
+
+
+def _sound_at_the_end(maker: Maker) -> Path:
+    late = ("-itsoffset", str(_FLAT_S - 1), *tone())
+    return _beside_flat(maker, "sound_at_the_end.mkv", late)
+
+
+def _sound_without_packets(maker: Maker) -> Path:
+    drop = ("-bsf:a", "noise=drop=1")
+    return _beside_flat(maker, "sound_without_packets.mkv", tone(), *drop)
+
+
+_LASTING = Good(rungs=P360, rate=60.0, seconds=_FLAT_S, sounds=(None,))
+
 CASES = [
+    Case(name="sound_at_the_end", make=_sound_at_the_end, expected=_LASTING),
+    Case(name="sound_without_packets", make=_sound_without_packets, expected=_LASTING),
     _made("silent", Good(rungs=P360), *picture(), *H264),
     _sound("short_sound", 0.3),
     _sound("long_sound", 3.0),
@@ -186,7 +214,8 @@ CASES = [
         expected=Good(rungs=P360, sounds=("en", "de", "fr", None)),
     ),
     Case(name="unknown_sounds", make=_unknown_sounds, expected=_PLAIN),
-    Case(name="broken_sound", make=lambda m: broken_sound(m, 4), expected=_PLAIN),
+    Case(name="broken_sound", make=lambda m: _broken_sound(m, 4), expected=_PLAIN),
+    Case(name="wholly_broken_sound", make=lambda m: _broken_sound(m, 0), expected=_PLAIN),
     Case(
         name="broken_text",
         make=_latin_1,

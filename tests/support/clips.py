@@ -51,6 +51,10 @@ class Clips:
         sound = ("-f", "lavfi", "-i", "sine=440:duration=9")
         return self._made("ntsc.mp4", *picture, *sound, *_ENCODE)
 
+    def tagged(self) -> Path:
+        """640x360, 25 fps, 3 s, with sound; durations are told by tags of the streams."""
+        return self._made("tagged.mkv", *_picture("640x360", rate=25), *_SOUND, *_ENCODE)
+
     def silent(self) -> Path:
         """640x360, 25 fps, 3 s, no sound."""
         return self._made("silent.mp4", *_picture("640x360", rate=25), *_ENCODE)

@@ -5,8 +5,9 @@ from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
 
+from vworker.media.encode import encode
 from vworker.media.encoding import Encoding
-from vworker.media.ffmpeg import encode, prepare_folders
+from vworker.media.ffmpeg import prepare_folders
 from vworker.media.length import measure_length
 from vworker.media.output import RenditionFiles, measure_output
 from vworker.media.plan import SOURCE_NAME, EncodePlan, make_plan

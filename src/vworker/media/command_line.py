@@ -7,15 +7,8 @@ from numbers and names of our own; nothing that a user wrote gets into it.
 
 from __future__ import annotations
 
-from fractions import Fraction
-
 from vworker.media.encoding import Encoding, SegmentType
-from vworker.media.filters import (
-    filter_graphs,
-    first_pictures_graph,
-    later_pictures_graph,
-    sounds_graph,
-)
+from vworker.media.filters import first_pictures_graph, pictures_graphs, sounds_graphs
 from vworker.media.loudness import Loudness
 from vworker.media.plan import (
     INIT_STEM,
@@ -31,24 +24,17 @@ from vworker.media.probe import input_limits
 from vworker.media.settings import MediaSettings
 
 
-def command_line(
-    plan: EncodePlan, settings: MediaSettings, loudness: tuple[Loudness | None, ...] = ()
-) -> list[str]:
-    """Return the encode of a whole video. `loudness` as for `filter_graphs`."""
-    argv = _reading(settings)
-    for graph in filter_graphs(plan, loudness):
-        argv += ["-filter_complex", graph]
-    argv += _maps("v", len(plan.rungs)) + _maps("a", len(plan.sounds))
-    argv += [*_NOTHING_OF_THE_SOURCE, *_pictures(plan, settings)]
-    if plan.sounds:
-        argv += _sounds(plan.encoding)
-    argv += [
-        # Packets that may wait while a late stream of a badly interleaved source turns up.
-        *("-max_muxing_queue_size", "1024"),
-        *(_end_with_pictures(plan.frame_rate) if plan.sounds else ()),
-        *_cut(plan.encoding, _stream_map(plan)),
+def all_pictures(plan: EncodePlan, settings: MediaSettings) -> list[str]:
+    """Return the encode of all pictures, what is for scrubbing, and the subtitles."""
+    return [
+        *_reading(settings),
+        *_graphs(pictures_graphs(plan)),
+        *_rungs(plan, settings),
+        *("-output_ts_offset", f"{plan.clock_s:.6f}"),
+        *_cut(plan.encoding, _pictures_map(plan)),
+        *_scrub_output(plan),
+        *_subtitles(plan),
     ]
-    return [*argv, *_scrub_output(plan), *_subtitles(plan)]
 
 
 def later_pictures(
@@ -56,21 +42,19 @@ def later_pictures(
 ) -> list[str]:
     """Return the encode of the pictures behind the first `segments`, which have `frames` pictures.
 
-    `clock_s` is when the first picture of segment 0 is shown, on its own clock. Also makes what
-    is for scrubbing, and the subtitles. Segments of fragmented MP4 begin at 0 all the same, with an
+    `clock_s` is when the first picture of segment 0 is shown, on its own clock. Also makes what is
+    for scrubbing, and the subtitles. Segments of fragmented MP4 begin at 0 all the same, with an
     initialization section of their own, `later_*.mp4`.
     """
     begin_s = clock_s + float(frames / plan.frame_rate) - TS_DELAY_S
     is_ts = plan.encoding.segments is SegmentType.TS
     return [
         *_reading(settings),
-        *("-filter_complex", later_pictures_graph(plan, frames)),
-        *_maps("v", len(plan.rungs)),
-        *_NOTHING_OF_THE_SOURCE,
-        *_pictures(plan, settings),
+        *_graphs(pictures_graphs(plan, frames)),
+        *_rungs(plan, settings),
         *(("-output_ts_offset", f"{begin_s:.6f}") if is_ts else ()),
         *("-start_number", str(segments)),
-        *_cut(plan.encoding, _pictures_map(plan, ""), init="later"),
+        *_cut(plan.encoding, _pictures_map(plan), init="later"),
         *_scrub_output(plan),
         *_subtitles(plan),
     ]
@@ -80,45 +64,53 @@ def first_pictures(plan: EncodePlan, settings: MediaSettings) -> list[str]:
     """Return the encode of the first picture of every rung; its sections are `trial_*.mp4`."""
     return [
         *_reading(settings),
-        *("-filter_complex", first_pictures_graph(plan)),
-        *_maps("v", len(plan.rungs)),
-        *_NOTHING_OF_THE_SOURCE,
-        *_pictures(plan, settings),
+        *_graphs([first_pictures_graph(plan)]),
+        *_rungs(plan, settings),
         *("-frames:v", "1"),
-        *_cut(plan.encoding, _pictures_map(plan, ""), init=TRIAL_STEM),
+        *_cut(plan.encoding, _pictures_map(plan), init=TRIAL_STEM),
     ]
 
 
-def sounds_alone(
+def all_sounds(
     plan: EncodePlan,
     settings: MediaSettings,
     loudness: tuple[Loudness | None, ...],
     *,
     end_s: float,
-    shift_s: float,
+    all_late: bool = False,
 ) -> list[str]:
-    """Return the encode of the sounds, which end at `end_s`; their clock is put off by `shift_s`.
+    """Return the encode of the sounds; the arguments are those of `sounds_graphs`."""
+    return [*_reading(settings), *sound_outputs(plan, loudness, end_s=end_s, all_late=all_late)]
 
-    In one process with the pictures FFmpeg puts off the clock of both, by what x264 needs to
-    bring its pictures into order.
+
+def sound_outputs(
+    plan: EncodePlan,
+    loudness: tuple[Loudness | None, ...],
+    *,
+    end_s: float,
+    all_late: bool = False,
+) -> list[str]:
+    """Return the arguments for the sounds, behind those for the source.
+
+    An output for each: in one with another it would wait in memory for the first packet of a sound
+    that begins late.
     """
-    return [
-        *_reading(settings),
-        *("-filter_complex", sounds_graph(plan, loudness, end_s)),
-        *_maps("a", len(plan.sounds)),
-        *_NOTHING_OF_THE_SOURCE,
-        *_sounds(plan.encoding),
-        *("-output_ts_offset", f"{shift_s:.6f}"),
-        *_cut(plan.encoding, _sounds_map(plan, "")),
-    ]
+    argv = _graphs(sounds_graphs(plan, loudness, end_s, all_late=all_late))
+    for number, sound in enumerate(plan.sounds):
+        argv += [
+            *("-map", f"[a{number}]", *_NOTHING_OF_THE_SOURCE),
+            # Stereo AAC at one rate, whatever the source has.
+            *("-c:a", "aac", "-b:a", str(plan.encoding.audio_bitrate), "-ac", "2", "-ar", "48000"),
+            *("-output_ts_offset", f"{plan.clock_s:.6f}"),
+            *_cut(plan.encoding, f"a:0,name:{sound.folder}"),
+        ]
+    return argv
 
 
 #: What FFmpeg's multiplexer of transport streams puts in front of every clock: twice -muxdelay.
 TS_DELAY_S = 1.4
 #: How the names of the initialization sections begin that only a trial has made.
 TRIAL_STEM = "trial"
-#: Pictures of each rung that may wait in memory for a late sound, between 1 and 10 s of them.
-_WAITING_PICTURES = 60
 #: Nothing of the source's titles and chapters.
 _NOTHING_OF_THE_SOURCE = ("-map_metadata", "-1", "-map_chapters", "-1")
 
@@ -137,8 +129,14 @@ def _reading(settings: MediaSettings) -> list[str]:
     ]
 
 
-def _maps(kind: str, count: int) -> list[str]:
-    return [word for number in range(count) for word in ("-map", f"[{kind}{number}]")]
+def _graphs(graphs: list[str]) -> list[str]:
+    return [word for graph in graphs for word in ("-filter_complex", graph)]
+
+
+def _rungs(plan: EncodePlan, settings: MediaSettings) -> list[str]:
+    """Return the streams of the first output: all rungs, and their encoders."""
+    maps = [word for number in range(len(plan.rungs)) for word in ("-map", f"[v{number}]")]
+    return [*maps, *_NOTHING_OF_THE_SOURCE, *_pictures(plan, settings)]
 
 
 def _pictures(plan: EncodePlan, settings: MediaSettings) -> list[str]:
@@ -161,11 +159,6 @@ def _pictures(plan: EncodePlan, settings: MediaSettings) -> list[str]:
         *("-force_key_frames", f"expr:gte(t,n_forced*{encoding.keyframe_s})"),
         *("-sc_threshold", "0"),
     ]
-
-
-def _sounds(encoding: Encoding) -> list[str]:
-    """Stereo AAC at one rate, whatever the source has."""
-    return ["-c:a", "aac", "-b:a", str(encoding.audio_bitrate), "-ac", "2", "-ar", "48000"]
 
 
 def _cut(encoding: Encoding, stream_map: str, *, init: str = INIT_STEM) -> list[str]:
@@ -212,17 +205,6 @@ def _scrub_output(plan: EncodePlan) -> list[str]:
     ]
 
 
-def _end_with_pictures(frame_rate: Fraction) -> list[str]:
-    """End the sounds with the pictures: they have no end of their own (see `filter_graphs`).
-
-    Every frame that may wait for a late sound lies in memory unpacked: 190 MB for sixty in 1080p.
-    FFmpeg's own ten seconds would be ten times that at 60 fps; at a picture a second they are
-    needed, since pictures may come in bursts with seconds between them.
-    """
-    seconds = max(1, min(10, int(_WAITING_PICTURES / frame_rate)))
-    return ["-shortest", "-shortest_buf_duration", str(seconds)]
-
-
 def whole_subtitles(track: Subtitles) -> str:
     """Return the path, relative to the scratch folder, of a track's WebVTT before it is cut."""
     return f"{OUTPUT_NAME}/{track.folder}.vtt"
@@ -237,15 +219,5 @@ def _segments(kind: SegmentType, init: str, stream_map: str) -> list[str]:
     return argv
 
 
-def _stream_map(plan: EncodePlan) -> str:
-    if not plan.sounds:
-        return _pictures_map(plan, "")
-    return f"{_pictures_map(plan, ',agroup:a')} {_sounds_map(plan, ',agroup:a')}"
-
-
-def _pictures_map(plan: EncodePlan, group: str) -> str:
-    return " ".join(f"v:{n}{group},name:{rung.name}" for n, rung in enumerate(plan.rungs))
-
-
-def _sounds_map(plan: EncodePlan, group: str) -> str:
-    return " ".join(f"a:{n}{group},name:{sound.folder}" for n, sound in enumerate(plan.sounds))
+def _pictures_map(plan: EncodePlan) -> str:
+    return " ".join(f"v:{number},name:{rung.name}" for number, rung in enumerate(plan.rungs))

@@ -7,10 +7,8 @@ import logging
 from collections.abc import Callable, Sequence
 
 from vworker.errors import ErrorCode, TranscodeError
-from vworker.media.command_line import command_line
 from vworker.media.diagnosis import diagnose
 from vworker.media.lost_pictures import LostPictures
-from vworker.media.loudness import Loudness
 from vworker.media.plan import CUBE_PATH, OUTPUT_NAME, SOURCE_NAME, EncodePlan
 from vworker.media.process import LastLines, run_child
 from vworker.media.progress import Progress, ProgressParser
@@ -30,20 +28,6 @@ def prepare_folders(plan: EncodePlan) -> None:
         (plan.scratch / CUBE_PATH).write_text(cube(colour), encoding="ascii")
 
 
-async def encode(
-    plan: EncodePlan,
-    settings: MediaSettings,
-    on_progress: Callable[[Progress], None],
-    *,
-    loudness: tuple[Loudness | None, ...] = (),
-) -> tuple[str, ...]:
-    """Encode the whole video; return FFmpeg's last lines. `on_progress` is called twice a second.
-
-    Not safe to repeat in the same folder. Raises what `run_encoder` does.
-    """
-    return await run_encoder(command_line(plan, settings, loudness), plan, settings, on_progress)
-
-
 async def run_encoder(
     argv: Sequence[str],
     plan: EncodePlan,
@@ -59,8 +43,7 @@ async def run_encoder(
     time_limit (final), stalled, and what `diagnose` finds.
     """
     loop = asyncio.get_running_loop()
-    known_s = plan.duration_s or plan.info.container_duration_s
-    time_limit_s = settings.source_limits.time_limit_s(known_s)
+    time_limit_s = settings.source_limits.time_limit_s(plan.announced_end_s)
     parser, lost = ProgressParser(), LostPictures()
     last_lines = LastLines(lost.note)
     last: Progress | None = None
@@ -89,13 +72,6 @@ async def run_encoder(
             raise TranscodeError(
                 ErrorCode.TIME_LIMIT,
                 f"The encode did not end within {time_limit_s:.0f} seconds and was stopped.",
-                detail=last_lines.lines(),
-            ) from None
-        if lost.sounds:
-            # In place of a sound of which nothing is left FFmpeg 8.1.2 makes silence without end.
-            raise TranscodeError(
-                ErrorCode.ENCODE_FAILED,
-                "The encoder made no progress, and one of the video's sounds cannot be decoded.",
                 detail=last_lines.lines(),
             ) from None
         raise TranscodeError(

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from vworker.media.ladder import Rung
 from vworker.media.loudness import Loudness
-from vworker.media.plan import CUBE_PATH, LATE_S, EncodePlan, Sound
+from vworker.media.plan import CUBE_PATH, LATE_S, EncodePlan
 from vworker.media.source import Transfer, VideoStream
 from vworker.media.tone_map import needs_cube
 
@@ -18,48 +18,53 @@ _MATRICES = {"bt709", "fcc", "bt470bg", "smpte170m", "smpte240m", "bt2020nc"}
 _TAGS = "setparams=range=tv:color_primaries=bt709:color_trc=bt709:colorspace=bt709"
 
 
-def filter_graphs(plan: EncodePlan, loudness: tuple[Loudness | None, ...] = ()) -> list[str]:
-    """Return the graphs: outputs [v0], [v1] … are the rungs, [a0], [a1] … the sounds.
+def pictures_graphs(plan: EncodePlan, skipped: int = 0) -> list[str]:
+    """Return the graphs: outputs [v0], [v1] … are the rungs, [scrub] the pictures for scrubbing.
 
-    Two graphs, since FFmpeg makes a graph anew when one of its inputs changes: where a sound's
-    channels change in the middle, the pictures for scrubbing, one a second, would not survive it.
+    Rungs lack their first `skipped` pictures, and then begin at 0. They are counted after they have
+    their rate, so that what comes out is what a whole encode has there, whatever the source's own
+    times are. Output [scrub] has the smallest rung's picture of every full second, always all.
 
-    Output [scrub] has the smallest rung's picture of every full second.
+    Two graphs, so that [scrub] does not depend on what is skipped.
 
-    `loudness` has what was measured of each sound, in their order; none leaves them as they are.
     FFmpeg turns the picture by the file's rotation before the graph. The first scaling squares
     the pixels and holds the size when the source changes its own in the middle.
     """
     feed = f"0:{plan.info.video.index}"
-    graph = [*_rungs(plan, feed, _head(plan)), *_sounds(plan, loudness)]
-    return [";".join(graph), f"[{feed}]{','.join([*_at_rate(plan), *_each_second(plan)])}[scrub]"]
-
-
-def later_pictures_graph(plan: EncodePlan, skipped: int) -> str:
-    """Return the graph of the rungs without their first `skipped` pictures, and of [scrub] whole.
-
-    Pictures are counted after they have their rate, so that what comes out is what a whole encode
-    has there, whatever the source's own times are. They begin at 0.
-    """
-    common = f"[0:{plan.info.video.index}]{','.join([*_at_rate(plan), 'split=2'])}[late][all]"
-    late = [f"trim=start_frame={skipped}", "setpts=PTS-STARTPTS", *_sized(plan, plan.rungs[0])]
-    return ";".join(
-        [
-            common,
-            *_rungs(plan, "late", late),
-            f"[all]{','.join(_each_second(plan))}[scrub]",
-        ]
-    )
+    late = [f"trim=start_frame={skipped}", "setpts=PTS-STARTPTS"] if skipped else []
+    head = [*_at_rate(plan), *late, *_sized(plan, plan.rungs[0])]
+    return [
+        ";".join(_rungs(plan, feed, head)),
+        f"[{feed}]{','.join([*_at_rate(plan), *_each_second(plan)])}[scrub]",
+    ]
 
 
 def first_pictures_graph(plan: EncodePlan) -> str:
     """Return the graph of the rungs alone."""
-    return ";".join(_rungs(plan, f"0:{plan.info.video.index}", _head(plan)))
+    return pictures_graphs(plan)[0]
 
 
-def sounds_graph(plan: EncodePlan, loudness: tuple[Loudness | None, ...], end_s: float) -> str:
-    """Return the graph of the sounds alone; they end at `end_s` seconds."""
-    return ";".join(_sounds(plan, loudness, f"atrim=end={end_s:.6f}"))
+def sounds_graphs(
+    plan: EncodePlan, loudness: tuple[Loudness | None, ...], end_s: float, *, all_late: bool = False
+) -> list[str]:
+    """Return a graph for each sound, with outputs [a0], [a1] …; all end at `end_s` seconds.
+
+    FFmpeg configures a graph when every input has a frame, and keeps unpacked in memory what comes
+    before that; and it makes a graph anew when an input changes. So no sound shares one.
+
+    With `all_late` every sound is filled up from 0 on, and not only those whose stream tells that
+    it starts late. Then none survives a change of its channels: FFmpeg makes its graph anew, and
+    that fills up once more.
+
+    `loudness` has what was measured of each sound, in their order; none leaves them as they are.
+    """
+    measured = loudness or (None,) * len(plan.sounds)
+    return [
+        f"[0:{sound.stream.index}]"
+        f"{','.join(_sound(plan, level, end_s, late=all_late or sound.stream.start_s > LATE_S))}"
+        f"[a{number}]"
+        for number, (sound, level) in enumerate(zip(plan.sounds, measured, strict=True))
+    ]
 
 
 def _rungs(plan: EncodePlan, feed: str, steps: list[str]) -> list[str]:
@@ -79,19 +84,6 @@ def _rungs(plan: EncodePlan, feed: str, steps: list[str]) -> list[str]:
 def _each_second(plan: EncodePlan) -> list[str]:
     # Rounded up: the picture that is on show when the second begins, and never none.
     return ["fps=1:round=up", *_sized(plan, plan.rungs[-1])]
-
-
-def _sounds(plan: EncodePlan, loudness: tuple[Loudness | None, ...], *last: str) -> list[str]:
-    measured = loudness or (None,) * len(plan.sounds)
-    return [
-        f"[0:{sound.stream.index}]{','.join([*_sound(plan, sound, level), *last])}[a{number}]"
-        for number, (sound, level) in enumerate(zip(plan.sounds, measured, strict=True))
-    ]
-
-
-def _head(plan: EncodePlan) -> list[str]:
-    """Return the steps to the largest rung."""
-    return [*_at_rate(plan), *_sized(plan, plan.rungs[0])]
 
 
 def _at_rate(plan: EncodePlan) -> list[str]:
@@ -142,13 +134,11 @@ def _matrix(video: VideoStream) -> list[str]:
     return [f"setparams=colorspace={'bt709' if hd else 'smpte170m'}"]
 
 
-def _sound(plan: EncodePlan, sound: Sound, level: Loudness | None) -> list[str]:
-    """Return the steps of one sound: without gaps, from 0 to the end of the pictures."""
-    late = ":first_pts=0" if sound.stream.start_s > LATE_S else ""
+def _sound(plan: EncodePlan, level: Loudness | None, end_s: float, *, late: bool) -> list[str]:
+    """Return the steps of one sound: without gaps, from 0 to `end_s`."""
     # Gaps become silence: a player has no clock but the samples.
-    steps = [f"aresample=async=1{late}"]
+    steps = ["aresample=async=1:first_pts=0" if late else "aresample=async=1"]
     if level is not None:
         steps += [level.filter(plan.encoding.loudness_lufs), "aresample=48000"]
-    # Silence without end, which FFmpeg's -shortest cuts off where the pictures end: no header has
-    # to be believed. Players need both to end together; sound without pictures is cut.
-    return [*steps, "apad"]
+    # Filled up with silence, or cut.
+    return [*steps, "apad", f"atrim=end={end_s:.6f}"]

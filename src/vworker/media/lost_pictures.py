@@ -12,19 +12,18 @@ import re
 from vworker.errors import ErrorCode, TranscodeError
 from vworker.media.plan import EncodePlan
 
-#: FFmpeg's "vist" is an input stream of pictures, "aist" one of sound.
-_LOST = re.compile(r"\[(vist|aist)#\d.*\] (?:Error submitting packet to decoder|Decoding error): ")
+#: FFmpeg's "vist" is an input stream of pictures.
+_LOST = re.compile(r"\[vist#\d.*\] (?:Error submitting packet to decoder|Decoding error): ")
 _REPEATED = re.compile(r"Last message repeated (\d{1,9}) times")
 #: From here on most of what is shown would be a picture that stands still.
 _MOST_LOST = 0.5
 
 
 class LostPictures:
-    """Counts them, fed with FFmpeg's lines; and whether packets of sounds were lost, too."""
+    """Counts them, fed with FFmpeg's lines."""
 
     def __init__(self) -> None:
         self.count = 0
-        self.sounds = False
         self._goes_on = False
 
     def note(self, line: str) -> None:
@@ -32,10 +31,8 @@ class LostPictures:
         if repeated := _REPEATED.fullmatch(line):
             self.count += int(repeated[1]) if self._goes_on else 0
             return
-        found = _LOST.match(line)
-        self._goes_on = found is not None and found[1] == "vist"
+        self._goes_on = _LOST.match(line) is not None
         self.count += self._goes_on
-        self.sounds = self.sounds or (found is not None and found[1] == "aist")
 
     def check(self, plan: EncodePlan) -> None:
         """Refuse a video of which most pictures are lost, as far as it tells how many it has.

@@ -130,12 +130,18 @@ class EncodePlan:
         return None if video.duration_s is None else video.start_s + video.duration_s
 
     @property
-    def begin_s(self) -> float:
-        """Seconds at which the first picture is shown: 0, or a frame or two later."""
-        start_s = self.info.video.start_s
-        if start_s > LATE_S:
-            return 0.0
-        return float(round(start_s * self.frame_rate) / self.frame_rate)
+    def announced_end_s(self) -> float | None:
+        """Seconds at which the pictures will probably end; None when nothing tells."""
+        return self.duration_s or self.info.container_duration_s
+
+    @property
+    def clock_s(self) -> float:
+        """Seconds that the clock of every rendition is put on by.
+
+        x264 begins up to two pictures below 0, AAC 21 ms. FFmpeg would put on the clock of each
+        process by what its streams need, and those of pictures and sounds would differ.
+        """
+        return float(3 / self.frame_rate)
 
     @property
     def sounds(self) -> tuple[Sound, ...]:

@@ -15,6 +15,8 @@ class Progress:
     out_time_us: int | None
     #: Frames of the first output.
     frame: int | None
+    #: Whether it is the last block: FFmpeg has closed its files, after a failure too.
+    ended: bool = False
 
     @property
     def written_s(self) -> float:
@@ -30,10 +32,7 @@ class Progress:
 
 
 class ProgressParser:
-    """Turns the bytes of `-progress pipe:1` into blocks; unknown and damaged lines are passed over.
-
-    `progress=end` closes a block like any other: FFmpeg writes it after a failure too.
-    """
+    """Turns the bytes of `-progress pipe:1` into blocks; passes over lines that are damaged."""
 
     def __init__(self) -> None:
         self._open = b""
@@ -49,16 +48,17 @@ class ProgressParser:
             if not equals:
                 continue
             if key.strip() == "progress":
-                blocks.append(self._block())
+                blocks.append(self._block(ended=value == "end"))
                 self._values.clear()
             elif key in {"out_time_us", "frame"}:
                 self._values[key] = value
         return blocks
 
-    def _block(self) -> Progress:
+    def _block(self, *, ended: bool) -> Progress:
         return Progress(
             out_time_us=_integer(self._values.get("out_time_us")),
             frame=_integer(self._values.get("frame")),
+            ended=ended,
         )
 
 

@@ -11,28 +11,20 @@ hundredth of the pictures.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from vworker.media.command_line import TS_DELAY_S, later_pictures, sounds_alone
-from vworker.media.ffmpeg import run_encoder
 from vworker.media.fmp4 import read_init
 from vworker.media.fmp4_clock import FragmentClock, first_clock, last_sequence, shift_clock
 from vworker.media.hls import Segment, parse_media_playlist, write_media_playlist
-from vworker.media.loudness import Loudness
 from vworker.media.plan import PLAYLIST_NAME, EncodePlan, find_init, segment_name
-from vworker.media.progress import Progress
 from vworker.media.segment import MalformedSegment, SegmentFacts
 from vworker.media.segment_file import read_listing, read_output, read_segment
-from vworker.media.settings import MediaSettings
 from vworker.media.ts import read_ts, shift_counters
 
 #: How much sooner than announced the pictures may end (see `vworker.media.output`).
 _MISSING_SECONDS, _MISSING_SHARE = 0.5, 0.01
-#: How much of a sound a segment needs behind it to be the same wherever the sound ends: an AAC
-#: encoder looks ahead by two frames (43 ms).
-_CUT_S = 0.5
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -132,15 +124,11 @@ def _is_full(plan: EncodePlan, segments: int, frames: int) -> bool:
 
 
 def _is_early(plan: EncodePlan, frames: int) -> bool:
-    if plan.info.video.duration_s is None:
+    wanted = plan.info.video.duration_s
+    if wanted is None:
         return True
-    return float(frames / plan.frame_rate) < _earliest_end_s(plan)
-
-
-def _earliest_end_s(plan: EncodePlan) -> float:
-    """Return after how many seconds of pictures a video may end; 0 when it does not tell."""
-    wanted = plan.info.video.duration_s or 0.0
-    return wanted - max(_MISSING_SECONDS, wanted * _MISSING_SHARE)
+    earliest_end_s = wanted - max(_MISSING_SECONDS, wanted * _MISSING_SHARE)
+    return float(frames / plan.frame_rate) < earliest_end_s
 
 
 class Seam:
@@ -194,86 +182,16 @@ class Seam:
         return self._delays[rendition]
 
 
-async def encode_sounds_so_far(
-    plan: EncodePlan,
-    kept: Kept,
-    settings: MediaSettings,
-    on_progress: Callable[[Progress], None],
-    *,
-    loudness: tuple[Loudness | None, ...] = (),
-) -> None:
-    """Encode of the sounds what can be told before the pictures are there: `encode_rest` ends them.
-
-    For a video that is played meanwhile; `encode_rest` makes the same segments once more. Where the
-    pictures end at the earliest, the sounds are cut; the segment with the cut is removed. Nothing
-    is made of a video that does not tell its duration. Safe to repeat. Raises what `run_encoder`
-    does.
-    """
-    segments = int((_earliest_end_s(plan) - _CUT_S) // plan.encoding.segment_s)
-    if not plan.sounds or segments < 1:
-        return
-    end_s = plan.begin_s + segments * plan.encoding.segment_s + _CUT_S
-    argv = _sounds_until(end_s, plan, kept, settings, loudness)
-    await run_encoder(argv, plan, settings, on_progress)
-    for sound in plan.sounds:
-        folder = plan.output / sound.folder
-        listed = parse_media_playlist(read_listing(folder / PLAYLIST_NAME))
-        (folder / listed.segments[-1].uri).unlink()
-
-
-async def encode_rest(
-    plan: EncodePlan,
-    kept: Kept,
-    settings: MediaSettings,
-    on_progress: Callable[[Progress], None],
-    *,
-    loudness: tuple[Loudness | None, ...] = (),
-) -> tuple[str, ...]:
-    """Encode what is missing beside the kept segments; then all is as `ffmpeg.encode` leaves it.
-
-    Not safe to repeat in the same folder. Raises what `run_encoder` does.
-    """
-    argv = later_pictures(
-        plan, settings, segments=kept.segments, frames=kept.frames, clock_s=kept.clock_s
-    )
-    last_lines = await run_encoder(argv, plan, settings, on_progress)
-    new = [_list_kept(plan, rung.name, kept) for rung in plan.rungs]
-    if plan.sounds:
-        frames = kept.frames + sum(
-            _pictures(facts) for facts in _read_new(plan, plan.rungs[-1].name, new[-1])
-        )
-        end_s = plan.begin_s + float(frames / plan.frame_rate)
-        argv = _sounds_until(end_s, plan, kept, settings, loudness)
-        last_lines += await run_encoder(argv, plan, settings, on_progress)
-    return last_lines
-
-
-def _sounds_until(
-    end_s: float,
-    plan: EncodePlan,
-    kept: Kept,
-    settings: MediaSettings,
-    loudness: tuple[Loudness | None, ...],
-) -> list[str]:
-    # The multiplexer of transport streams adds its own.
-    shift_s = kept.clock_s - plan.begin_s - (0.0 if kept.clocks else TS_DELAY_S)
-    return sounds_alone(plan, settings, loudness, end_s=end_s, shift_s=shift_s)
-
-
-def _list_kept(plan: EncodePlan, rung: str, kept: Kept) -> Sequence[Segment]:
-    """Put the kept segments into FFmpeg's playlist; return those that were in it."""
-    path = plan.output / rung / PLAYLIST_NAME
-    listed = parse_media_playlist(read_listing(path))
-    earlier = [
-        # Durations are measured later on.
-        Segment(uri=_name(plan, number), duration_s=float(plan.encoding.segment_s))
-        for number in range(kept.segments)
-    ]
-    whole = replace(listed, segments=(*earlier, *listed.segments), init_uri=kept.inits.get(rung))
-    path.write_text(write_media_playlist(whole))
-    return listed.segments
-
-
-def _read_new(plan: EncodePlan, rung: str, listed: Sequence[Segment]) -> list[SegmentFacts]:
-    folder = plan.output / rung
-    return [read_segment(folder / segment.uri, find_init(folder)) for segment in listed]
+def list_kept(plan: EncodePlan, kept: Kept) -> None:
+    """Put the kept segments into the playlists that FFmpeg has written of the later ones."""
+    for rung in plan.rungs:
+        path = plan.output / rung.name / PLAYLIST_NAME
+        listed = parse_media_playlist(read_listing(path))
+        earlier = [
+            # Durations are measured later on.
+            Segment(uri=_name(plan, number), duration_s=float(plan.encoding.segment_s))
+            for number in range(kept.segments)
+        ]
+        init_uri = kept.inits.get(rung.name)
+        whole = replace(listed, segments=(*earlier, *listed.segments), init_uri=init_uri)
+        path.write_text(write_media_playlist(whole))

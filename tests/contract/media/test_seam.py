@@ -10,12 +10,13 @@ from tests.support.clips import Clips
 from tests.support.encoded import Encoded, encode_clip
 from vworker.media.check.checker import check
 from vworker.media.check.files import Folder
+from vworker.media.encode import encode
 from vworker.media.encoding import Encoding, SegmentType
 from vworker.media.ffmpeg import prepare_folders
 from vworker.media.output import RenditionFiles
 from vworker.media.plan import SOURCE_NAME, segment_name
 from vworker.media.progress import Progress
-from vworker.media.seam import Kept, Seam, encode_rest, read_kept
+from vworker.media.seam import Kept, Seam, read_kept
 from vworker.media.settings import MediaSettings
 
 
@@ -43,7 +44,7 @@ async def resume(whole: Encoded, count: int, scratch: Path) -> Resumed:
     kept = read_kept(plan, count)
     assert kept is not None
     told: list[Progress] = []
-    await encode_rest(plan, kept, whole.settings, told.append)
+    await encode(plan, whole.settings, told.append, kept=kept)
     seam = Seam(plan, kept)
     for name in plan.names:
         number = kept.segments

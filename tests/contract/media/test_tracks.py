@@ -7,14 +7,12 @@ from pathlib import Path
 
 import pytest
 
-from tests.corpus.case import Maker
-from tests.corpus.tracks import broken_sound
 from tests.support.clips import Clips
 from tests.support.encoded import encode_clip
 from tests.support.published import Published
-from vworker.errors import ErrorCode, TranscodeError
+from vworker.media.encode import encode
 from vworker.media.encoding import Encoding, SegmentType
-from vworker.media.ffmpeg import encode, prepare_folders
+from vworker.media.ffmpeg import prepare_folders
 from vworker.media.loudness import measure_loudness, read_loudness
 from vworker.media.output import measure_output
 from vworker.media.plan import SOURCE_NAME, make_plan
@@ -113,13 +111,3 @@ async def test_subtitles_pass_the_checks_of_a_whole_output(
         folder=encoded.plan.output, source_s=3.0, ffmpeg=media_settings.ffmpeg
     ).report()
     assert {finding.rule.number for finding in report.findings} >= {"apple-5.3"}
-
-
-async def test_a_sound_of_which_nothing_can_be_decoded_fails_for_good(
-    media_settings: MediaSettings, tmp_path: Path
-) -> None:
-    source = broken_sound(Maker(media_settings.ffmpeg, tmp_path), 0)
-    settings = replace(media_settings, stall_timeout_s=3.0)
-    with pytest.raises(TranscodeError, match="one of the video's sounds") as failure:
-        await encode_clip(source, tmp_path / "a", settings, Encoding(preset="ultrafast"))
-    assert failure.value.code is ErrorCode.ENCODE_FAILED

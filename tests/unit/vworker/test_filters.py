@@ -5,7 +5,7 @@ import pytest
 
 from tests.support.plans import INFO, PLAN, planned
 from vworker.media.encoding import Encoding
-from vworker.media.filters import filter_graphs
+from vworker.media.filters import pictures_graphs, sounds_graphs
 from vworker.media.loudness import Loudness
 from vworker.media.source import Colour, SourceInfo, Transfer
 
@@ -18,25 +18,36 @@ def with_video(**change: object) -> SourceInfo:
 
 def picture(info: SourceInfo) -> str:
     """The steps of the largest rung."""
-    return filter_graphs(planned(info))[0].partition(";")[0]
+    return pictures_graphs(planned(info))[0].partition(";")[0]
 
 
 def test_the_whole_graphs() -> None:
     common = "out_color_matrix=bt709:out_range=tv,setsar=1,format=yuv420p"
-    main, scrub = filter_graphs(PLAN)
+    main, scrub = pictures_graphs(PLAN)
     assert main.split(";") == [
         f"[0:1]fps=25/1,scale=854:480:flags=lanczos:{common},{TAGGED},split=2[v0][s0]",
         "[s0]scale=640:360:flags=lanczos,setsar=1[v1]",
-        "[0:0]aresample=async=1,apad[a0]",
     ]
-    # of its own: what happens to a sound does not touch it
     assert scrub == (
         f"[0:1]fps=25/1,fps=1:round=up,scale=640:360:flags=lanczos:{common},{TAGGED}[scrub]"
     )
 
 
+def test_the_graphs_behind_kept_pictures() -> None:
+    main, scrub = pictures_graphs(PLAN, 150)
+    assert main.startswith("[0:1]fps=25/1,trim=start_frame=150,setpts=PTS-STARTPTS,scale=854:480:")
+    # those for scrubbing are all made anew
+    assert scrub == pictures_graphs(PLAN)[1]
+
+
+def test_every_sound_has_a_graph_of_its_own_with_the_same_end() -> None:
+    plan = planned(replace(INFO, sounds=INFO.sounds * 2))
+    steps = "aresample=async=1,apad,atrim=end=9.500000"
+    assert sounds_graphs(plan, (), 9.5) == [f"[0:0]{steps}[a0]", f"[0:0]{steps}[a1]"]
+
+
 def test_a_single_rung_is_not_split() -> None:
-    assert "split" not in ";".join(filter_graphs(planned(with_video(width=320, height=240))))
+    assert "split" not in ";".join(pictures_graphs(planned(with_video(width=320, height=240))))
 
 
 @pytest.mark.parametrize(
@@ -102,16 +113,17 @@ def test_late_streams_are_filled_up_from_zero() -> None:
     late = replace(
         with_video(start_s=1.5), sounds=tuple(replace(s, start_s=2.0) for s in INFO.sounds)
     )
-    graph = ";".join(filter_graphs(planned(late)))
-    assert "fps=25/1:start_time=0," in graph
-    assert "aresample=async=1:first_pts=0,apad[a0]" in graph
+    assert "fps=25/1:start_time=0," in pictures_graphs(planned(late))[0]
+    filled = "[0:0]aresample=async=1:first_pts=0,apad,atrim=end=9.500000[a0]"
+    assert sounds_graphs(planned(late), (), 9.5) == [filled]
+    assert sounds_graphs(PLAN, (), 9.5, all_late=True) == [filled]
 
 
 def test_measured_loudness_is_brought_to_the_target() -> None:
     level = Loudness(
         integrated_lufs=-30.5, true_peak_dbtp=-12.0, range_lu=4.0, threshold_lufs=-41.0
     )
-    graph = ";".join(filter_graphs(planned(INFO, Encoding(loudness_lufs=-16.0)), (level,)))
+    (graph,) = sounds_graphs(planned(INFO, Encoding(loudness_lufs=-16.0)), (level,), 9.5)
     assert (
         "loudnorm=I=-16.0:TP=-1.5:LRA=20:linear=true:measured_I=-30.5:measured_TP=-12.0"
         ":measured_LRA=4.0:measured_thresh=-41.0,aresample=48000,apad" in graph

@@ -15,7 +15,7 @@ def test_a_block_is_read_whole_however_it_is_cut() -> None:
 def test_values_of_one_block_do_not_leak_into_the_next() -> None:
     parser = ProgressParser()
     parser.feed(BLOCK)
-    assert parser.feed(b"progress=end\n") == [Progress(out_time_us=None, frame=None)]
+    assert parser.feed(b"progress=end\n") == [Progress(out_time_us=None, frame=None, ended=True)]
 
 
 @pytest.mark.parametrize(
