@@ -30,7 +30,9 @@ class ErrorCode(StrEnum):
     NO_VIDEO_STREAM = "no_video_stream"
     SOURCE_TRUNCATED = "source_truncated"
     SOURCE_OVER_LIMIT = "source_over_limit"
+    UNSUPPORTED_FORMAT = "unsupported_format"
     UNSUPPORTED_CODEC = "unsupported_codec"
+    PROBE_FAILED = "probe_failed"
     ENCODE_FAILED = "encode_failed"
     TIME_LIMIT = "time_limit"
     RESOURCE_LIMIT = "resource_limit"
@@ -79,7 +81,7 @@ ERRORS: Mapping[ErrorCode, ErrorInfo] = {
         file_is_lost=True,
     ),
     ErrorCode.NOT_A_VIDEO: ErrorInfo(
-        cause="The source is no video file of a supported format, or its beginning is damaged.",
+        cause="The source is no video file of any known format, or its beginning is damaged.",
         remedy="Play the file; if it plays, convert it to MP4 or Matroska and upload that.",
         retryable=False,
         file_is_lost=True,
@@ -101,10 +103,20 @@ ERRORS: Mapping[ErrorCode, ErrorInfo] = {
         remedy="Send a smaller version, or have the operator raise the WORKER_MAX_ settings.",
         retryable=False,
     ),
+    ErrorCode.UNSUPPORTED_FORMAT: ErrorInfo(
+        cause="The source is in a format that this service does not take, such as a picture.",
+        remedy="Convert it to MP4 or Matroska and upload that.",
+        retryable=False,
+    ),
     ErrorCode.UNSUPPORTED_CODEC: ErrorInfo(
         cause="The worker's FFmpeg has no decoder for the source's codec.",
         remedy="Send H.264, HEVC or VP9, or have the operator install a fuller FFmpeg.",
         retryable=False,
+    ),
+    ErrorCode.PROBE_FAILED: ErrorInfo(
+        cause="What the source is could not be found out, and ffprobe did not say why.",
+        remedy="Read ffprobe's last lines in the error's detail; look at the worker that ran it.",
+        retryable=True,
     ),
     ErrorCode.ENCODE_FAILED: ErrorInfo(
         cause="FFmpeg refused the source or gave up in the middle, and would do so again.",

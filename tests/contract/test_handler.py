@@ -1,6 +1,7 @@
 """The worker's handler under a real queue: what it leaves in S3 when a video ends."""
 
 import secrets
+import shutil
 from collections.abc import AsyncIterator
 from dataclasses import dataclass, field, replace
 from pathlib import Path
@@ -119,6 +120,28 @@ async def test_an_upload_stays_when_the_workers_set_up_was_at_fault(
     job = await bench.run()
 
     assert (job.state, job.attempts_made) == ("failed", 2)
+    assert await bench.keys(bench.upload) == [bench.upload]
+
+
+async def test_an_upload_stays_when_ffprobe_gives_no_reason(bench: Bench, clips: Clips) -> None:
+    # FFPROBE names a program that always fails, and says nothing.
+    bench.media = replace(bench.media, ffprobe=str(shutil.which("false")))
+    await bench.add(clips.small(), bench.upload, attempts=2)
+    job = await bench.run()
+
+    assert (job.state, job.attempts_made) == ("failed", 2)
+    assert job.failed_reason is not None
+    assert "[probe_failed]" in job.failed_reason
+    assert await bench.keys(bench.upload) == [bench.upload]
+
+
+async def test_an_upload_stays_that_is_a_picture(bench: Bench, clips: Clips) -> None:
+    await bench.add(clips.photograph(), bench.upload, attempts=3)
+    job = await bench.run()
+
+    assert (job.state, job.attempts_made) == ("failed", 1)
+    assert job.failed_reason is not None
+    assert "[unsupported_format]" in job.failed_reason
     assert await bench.keys(bench.upload) == [bench.upload]
 
 

@@ -210,11 +210,11 @@ PLAYLIST = b"#EXTM3U\n#EXT-X-TARGETDURATION:3\n#EXTINF:3,\n/etc/passwd\n#EXT-X-E
         (ErrorCode.NOT_A_VIDEO, "not a video", lambda c: c.holding("text.mp4", b"dear diary\n")),
         (ErrorCode.NOT_A_VIDEO, "not a video", lambda c: c.holding("list.mp4", PLAYLIST)),
         (
-            ErrorCode.NOT_A_VIDEO,
+            ErrorCode.UNSUPPORTED_FORMAT,
             "not a video",
             lambda c: c.holding("concat.mp4", b"ffconcat version 1.0\nfile /etc/passwd\n"),
         ),
-        (ErrorCode.NOT_A_VIDEO, "not a video", Clips.photograph),
+        (ErrorCode.UNSUPPORTED_FORMAT, "not a video", Clips.photograph),
         (ErrorCode.NO_VIDEO_STREAM, "only sound", Clips.sound_only),
         (ErrorCode.SOURCE_TRUNCATED, "only 1.", lambda c: c.cut_off(c.full_hd())),
         (ErrorCode.SOURCE_TRUNCATED, "incomplete", lambda c: c.cut_off(c.index_at_end())),

@@ -12,6 +12,7 @@ from tests.corpus.tracks import SRT
 from vworker.errors import ErrorCode
 
 _NO_VIDEO = Bad(code=ErrorCode.NOT_A_VIDEO)
+_OTHER_FORMAT = Bad(code=ErrorCode.UNSUPPORTED_FORMAT)
 _OVER_LIMIT = Bad(code=ErrorCode.SOURCE_OVER_LIMIT)
 _PLAIN = Good(rungs=P360, sounds=(None,))
 #: 112 MB of white in 110 KB.
@@ -126,7 +127,7 @@ _HLS = "#EXTM3U\n#EXT-X-TARGETDURATION:3\n#EXTINF:3,\n{}\n#EXT-X-ENDLIST\n"
 CASES = [
     Case(name="png_bomb", make=_png_alone, expected=_OVER_LIMIT),
     Case(name="png_bomb_as_cover", make=_png_cover, expected=_PLAIN),
-    Case(name="flac_bomb", make=_flac_alone, expected=_NO_VIDEO),
+    Case(name="flac_bomb", make=_flac_alone, expected=_OTHER_FORMAT),
     Case(name="flac_of_ten_minutes", make=lambda m: _flac_beside(m, 600), expected=_PLAIN),
     # unpacked, the sound behind the pictures is 23 MB a minute
     Case(name="flac_of_three_hours", make=lambda m: _flac_beside(m, 10_800), expected=_PLAIN),
@@ -140,7 +141,7 @@ CASES = [
     _subtitles_of("gab2_of_a_file", _HLS.format(f"file://{CANARY_FILE}")),
     _subtitles_of("gab2_of_an_address", _HLS.format(f"{CANARY_URL}/a.ts")),
     Case(name="nul_in_names", make=_nul_in_names, expected=_PLAIN),
-    _named("pattern_of_pictures", "frame_%03d.jpg", _NO_VIDEO, _pattern),
+    _named("pattern_of_pictures", "frame_%03d.jpg", _OTHER_FORMAT, _pattern),
     _named("pattern_as_a_name", "%*d%n%05d.mp4", _PLAIN),
     _named("option_as_a_name", "-i", _PLAIN),
     _named("newline_in_the_name", "a\nfile /etc/passwd\n.mp4", _REFUSED),

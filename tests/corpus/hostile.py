@@ -12,6 +12,7 @@ from vworker.errors import ErrorCode
 #: What stands for a file and an address that nobody may read or reach, until a test puts its own.
 CANARY_FILE, CANARY_URL = "/canary-file", "http://canary-url"
 _NO_VIDEO = Bad(code=ErrorCode.NOT_A_VIDEO)
+_OTHER_FORMAT = Bad(code=ErrorCode.UNSUPPORTED_FORMAT)
 _TOO_LARGE = Bad(code=ErrorCode.SOURCE_OVER_LIMIT)
 _NO_PICTURE = Bad(code=ErrorCode.NO_VIDEO_STREAM)
 _OVER_LIMIT = Bad(code=ErrorCode.SOURCE_OVER_LIMIT)
@@ -105,7 +106,7 @@ def _picture(name: str, codec: str) -> Case:
         one = ("-frames:v", "1", "-c:v", codec, "-f", "image2pipe")
         return maker.run(f"{name}.mp4", *picture("320x180"), *one)
 
-    return Case(name=name, make=make, expected=_NO_VIDEO)
+    return Case(name=name, make=make, expected=_OTHER_FORMAT)
 
 
 def _sound(name: str, extension: str, *options: str) -> Case:
@@ -149,10 +150,12 @@ CASES = [
     _bytes("nested_boxes", _nested(20_000)),
     _bytes("playlist_of_a_file", _HLS.format(f"file://{CANARY_FILE}").encode()),
     _bytes("playlist_of_an_address", _HLS.format(f"{CANARY_URL}/a.ts").encode()),
-    _bytes("concat_of_a_file", f"ffconcat version 1.0\nfile {CANARY_FILE}\n".encode()),
+    _bytes(
+        "concat_of_a_file", f"ffconcat version 1.0\nfile {CANARY_FILE}\n".encode(), _OTHER_FORMAT
+    ),
     _bytes("dash_of_an_address", _DASH.format(f"{CANARY_URL}/a.mp4").encode()),
-    _bytes("session_description", _SDP.encode()),
-    _bytes("subtitles_alone", b"1\n00:00:00,000 --> 00:00:01,000\nx\n"),
+    _bytes("session_description", _SDP.encode(), _OTHER_FORMAT),
+    _bytes("subtitles_alone", b"1\n00:00:00,000 --> 00:00:01,000\nx\n", _OTHER_FORMAT),
     _cut("cut_before_the_index", "index_last", 0.6, _TRUNCATED),
     _cut("cut_after_the_index", "index_first", 0.6, _TRUNCATED),
     _cut("cut_matroska", "matroska", 0.5, _TRUNCATED),
@@ -190,7 +193,7 @@ CASES = [
     _picture("bitmap", "bmp"),
     _sound("song", "m4a", "-c:a", "aac"),
     _sound("record", "ogg", "-c:a", "libopus"),
-    Case(name="mp3_with_cover", make=_mp3_with_cover, expected=_NO_VIDEO),
+    Case(name="mp3_with_cover", make=_mp3_with_cover, expected=_OTHER_FORMAT),
     Case(
         name="m4a_with_cover",
         make=_m4a_with_cover,

@@ -6,7 +6,7 @@ import re
 import signal
 from collections.abc import Sequence
 
-from vworker.errors import ErrorCode, TranscodeError
+from vworker.errors import ERRORS, ErrorCode, TranscodeError
 from vworker.media.process import Exit
 
 #: Exit codes of an FFmpeg that caught SIGTERM or SIGINT: up to three times, and more often. Which
@@ -72,6 +72,20 @@ _BY_LINE: Sequence[tuple[re.Pattern[str], ErrorCode, str]] = (
         "The video's codec cannot be decoded by this service.",
     ),
 )
+#: What ffprobe says of a file: that its list of formats excludes it, or that it knows none like it.
+#: Anything else, silence included, says nothing of the file.
+_REFUSALS: Sequence[tuple[re.Pattern[str], ErrorCode, str]] = (
+    (
+        re.compile(r"Format not on whitelist"),
+        ErrorCode.UNSUPPORTED_FORMAT,
+        "The file is not a video in a format that this service takes.",
+    ),
+    (
+        re.compile(r"^file:\S+: Invalid data found when processing input$"),
+        ErrorCode.NOT_A_VIDEO,
+        "The file is not a video in a known format, or its beginning is damaged.",
+    ),
+)
 
 
 def diagnose(ended: Exit, *, otherwise: ErrorCode, message: str) -> TranscodeError:
@@ -95,6 +109,37 @@ def diagnose(ended: Exit, *, otherwise: ErrorCode, message: str) -> TranscodeErr
         if any(pattern.search(line) for line in ended.last_lines):
             return failure(code, text)
     return failure(otherwise, message)
+
+
+def diagnose_probe(ended: Exit) -> TranscodeError:
+    """Return the failure of an ffprobe that did not end with 0; pure.
+
+    The file is to blame only where ffprobe says so itself: what follows may cost its owner the
+    upload.
+    """
+    failure = diagnose(
+        ended,
+        otherwise=ErrorCode.PROBE_FAILED,
+        message="What the file is could not be found out: ffprobe gave up "
+        f"(exit code {ended.code}).",
+    )
+    if failure.code is ErrorCode.PROBE_FAILED:
+        for pattern, code, text in _REFUSALS:
+            if any(pattern.search(line) for line in ended.last_lines):
+                return TranscodeError(code, text, detail=ended.last_lines)
+    return failure
+
+
+def doubted(error: TranscodeError, last_lines: Sequence[str]) -> TranscodeError:
+    """Return what to make of a child that ended with 0 and whose result is this failure; pure.
+
+    Where the file would be given up for lost and the child spoke of a cause that lies elsewhere (no
+    memory, no disk), it is that one.
+    """
+    if not ERRORS[error.code].file_is_lost:
+        return error
+    ended = Exit(code=0, last_lines=tuple(last_lines))
+    return diagnose(ended, otherwise=error.code, message=error.message)
 
 
 def left_out_streams(last_lines: Sequence[str]) -> bool:

@@ -12,7 +12,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 from vworker.errors import ErrorCode, TranscodeError
-from vworker.media.diagnosis import diagnose
+from vworker.media.diagnosis import diagnose, doubted
 from vworker.media.json_values import number
 from vworker.media.probe import input_limits
 from vworker.media.process import run_child
@@ -85,11 +85,14 @@ async def measure_length(path: Path, info: SourceInfo, settings: MediaSettings) 
     """
     if info.video.duration_s is not None:
         return info
-    streams = await _read_packets(path, settings)
+    streams, last_lines = await _read_packets(path, settings)
     ends = [extent.end_s for extent in streams.values() if extent.end_s is not None]
     is_known = bool(ends) and not any(extent.jumped for extent in streams.values())
     if info.container_duration_s is not None and is_known:
-        check_length(announced_s=info.container_duration_s, found_s=max(ends))
+        try:
+            check_length(announced_s=info.container_duration_s, found_s=max(ends))
+        except TranscodeError as error:
+            raise doubted(error, last_lines) from error
     pictures = streams[str(info.video.index)]
     if pictures.begin_s is None or pictures.end_s is None or pictures.end_s <= pictures.begin_s:
         counted_s = info.container_duration_s or pictures.sum_s or None
@@ -101,7 +104,10 @@ async def measure_length(path: Path, info: SourceInfo, settings: MediaSettings) 
     return measured
 
 
-async def _read_packets(path: Path, settings: MediaSettings) -> defaultdict[str, Extent]:
+async def _read_packets(
+    path: Path, settings: MediaSettings
+) -> tuple[defaultdict[str, Extent], tuple[str, ...]]:
+    """Return what the streams hold, and ffprobe's last lines."""
     parser = PacketParser()
     limit_s = settings.source_limits.time_base_s
     argv = [
@@ -131,4 +137,4 @@ async def _read_packets(path: Path, settings: MediaSettings) -> defaultdict[str,
             otherwise=ErrorCode.ENCODE_FAILED,
             message="The video could not be read to its end, to find out how long it is.",
         )
-    return parser.streams
+    return parser.streams, ended.last_lines

@@ -12,6 +12,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 from vworker.errors import ErrorCode, TranscodeError
+from vworker.media.diagnosis import doubted
 from vworker.media.fmp4 import read_fmp4, read_init
 from vworker.media.hls import (
     IFrame,
@@ -92,7 +93,8 @@ def measure_output(plan: EncodePlan, last_lines: Sequence[str]) -> dict[str, Ren
     try:
         return _measured(plan)
     except TranscodeError as error:
-        raise TranscodeError(error.code, error.message, detail=last_lines) from error
+        told = doubted(error, last_lines)
+        raise TranscodeError(told.code, told.message, detail=last_lines) from error
 
 
 def _measured(plan: EncodePlan) -> dict[str, RenditionFiles]:

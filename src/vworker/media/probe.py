@@ -10,7 +10,7 @@ import logging
 from pathlib import Path
 
 from vworker.errors import ErrorCode, TranscodeError
-from vworker.media.diagnosis import diagnose, left_out_streams, met_limit
+from vworker.media.diagnosis import diagnose_probe, doubted, left_out_streams, met_limit
 from vworker.media.limits import SourceLimits
 from vworker.media.probe_answer import read_probe
 from vworker.media.process import Exit, run_child
@@ -42,8 +42,8 @@ def input_limits(limits: SourceLimits) -> list[str]:
 async def probe(path: Path, settings: MediaSettings) -> SourceInfo:
     """Ask ffprobe what is in a file of ours. Safe to repeat.
 
-    Raises `TranscodeError`: not_a_video, no_video_stream, source_truncated, source_over_limit
-    (final); stalled, and what `diagnose` finds.
+    Raises `TranscodeError`: not_a_video, unsupported_format, no_video_stream, source_truncated,
+    source_over_limit (final); probe_failed, stalled, and what `diagnose` finds.
     """
     answer = bytearray()
 
@@ -51,7 +51,8 @@ async def probe(path: Path, settings: MediaSettings) -> SourceInfo:
         answer.extend(data)
         if len(answer) > _MAX_ANSWER_BYTES:
             raise TranscodeError(
-                ErrorCode.NOT_A_VIDEO, "The file describes more than a video can hold."
+                ErrorCode.SOURCE_OVER_LIMIT,
+                f"The file's description is longer than {_MAX_ANSWER_BYTES >> 20} MiB.",
             )
 
     argv = [
@@ -76,24 +77,20 @@ async def probe(path: Path, settings: MediaSettings) -> SourceInfo:
             f"Reading the video's header took more than {settings.probe_timeout_s:g} seconds.",
         ) from None
     if ended.code != 0:
-        raise diagnose(
-            ended,
-            otherwise=ErrorCode.NOT_A_VIDEO,
-            message="The file is not a video in a supported format, or its beginning is damaged.",
-        )
+        raise diagnose_probe(ended)
     try:
         decoded = json.loads(answer)
     except ValueError as error:
         raise TranscodeError(
-            ErrorCode.NOT_A_VIDEO,
-            "The file's description cannot be read.",
+            ErrorCode.PROBE_FAILED,
+            "What the file is could not be found out: ffprobe's answer cannot be read.",
             detail=ended.last_lines,
         ) from error
     try:
         info = read_probe(decoded, settings.decodes)
     except TranscodeError as error:
         if not met_limit(ended.last_lines):
-            raise
+            raise doubted(error, ended.last_lines) from error
         raise _over_limit(ended, settings) from error
     if left_out_streams(ended.last_lines):
         # Matroska's reader loses its place where it stops, and finds a broken file behind.

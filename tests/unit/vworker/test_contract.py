@@ -180,6 +180,7 @@ def test_only_failures_that_may_pass_are_retryable() -> None:
         ErrorCode.NO_VIDEO_STREAM,
         ErrorCode.SOURCE_TRUNCATED,
         ErrorCode.SOURCE_OVER_LIMIT,
+        ErrorCode.UNSUPPORTED_FORMAT,
         ErrorCode.UNSUPPORTED_CODEC,
         ErrorCode.ENCODE_FAILED,
         ErrorCode.TIME_LIMIT,

@@ -2,8 +2,8 @@ import signal
 
 import pytest
 
-from vworker.errors import ErrorCode
-from vworker.media.diagnosis import diagnose
+from vworker.errors import ErrorCode, TranscodeError
+from vworker.media.diagnosis import diagnose, diagnose_probe, doubted
 from vworker.media.process import Exit
 
 
@@ -70,3 +70,48 @@ def test_a_line_tells(line: str, code: ErrorCode) -> None:
 def test_too_many_streams_is_told_though_ffmpeg_goes_on_to_speak_of_memory() -> None:
     lines = ("Number of streams exceeds max_streams parameter (64)", "many.mp4: Out of memory")
     assert code_of(244, *lines) is ErrorCode.SOURCE_OVER_LIMIT
+
+
+@pytest.mark.parametrize(
+    ("exit_code", "lines", "code"),
+    [
+        (
+            1,
+            ["file:source.bin: Invalid data found when processing input"],
+            ErrorCode.NOT_A_VIDEO,
+        ),
+        (
+            1,
+            ["[concat] Format not on whitelist 'mov'", "file:source.bin: Invalid argument"],
+            ErrorCode.UNSUPPORTED_FORMAT,
+        ),
+        (1, [], ErrorCode.PROBE_FAILED),
+        (127, ["python: error while loading shared libraries: libpython"], ErrorCode.PROBE_FAILED),
+        (1, ["MemoryError", "<no Python frame>"], ErrorCode.PROBE_FAILED),
+        (1, ["file:source.bin: Input/output error"], ErrorCode.PROBE_FAILED),
+        # A decoder's complaint is not ffprobe's last word on the file.
+        (1, ["[h264] Invalid data found when processing input"], ErrorCode.PROBE_FAILED),
+        (
+            1,
+            ["file:x: Invalid data found when processing input", "x: Cannot allocate memory"],
+            ErrorCode.RESOURCE_LIMIT,
+        ),
+        (
+            -signal.SIGKILL,
+            ["file:source.bin: Invalid data found when processing input"],
+            ErrorCode.ENCODER_KILLED,
+        ),
+    ],
+)
+def test_a_file_is_given_up_only_where_ffprobe_says_so_itself(
+    exit_code: int, lines: list[str], code: ErrorCode
+) -> None:
+    assert diagnose_probe(Exit(code=exit_code, last_lines=tuple(lines))).code is code
+
+
+def test_a_file_is_not_given_up_when_memory_may_have_been_the_reason() -> None:
+    truncated = TranscodeError(ErrorCode.SOURCE_TRUNCATED, "It is cut off.")
+    assert doubted(truncated, ["anything else"]).code is ErrorCode.SOURCE_TRUNCATED
+    assert doubted(truncated, ["Cannot allocate memory"]).code is ErrorCode.RESOURCE_LIMIT
+    incomplete = TranscodeError(ErrorCode.OUTPUT_INCOMPLETE, "A segment is missing.")
+    assert doubted(incomplete, ["Cannot allocate memory"]) is incomplete
