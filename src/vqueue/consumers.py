@@ -1,11 +1,12 @@
-"""Consumers that nobody stands behind any more: those of workers, and of event subscribers.
+"""Consumers of streams: a name for each process start, and the end of names nobody stands behind.
 
-Each process start makes one, and Redis reads their list only whole. A process that closes takes
-its own along; this duty forgets those of processes that died.
+Workers and event subscribers have them, and Redis reads their list only whole. A process that
+closes takes its own along; a duty forgets those of processes that died.
 """
 
 from __future__ import annotations
 
+import secrets
 from typing import Any
 
 from redis.exceptions import ResponseError
@@ -17,6 +18,11 @@ from vqueue.scripts import MAX_BATCH, Scripts
 #: Milliseconds without a read after which a consumer is forgotten that holds nothing. One that
 #: lives after all is made anew by its next read.
 _SILENT_MS = 600_000
+
+
+def new_consumer() -> str:
+    """Make a consumer name that no other worker has."""
+    return secrets.token_hex(5)
 
 
 async def stream_info(client: Client, what: str, *names: str) -> list[dict[str, Any]]:

@@ -9,13 +9,13 @@ workers: one Worker must run somewhere, or `Queue.recover_crashed` be called.
 from __future__ import annotations
 
 import asyncio
-import secrets
 from collections.abc import Iterable
 from types import TracebackType
 from typing import Any, Self
 
 from vqueue.activation import Activation
 from vqueue.connection import open_client
+from vqueue.consumers import new_consumer
 from vqueue.errors import DelayedError, JobParked, WaitingError
 from vqueue.holdings import Holdings
 from vqueue.job import Job
@@ -124,7 +124,7 @@ class ManualWorker:
         lease_ms = duration_ms(lock_duration, what="lock_duration", least_ms=MIN_LEASE_MS)
         keys = QueueKeys(name, prefix)
         self.name = name
-        self.consumer = check_name(consumer or secrets.token_hex(5), what="consumer")
+        self.consumer = check_name(consumer or new_consumer(), what="consumer")
         self._lease_ms = lease_ms
         self._client = open_client(redis, key=keys.meta)
         self._wake_key = WakeKey(redis, keys)

@@ -8,23 +8,18 @@ next ones in the same call (settling.py); handlers run in tasks of their own (sl
 from __future__ import annotations
 
 import asyncio
-import logging
-import secrets
 from collections.abc import Sequence
 from contextlib import suppress
-from types import TracebackType
-from typing import Self
 
 from vqueue.attempt import Handler, with_start_limit, with_timeout
+from vqueue.background import RunsInBackground
 from vqueue.connection import open_client
-from vqueue.consumers import ForgetConsumers
-from vqueue.duties import Repair, Retain, Sweep, run_duty
+from vqueue.consumers import new_consumer
 from vqueue.errors import QueueUnavailable
 from vqueue.fetching import Fetcher
 from vqueue.holdings import Holdings
 from vqueue.job import Job
 from vqueue.keys import QueueKeys, check_name
-from vqueue.latency import LatencySamples
 from vqueue.lease import LeaseKeeper
 from vqueue.middleware import Middleware, with_middleware
 from vqueue.options import (
@@ -40,23 +35,16 @@ from vqueue.options import (
 from vqueue.outcome import BackoffStrategy, OutcomePolicy
 from vqueue.presence import Presence
 from vqueue.reports import Reports
-from vqueue.schedules import Refill
 from vqueue.scripts import Scripts
 from vqueue.serializing import Serializer, encoder_of
 from vqueue.settling import Settler
 from vqueue.slots import Slots
 from vqueue.sources import RedisSource
+from vqueue.upkeep import Upkeep
 from vqueue.wake import WakeKey
 
-logger = logging.getLogger(__name__)
 
-
-def new_consumer() -> str:
-    """Make a consumer name that no other worker has."""
-    return secrets.token_hex(5)
-
-
-class Worker:
+class Worker(RunsInBackground):
     """Runs `handler` for the jobs of a queue, `concurrency` at a time.
 
     `lock_duration` is the lease in seconds: how long a job stays with a worker that
@@ -122,9 +110,10 @@ class Worker:
         self._wake_key = WakeKey(redis, self.keys)
         self._scripts = Scripts(self._client, self.keys)
         encode = encoder_of(serializer)
+        completed, failed = Retention.of(remove_on_complete), Retention.of(remove_on_fail)
         self._policy = OutcomePolicy(
-            remove_on_complete=Retention.of(remove_on_complete).to_wire(),
-            remove_on_fail=Retention.of(remove_on_fail).to_wire(),
+            remove_on_complete=completed.to_wire(),
+            remove_on_fail=failed.to_wire(),
             backoff_strategy=backoff_strategy,
             encode=encode,
         )
@@ -153,24 +142,15 @@ class Worker:
             keep_partials=keep_partials,
             encode_data=encode,
         )
-        self._duties = (
-            Sweep(
-                self._scripts,
-                interval=min(self._lease_ms / 4000, 15.0),
-                max_stalled=max_stalled,
-                keep=self._policy.remove_on_fail,
-            ),
-            Repair(self._scripts),
-            ForgetConsumers(self._client, self._scripts, self.keys),
-            Retain(
-                self._scripts,
-                completed=Retention.of(remove_on_complete),
-                failed=Retention.of(remove_on_fail),
-            ),
+        self._upkeep = Upkeep(
+            self._client,
+            self._scripts,
+            self.keys,
+            lease_ms=self._lease_ms,
+            max_stalled=max_stalled,
+            completed=completed,
+            failed=failed,
         )
-        self._latencies = LatencySamples(self._scripts)
-        self._refill = Refill(self._client, self._scripts, self.keys)
-
         self._holdings = Holdings(
             name,
             self._scripts,
@@ -181,12 +161,11 @@ class Worker:
             concurrency=concurrency,
             limiter=own_limit,
         )
-        self._settler = Settler(self._holdings, self._latencies)
+        self._settler = Settler(self._holdings, self._upkeep.latencies)
         self._fetcher = Fetcher(
             self._holdings, self._wake_key, consumer=self.consumer, lease=self._lease_ms / 1000
         )
         self._started = False
-        self._background: asyncio.Task[None] | None = None
         self._closed = asyncio.Event()
 
     @property
@@ -264,10 +243,7 @@ class Worker:
         async with asyncio.TaskGroup() as background:
             loops = [
                 background.create_task(self._reports.run()),
-                *(background.create_task(run_duty(duty)) for duty in self._duties),
-                # slots that went by while no worker ran
-                background.create_task(run_duty(self._refill, at_once=True)),
-                background.create_task(run_duty(self._latencies)),
+                *self._upkeep.start(background),
                 *(background.create_task(self._settler.run()) for _ in range(2)),
             ]
             async with asyncio.TaskGroup() as jobs:
@@ -280,7 +256,7 @@ class Worker:
             for task in loops:
                 task.cancel()
         with suppress(QueueUnavailable):
-            await self._latencies.run_once()
+            await self._upkeep.latencies.run_once()
 
     async def _wind_up(self) -> None:
         """Hand back what is still held, wake another worker, end the lease thread."""
@@ -311,25 +287,3 @@ class Worker:
             self._settler.giving_up = True
             self._holdings.hand_back()
             await self._closed.wait()
-
-    async def __aenter__(self) -> Self:
-        """Start `run` in the background; `async with` ends it by `close`."""
-        self._background = asyncio.create_task(self.run(), name=f"vqueue-worker-{self.name}")
-        self._background.add_done_callback(_tell_failure)
-        return self
-
-    async def __aexit__(
-        self,
-        exc_type: type[BaseException] | None,
-        exc: BaseException | None,
-        traceback: TracebackType | None,
-    ) -> None:
-        await self.close(timeout=None if exc is None else 0)
-        if self._background is not None:
-            await self._background
-
-
-def _tell_failure(background: asyncio.Task[None]) -> None:
-    """Say at once that a worker in the background has died; `async with` raises it at its end."""
-    if not background.cancelled() and (error := background.exception()):
-        logger.error("the worker in the background has ended: %s", error, exc_info=error)

@@ -19,7 +19,7 @@ import sys
 from collections.abc import Sequence
 
 from vqueue import Queue, VQueueError
-from vqueue.worker import new_consumer
+from vqueue.consumers import new_consumer
 from vworker.config import WorkerSettings
 from vworker.contract import MAX_STALLED, QUEUE_NAME, failed_retention
 from vworker.daemon import EXIT_CONFIG, EXIT_OK, EXIT_UNAVAILABLE
