@@ -1,6 +1,7 @@
 """What the checker reads of videos that are not ours: parts of files, and more than it takes."""
 
 import re
+import threading
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -134,6 +135,39 @@ def test_a_server_that_never_ends_is_left_at_the_bound(published: Published) -> 
         ended = run_check(url)
     assert ended.returncode == 1
     assert "names 480p/index.m3u8: it is larger than 8 MiB, more is not read" in ended.stdout
+
+
+class _Dripping(Handler):
+    """Sends a byte now and then for as long as somebody waits: a body, or what is before it."""
+
+    before = b"HTTP/1.1 200 OK\r\nContent-Type: text/plain\r\n\r\n"
+
+    def send_head(self) -> Any:
+        pause = threading.Event()
+        try:
+            self.wfile.write(self.before)
+            while not pause.wait(0.05):
+                self.wfile.write(b"#")
+        except OSError:
+            return None
+
+
+class _DrippingHeaders(_Dripping):
+    before = b"HTTP/1.1 200 OK\r\n"
+
+
+class _DrippingChunks(_Dripping):
+    before = b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n1;"
+
+
+@pytest.mark.parametrize("handler", [_Dripping, _DrippingHeaders, _DrippingChunks])
+def test_a_server_that_drips_is_left_when_the_time_is_over(
+    handler: Callable[..., Handler], tmp_path: Path
+) -> None:
+    with served(tmp_path, handler) as url:
+        ended = run_check(url, "--timeout", "1")
+    assert ended.returncode == 75
+    assert "the server has not sent all within 1 s" in ended.stderr
 
 
 @pytest.mark.parametrize(

@@ -1,6 +1,7 @@
 """Where a published video is read from: a folder, or a web server. Blocking.
 
-Every read has a bound: what is checked may be anybody's, and shall not fill the memory.
+Every read has a bound: what is checked may be anybody's, and shall neither fill the memory nor
+keep its reader for ever.
 """
 
 from __future__ import annotations
@@ -12,7 +13,8 @@ from pathlib import Path
 from typing import IO, Protocol
 from urllib.parse import urljoin, urlsplit
 
-_TIMEOUT_S = 30.0
+from vworker.media.check.deadline import SILENCE_S, Deadline, TimedHandler
+
 _PARTIAL_CONTENT = 206
 
 
@@ -84,25 +86,32 @@ class _OnOneServer(urllib.request.HTTPRedirectHandler):
         headers: HTTPMessage,
         newurl: str,
     ) -> urllib.request.Request | None:
+        # Else all that comes with the redirect would be read, without a bound.
+        fp.close()
         if urlsplit(newurl)[:2] != urlsplit(req.full_url)[:2]:
-            fp.close()
             raise Absent(f"it leads to {newurl}, on another server")
         return super().redirect_request(req, fp, code, msg, headers, newurl)
 
 
 class Site:
-    """A web server; `base` is the URL that URIs are relative to."""
+    """A web server; `base` is the URL that URIs are relative to.
 
-    def __init__(self, base: str) -> None:
+    All reads together may take `within_s` seconds; a connection or a pause, half a minute.
+    """
+
+    def __init__(self, base: str, *, within_s: float) -> None:
         self._base = base
         self._types: dict[str, str] = {}
-        self._opener = urllib.request.build_opener(_OnOneServer)
+        self._deadline = Deadline(within_s)
+        self._opener = urllib.request.build_opener(_OnOneServer, TimedHandler(self._deadline))
 
     def read(self, uri: str, *, most_bytes: int, part: ByteRange | None = None) -> bytes:
         """Return a file's bytes, or those of a part.
 
-        Raises Absent, also beyond `most_bytes` and for another server or protocol.
+        Raises Absent, also beyond `most_bytes` and for another server or protocol; TooSlow when
+        the time for all reads is over.
         """
+        silence_s = min(SILENCE_S, self._deadline.left_s())
         url = urljoin(self._base, uri)
         if urlsplit(url)[:2] != urlsplit(self._base)[:2]:
             raise Absent("it lies on another server")
@@ -110,7 +119,7 @@ class Site:
             request = urllib.request.Request(url)  # noqa: S310 - the scheme is the one of the base
             if part is not None:
                 request.add_header("Range", f"bytes={part.offset}-{part.end - 1}")
-            with self._opener.open(request, timeout=_TIMEOUT_S) as answer:
+            with self._opener.open(request, timeout=silence_s) as answer:
                 self._types[uri] = answer.headers.get_content_type()
                 body = _body(answer, most_bytes)
                 if part is None:
