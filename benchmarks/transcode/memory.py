@@ -10,7 +10,8 @@ from pathlib import Path
 
 from devstack.process import ChildProcess
 from vqueue import JobState, Queue
-from vworker.contract import JOB_NAME, QUEUE_NAME, TranscodeRequest, job_options
+from vworker.contract import JOB_NAME, QUEUE_NAME, TranscodeRequest
+from vworker.job_options import job_options
 from vworker.storage import Storage
 
 _KEY = "bench/memory.mp4"

@@ -12,7 +12,7 @@ import uvicorn
 
 from vapi.app import create_app
 from vapi.config import build_parser, load_settings
-from vworker.backends import ConfigError
+from vworker.variable import ConfigError
 
 #: Exit code for wrong settings (sysexits.h).
 EXIT_CONFIG = 78

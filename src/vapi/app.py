@@ -25,7 +25,7 @@ from vapi.services import Services, open_services
 from vapi.signals import told_of_stop
 from vapi.videos import create_video, get_video, list_videos
 from vapi.watch import player_files, watch
-from vworker.backends import ConfigError
+from vworker.variable import ConfigError
 
 _ROUTES: list[BaseRoute] = [
     Route("/v1/videos", list_videos, methods=["GET"]),

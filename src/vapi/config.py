@@ -14,8 +14,9 @@ from dataclasses import dataclass
 
 from vqueue import InvalidOption
 from vqueue.keys import check_queue_name
-from vworker.backends import Backends, ConfigError, read_variable
+from vworker.backends import Backends
 from vworker.contract import QUEUE_NAME
+from vworker.variable import ConfigError, read_variable
 
 _DEFAULT_MAX_UPLOAD_BYTES = 10 * 1024**3
 _LARGEST_S3_OBJECT = 5 * 1024**4

@@ -19,9 +19,10 @@ from vapi.uploads import media_type_of, read_json, store_video
 from vqueue import QueueFull, QueueUnavailable
 from vqueue.job_ids import new_job_id
 from vworker.catalog import STATUSES, new_document
-from vworker.contract import JOB_NAME, TranscodeRequest, job_options, upload_key
+from vworker.contract import JOB_NAME, TranscodeRequest, upload_key
 from vworker.errors import StorageError
 from vworker.fields import Fields
+from vworker.job_options import job_options
 
 logger = logging.getLogger(__name__)
 

@@ -1,16 +1,14 @@
 """The backends that the worker and the API share, as an operator names them.
 
 Reads `REDIS_URL`, `MONGODB_URI`, `S3_ENDPOINT_URL`, `S3_BUCKET` and `AWS_DEFAULT_REGION`
-from a mapping that the two config modules pass in; any variable may be given as
-`<NAME>_FILE` instead, the path of a file that holds the value (Docker and Kubernetes
-secrets). Credentials for S3 stay with the standard AWS_* chain of the driver.
+from a mapping that the two config modules pass in. Credentials for S3 stay with the standard AWS_*
+chain of the driver.
 """
 
 from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Self
 from urllib.parse import urlsplit
 
@@ -20,37 +18,10 @@ from pymongo.uri_parser import parse_uri
 from vqueue.errors import InvalidOption
 from vqueue.sources import check_url
 from vworker.storage import StorageSettings
+from vworker.variable import ConfigError, read_variable
 
 #: Used when MONGODB_URI names no database in its path.
 DEFAULT_DATABASE = "video_transcode"
-
-
-class ConfigError(Exception):
-    """A setting that is missing or cannot be used; the message names it and what to do."""
-
-
-def read_variable(environ: Mapping[str, str], name: str, default: str | None = None) -> str:
-    """Return a variable, or the content of the file that `<name>_FILE` names.
-
-    Raises ConfigError when neither is set and there is no default, when both are, and
-    when the file cannot be read.
-    """
-    value, path = environ.get(name), environ.get(f"{name}_FILE")
-    if value and path:
-        raise ConfigError(f"{name} and {name}_FILE are both set: unset one of them")
-    if path:
-        try:
-            return Path(path).read_text(encoding="utf-8").strip()
-        except OSError as error:
-            raise ConfigError(f"{name}_FILE={path} cannot be read: {error.strerror}") from error
-    if value:
-        return value
-    if default is None:
-        raise ConfigError(
-            f"{name} is not set: set it, or {name}_FILE to the path of a file that holds it; "
-            "`python -m devstack env` starts local servers and prints every variable"
-        )
-    return default
 
 
 def mask_credentials(url: str) -> str:

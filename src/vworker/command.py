@@ -8,7 +8,6 @@ import os
 import sys
 
 from vqueue import InvalidOption
-from vworker.backends import ConfigError
 from vworker.config import WorkerSettings, build_parser, load_settings
 from vworker.daemon import (
     EXIT_CONFIG,
@@ -18,6 +17,7 @@ from vworker.daemon import (
     run_worker,
 )
 from vworker.supervisor import Supervisor
+from vworker.variable import ConfigError
 
 
 def main(argv: list[str]) -> int:

@@ -2,15 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from dataclasses import dataclass
 
-from vworker.backends import ConfigError
 from vworker.media.limits import SourceLimits
 from vworker.sandbox import MODES, Limits, Sandbox, SandboxUnavailable, open_sandbox
-
-#: Returns a setting's text, given its variable and its default.
-Setting = Callable[[str, str], str]
+from vworker.variable import ConfigError, Setting
 
 _MIB = 1024**2
 _DEFAULTS = SourceLimits()

@@ -11,37 +11,12 @@ import dataclasses
 import re
 from typing import Any, Self
 
-from vqueue import Backoff, Retention
 from vworker.errors import InvalidPayload
 from vworker.fields import Fields
 from vworker.renditions import AudioRendition, Rendition, SourceSummary, SubtitleRendition
 
 QUEUE_NAME = "video-transcode"
 JOB_NAME = "transcode"
-
-#: Times a job may lose its worker before it fails.
-MAX_STALLED = 3
-
-
-def job_options() -> dict[str, Any]:
-    """Return the options of every transcode job, as keywords of `Queue.add`.
-
-    Three attempts, with waits of 2 s and 8 s between them (2 s · 4ⁿ). Finished jobs stay in
-    Redis for operators to look at; their truth is the document in MongoDB.
-    """
-    return {
-        "attempts": 3,
-        "backoff": Backoff(type="exponential", delay=2, factor=4),
-        "remove_on_complete": Retention(count=10_000, age=24 * 3600),
-        "remove_on_fail": failed_retention(),
-        "max_stalled": MAX_STALLED,
-    }
-
-
-def failed_retention() -> Retention:
-    """Return how long failed jobs stay in Redis."""
-    return Retention(count=10_000, age=7 * 24 * 3600)
-
 
 #: Content types of what is published, by suffix; guessing from ".ts" gives TypeScript or Qt.
 PLAYLIST_CONTENT_TYPE = "application/vnd.apple.mpegurl"

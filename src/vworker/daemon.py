@@ -17,18 +17,20 @@ from redis.exceptions import RedisError
 from vqueue import Queue, QueueUnavailable, Worker
 from vqueue.duties import Duty, run_duty
 from vqueue.mirror import MongoMirror
-from vworker.backends import ConfigError, mask_credentials
+from vworker.backends import mask_credentials
 from vworker.catalog import Catalog, open_client, project
 from vworker.config import WorkerSettings
-from vworker.contract import MAX_STALLED, QUEUE_NAME, failed_retention
+from vworker.contract import QUEUE_NAME
 from vworker.errors import StorageError
 from vworker.handler import TranscodeHandler
 from vworker.janitor import Janitor
+from vworker.job_options import MAX_STALLED, failed_retention
 from vworker.presence import Presence, SignsOfLife, WorkerRecord
 from vworker.redrive import Redriver
 from vworker.signals import on_stop_signal
 from vworker.storage import Storage
 from vworker.toolchain import prepare_ffmpeg
+from vworker.variable import ConfigError
 from vworker.workspace import Workspace
 
 logger = logging.getLogger(__name__)

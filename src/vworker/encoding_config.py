@@ -3,15 +3,12 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from pathlib import Path
 
-from vworker.backends import ConfigError
 from vworker.media.encoding import Encoding, SegmentType
 from vworker.media.profiles import ProfileError, load_profiles
-
-#: Returns a setting's text, given its variable and its default.
-Setting = Callable[[str, str], str]
+from vworker.variable import ConfigError, Setting
 
 _LADDER = "1080:5000k,720:2800k,480:1400k,360:800k"
 

@@ -10,7 +10,7 @@ from collections.abc import AsyncIterator, Callable
 from pathlib import Path
 
 from vworker.errors import ObjectNotFound
-from vworker.storage import ObjectInfo
+from vworker.object_store import ObjectInfo
 
 
 class LocalStore:

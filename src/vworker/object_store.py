@@ -3,10 +3,19 @@
 from __future__ import annotations
 
 from collections.abc import AsyncIterator, Callable
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Protocol
 
-from vworker.storage import ObjectInfo
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class ObjectInfo:
+    """What HeadObject and ListObjects tell of one object."""
+
+    key: str
+    size_bytes: int
+    #: With its quotes, as HTTP has it.
+    etag: str
 
 
 class ObjectStore(Protocol):

@@ -37,12 +37,11 @@ from vworker.media.source import SourceInfo
 from vworker.media.stills import make_stills
 from vworker.media.subtitles import write_subtitles
 from vworker.meter import Meter, Phase, Report
-from vworker.object_store import ObjectStore
+from vworker.object_store import ObjectInfo, ObjectStore
 from vworker.publisher import Publisher, withdraw
 from vworker.result import describe, write_playlists
 from vworker.resumption import leave_state, may_go_on, state_of, take_over
 from vworker.stopwatch import Stopwatch
-from vworker.storage import ObjectInfo
 from vworker.tasks import task_group
 from vworker.verification import verify
 from vworker.workspace import Workspace

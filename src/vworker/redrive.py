@@ -17,8 +17,9 @@ from typing import Any
 from vqueue import Queue
 from vqueue.mirror import MongoMirror
 from vworker.catalog import Catalog
-from vworker.contract import JOB_NAME, TranscodeRequest, job_options
+from vworker.contract import JOB_NAME, TranscodeRequest
 from vworker.errors import InvalidPayload
+from vworker.job_options import job_options
 
 logger = logging.getLogger(__name__)
 

@@ -27,8 +27,7 @@ from vworker.media.init_trial import inits_fit, try_inits
 from vworker.media.plan import EncodePlan, init_name, segment_name
 from vworker.media.seam import Kept, read_kept
 from vworker.media.settings import MediaSettings
-from vworker.object_store import ObjectStore
-from vworker.storage import ObjectInfo
+from vworker.object_store import ObjectInfo, ObjectStore
 from vworker.tasks import task_group
 
 logger = logging.getLogger(__name__)

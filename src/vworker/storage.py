@@ -24,6 +24,7 @@ from aiofiles.threadpool import wrap
 
 from vworker.errors import StorageUnavailable
 from vworker.multipart import CHUNK_BYTES, MultipartUpload
+from vworker.object_store import ObjectInfo
 from vworker.storage_errors import typed_errors
 
 logger = logging.getLogger(__name__)
@@ -44,16 +45,6 @@ class StorageSettings:
     checksums: Literal["when_supported", "when_required"] = "when_supported"
     #: Tries per request, with exponential backoff and full jitter between them.
     tries: int = 4
-
-
-@dataclass(frozen=True, kw_only=True, slots=True)
-class ObjectInfo:
-    """What HeadObject and ListObjects tell of one object."""
-
-    key: str
-    size_bytes: int
-    #: With its quotes, as HTTP has it.
-    etag: str
 
 
 class ObjectStream:

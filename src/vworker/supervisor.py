@@ -21,8 +21,9 @@ from collections.abc import Sequence
 from vqueue import Queue, VQueueError
 from vqueue.consumers import new_consumer
 from vworker.config import WorkerSettings
-from vworker.contract import MAX_STALLED, QUEUE_NAME, failed_retention
+from vworker.contract import QUEUE_NAME
 from vworker.daemon import EXIT_CONFIG, EXIT_OK, EXIT_UNAVAILABLE
+from vworker.job_options import MAX_STALLED, failed_retention
 from vworker.signals import on_stop_signal
 
 logger = logging.getLogger(__name__)

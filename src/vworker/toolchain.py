@@ -7,12 +7,12 @@ import dataclasses
 import logging
 import os
 
-from vworker.backends import ConfigError
 from vworker.containment_config import SandboxSettings
 from vworker.errors import TranscodeError
 from vworker.media.capabilities import OLDEST_VERSION, ask_ffmpeg, threads_per_encoder
 from vworker.media.settings import MediaSettings
 from vworker.sandbox import Level
+from vworker.variable import ConfigError
 
 logger = logging.getLogger(__name__)
 

@@ -16,8 +16,6 @@ from functools import partial
 from pathlib import Path
 from typing import Any, Self
 
-from vworker.backends import ConfigError, read_variable
-from vworker.config import load_media
 from vworker.containment_config import SandboxSettings, load_sandbox
 from vworker.contract import TranscodeRequest, TranscodeResult
 from vworker.errors import ERRORS, TranscodeError
@@ -26,10 +24,12 @@ from vworker.media.check.checker import check
 from vworker.media.check.files import Folder
 from vworker.media.check.rules import RULES, Level, Report
 from vworker.media.settings import MediaSettings
+from vworker.media_config import load_media
 from vworker.pipeline import transcode
 from vworker.result import MASTER_NAME
 from vworker.signals import on_stop_signal
 from vworker.toolchain import prepare_ffmpeg
+from vworker.variable import ConfigError, read_variable
 from vworker.workspace import Workspace
 
 EXIT_OK = 0

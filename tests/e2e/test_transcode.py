@@ -10,7 +10,8 @@ import pytest
 from tests.support.clips import Clips
 from tests.support.service import Service
 from vqueue import Queue
-from vworker.contract import JOB_NAME, TranscodeRequest, job_options
+from vworker.contract import JOB_NAME, TranscodeRequest
+from vworker.job_options import job_options
 from vworker.media.hls import parse_media_playlist
 from vworker.sandbox import Sandbox
 

@@ -3,7 +3,7 @@
 import pytest
 
 from vapi.config import ApiSettings, build_parser, load_settings
-from vworker.backends import ConfigError
+from vworker.variable import ConfigError
 
 BACKENDS = {
     "REDIS_URL": "redis://user:secret@127.0.0.1:6379/0",

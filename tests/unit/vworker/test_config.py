@@ -5,10 +5,11 @@ from pathlib import Path
 
 import pytest
 
-from vworker.backends import Backends, ConfigError, mask_credentials, read_variable
+from vworker.backends import Backends, mask_credentials
 from vworker.config import WorkerSettings, build_parser, load_settings
 from vworker.media.encoding import Encoding, SegmentType
 from vworker.media.profiles import load_profiles
+from vworker.variable import ConfigError, read_variable
 
 ROOT = Path(__file__).parents[3]
 BACKENDS = {
@@ -220,6 +221,7 @@ def test_every_variable_is_documented_and_every_documented_one_exists() -> None:
         ROOT / "src/vworker/config.py",
         ROOT / "src/vworker/containment_config.py",
         ROOT / "src/vworker/encoding_config.py",
+        ROOT / "src/vworker/media_config.py",
         ROOT / "src/vworker/backends.py",
         ROOT / "src/vapi/config.py",
     ]
