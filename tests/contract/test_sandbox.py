@@ -17,7 +17,15 @@ import pytest
 from tests.support import captive
 from tests.support.clips import Clips
 from tests.support.levels import CONTAINING
-from vworker.sandbox import Access, Level, Limits, Sandbox, SandboxUnavailable, open_sandbox
+from vworker.sandbox import (
+    Access,
+    Level,
+    Limits,
+    Sandbox,
+    SandboxUnavailable,
+    confine,
+    open_sandbox,
+)
 from vworker.sandbox.program import needed_files
 
 PYTHON = str(Path(sys.executable).resolve())
@@ -286,6 +294,22 @@ def test_a_sandbox_that_leaks_is_refused(
 def test_a_program_that_does_not_start_is_named(ffmpeg: str) -> None:
     with pytest.raises(SandboxUnavailable, match="/bin/false does not run in it"):
         open_sandbox("prefer", ffmpeg=ffmpeg, ffprobe="/bin/false")
+
+
+def test_the_launcher_of_landlock_loads_next_to_nothing() -> None:
+    """Every child pays for what it does before it becomes FFmpeg."""
+    bare = [sys.executable, "-I", "-S", "-B", "-X", "importtime"]
+    launcher = Path(confine.__file__)
+    ended = subprocess.run([*bare, str(launcher)], capture_output=True, text=True, check=False)
+    assert "TypeError" in ended.stderr  # it looks for its arguments after its imports
+    nothing = subprocess.run([*bare, "-c", ""], capture_output=True, text=True, check=True)
+    assert loaded(ended.stderr) - loaded(nothing.stderr) == {"_ctypes"}
+
+
+def loaded(importtime: str) -> set[str]:
+    """Names of modules in what `-X importtime` tells."""
+    lines = (line for line in importtime.splitlines() if line.startswith("import time:"))
+    return {line.rpartition("|")[2].strip() for line in lines}
 
 
 def test_a_static_program_needs_itself_alone_and_others_the_system(ffmpeg: str) -> None:

@@ -86,6 +86,18 @@ class Launch:
     descriptors: tuple[int, ...] = ()
 
 
+@contextmanager
+def readable(name: str, content: bytes) -> Iterator[int]:
+    """Give a descriptor from whose start `content` can be read, for a child to inherit."""
+    descriptor = os.memfd_create(name)
+    try:
+        os.write(descriptor, content)
+        os.lseek(descriptor, 0, os.SEEK_SET)
+        yield descriptor
+    finally:
+        os.close(descriptor)
+
+
 class Sandbox(ABC):
     """One level of confinement on this machine."""
 

@@ -8,14 +8,14 @@ kernel where privilege bugs are found most often. Numbers are the kernel's, whic
 
 from __future__ import annotations
 
-import os
 import platform
 import struct
-from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import AbstractContextManager
 from errno import ENOSYS, EPERM
 from functools import cache
 from typing import NamedTuple
+
+from vworker.sandbox.model import readable
 
 
 class _Call(NamedTuple):
@@ -180,13 +180,6 @@ def filter_program() -> bytes:
     return b"".join(_INSTRUCTION.pack(*instruction) for instruction in program)
 
 
-@contextmanager
-def filter_descriptor() -> Iterator[int]:
+def filter_descriptor() -> AbstractContextManager[int]:
     """Give a descriptor from whose start the filter can be read, for a child to inherit."""
-    descriptor = os.memfd_create("seccomp")
-    try:
-        os.write(descriptor, filter_program())
-        os.lseek(descriptor, 0, os.SEEK_SET)
-        yield descriptor
-    finally:
-        os.close(descriptor)
+    return readable("seccomp", filter_program())
