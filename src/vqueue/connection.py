@@ -46,10 +46,13 @@ class Client:
     no further calls.
     """
 
-    def __init__(self, locator: Locator, dialler: Dialler, *, blocking: bool) -> None:
+    def __init__(
+        self, locator: Locator, dialler: Dialler, *, blocking: bool, busy_poll: float = 0
+    ) -> None:
         self._locator = locator
         self._dialler = dialler
         self._blocking = blocking
+        self._busy_poll = busy_poll
         #: Connections that a call may use: at most one unless `blocking`.
         self._idle: list[Wire] = []
         #: The connection on which a single command was sent last that has it for itself.
@@ -219,6 +222,8 @@ class Client:
         except BaseException:
             await wire.abort()
             raise
+        if self._busy_poll:
+            wire.poll_busily(self._busy_poll)
         return wire
 
     async def aclose(self) -> None:
@@ -240,17 +245,19 @@ def open_client(
     reply_timeout: float = REPLY_TIMEOUT,
     connect_timeout: float = 5.0,
     blocking: bool = False,
+    busy_poll: float = 0,
 ) -> Client:
     """Return a client of our own for the servers that a URL names, or a client is bound to.
 
-    Of a Cluster it is for the node that has `key`. The caller closes it; a client passed in is
+    Of a Cluster it is for the node that has `key`. `busy_poll` is how many seconds the reply to
+    a lone call is looked for without a pause. The caller closes it; a client passed in is
     only asked for its connection settings (hosts, TLS, credentials), so its own time-outs and
     decoding do not matter here. Raises InvalidOption for a URL that is not understood.
     """
     route = find_route(
         source, key=key, reply_timeout=reply_timeout, connect_timeout=connect_timeout
     )
-    return Client(route.locator, route.dialler, blocking=blocking)
+    return Client(route.locator, route.dialler, blocking=blocking, busy_poll=busy_poll)
 
 
 #: Errors after which the same call may be sent again: the server is away, starting,

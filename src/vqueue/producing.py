@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, fields, replace
+from datetime import timedelta
 from functools import lru_cache
 from typing import Any
 
@@ -49,8 +50,16 @@ class Producing(Results):
         repeat_for: float,
         default_job_options: JobOptions,
         serializer: Serializer | None,
+        busy_poll: float | timedelta,
     ) -> None:
-        super().__init__(name, redis, prefix=prefix, repeat_for=repeat_for, serializer=serializer)
+        super().__init__(
+            name,
+            redis,
+            prefix=prefix,
+            repeat_for=repeat_for,
+            serializer=serializer,
+            busy_poll=busy_poll,
+        )
         if default_job_options.job_id is not None:
             raise InvalidOption(
                 "default_job_options must not have a job_id: only one job could be added"

@@ -5,9 +5,11 @@ A capability of Queue is a subclass in a file of its own, with methods that are 
 
 from __future__ import annotations
 
+from datetime import timedelta
 from types import TracebackType
 from typing import Self
 
+from vqueue.busy_polling import check_busy_poll
 from vqueue.connection import open_client
 from vqueue.keys import QueueKeys
 from vqueue.scripts import Scripts
@@ -26,6 +28,7 @@ class QueueBase:
         prefix: str,
         repeat_for: float,
         serializer: Serializer | None = None,
+        busy_poll: float | timedelta = 0,
     ) -> None:
         self.name = name
         self._encode = encoder_of(serializer)
@@ -34,7 +37,11 @@ class QueueBase:
         self.keys = QueueKeys(name, prefix)
         reply_timeout = min(5.0, max(repeat_for, 0.1))
         self._client = open_client(
-            redis, key=self.keys.meta, reply_timeout=reply_timeout, connect_timeout=reply_timeout
+            redis,
+            key=self.keys.meta,
+            reply_timeout=reply_timeout,
+            connect_timeout=reply_timeout,
+            busy_poll=check_busy_poll(busy_poll),
         )
         self._scripts = Scripts(self._client, self.keys, repeat_for=repeat_for)
 

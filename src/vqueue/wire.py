@@ -16,6 +16,8 @@ import hiredis
 from redis.asyncio.connection import AbstractConnection
 from redis.exceptions import ConnectionError, InvalidResponse, TimeoutError
 
+from vqueue.busy_polling import BusyPoll
+
 Argument = str | bytes | int | float
 
 #: Host and port of a server.
@@ -43,12 +45,18 @@ class Wire(asyncio.Protocol):
         self._calls: deque[tuple[asyncio.Future[Any], float]] = deque()
         self._watch: asyncio.TimerHandle | None = None
         self._may_write: asyncio.Future[None] | None = None
+        self._busy_poll: BusyPoll | None = None
         self._closing = False
         self._closed = self._loop.create_future()
         # the driver has no public name for the streams of a connection
         writer: asyncio.StreamWriter = connection._writer  # type: ignore[assignment]
         self._transport = writer.transport
         self._transport.set_protocol(self)
+
+    def poll_busily(self, seconds: float) -> None:
+        """Look for the reply to a call that is alone under way for so long, in a loop turn of its
+        own: what else is ready then, goes before."""
+        self._busy_poll = BusyPoll(self._transport.get_extra_info("socket").fileno(), seconds)
 
     @property
     def is_closed(self) -> bool:
@@ -68,7 +76,14 @@ class Wire(asyncio.Protocol):
         self._transport.write(hiredis.pack_command(args))  # type: ignore[arg-type]
         if self._watch is None:
             self._watch = self._loop.call_later(self._reply_timeout, self._look_for_late_replies)
+        if self._busy_poll is not None and len(self._calls) == 1:
+            self._loop.call_soon(self._wait_busily)
         return call
+
+    def _wait_busily(self) -> None:
+        # with several the server is at work, and so is this process
+        if self._busy_poll is not None and len(self._calls) == 1 and not self.is_closed:
+            self._busy_poll.wait()
 
     def data_received(self, data: bytes) -> None:
         """Hand replies to the calls that wait for them."""

@@ -13,6 +13,7 @@ from contextlib import suppress
 
 from vqueue.attempt import Handler, with_start_limit, with_timeout
 from vqueue.background import RunsInBackground
+from vqueue.busy_polling import check_busy_poll
 from vqueue.connection import open_client
 from vqueue.consumers import new_consumer
 from vqueue.errors import QueueUnavailable
@@ -63,6 +64,7 @@ class Worker(RunsInBackground):
     UnrecoverableError the job. `keep_logs` and `keep_partials` are how many log lines and
     partial results of a job are kept, the newest. `consumer` names this worker, for a
     supervisor that reports its death by `Queue.recover_crashed`; make a new one for every start.
+    `busy_poll` is that of Queue: handlers wait for as long while a lone call is under way.
 
     `run` works until `close` is called; the worker opens connections of its own.
     """
@@ -89,6 +91,7 @@ class Worker(RunsInBackground):
         consumer: str | None = None,
         prefix: str = "vq",
         serializer: Serializer | None = None,
+        busy_poll: Seconds = 0,
     ) -> None:
         check_count(concurrency, what="concurrency", low=1)
         handler = with_middleware(handler, middleware)
@@ -106,7 +109,7 @@ class Worker(RunsInBackground):
         #: This worker process in Redis, in fences and in logs; never used twice.
         self.consumer = check_name(consumer or new_consumer(), what="consumer")
         self._handler = handler
-        self._client = open_client(redis, key=self.keys.meta)
+        self._client = open_client(redis, key=self.keys.meta, busy_poll=check_busy_poll(busy_poll))
         self._wake_key = WakeKey(redis, self.keys)
         self._scripts = Scripts(self._client, self.keys)
         encode = encoder_of(serializer)
