@@ -11,7 +11,7 @@ from subprocess import CalledProcessError
 
 from benchmarks import environments, results
 from benchmarks.peers.catalogue import LIMIT, PEERS, REFERENCE, Contender, Peer, contender
-from benchmarks.placement import TooFewCores
+from benchmarks.placement import Placement, TooFewCores
 from benchmarks.report import choice, pages
 from benchmarks.report.tables import EMPTY_SHARES, guarantee_table, limit_table, target_table
 from benchmarks.results import NotAResult, Results, Run
@@ -23,6 +23,8 @@ from devstack.server import ServerError
 
 #: The contenders of `--quick`: ours, the strongest peer, two in Python.
 QUICK_PEERS = (OURS, REFERENCE, "saq", "taskiq-redis")
+#: Those of a full run: all, and ours as it is without a setting of its own.
+ALL_PEERS = (*PEERS, f"{OURS}:no-busy-poll")
 REPEATS, QUICK_REPEATS = 5, 3
 
 
@@ -124,7 +126,7 @@ def _make(peer: Peer) -> None:
 
 def _run(options: argparse.Namespace) -> int:
     contenders: list[Contender] = options.peers or [
-        contender(name) for name in (QUICK_PEERS if options.quick else PEERS)
+        contender(name) for name in (QUICK_PEERS if options.quick else ALL_PEERS)
     ]
     if any(chosen.peer.name == OURS for chosen in contenders):
         contenders = [*contenders, contender(LIMIT.name)]
@@ -132,7 +134,9 @@ def _run(options: argparse.Namespace) -> int:
         if not options.no_setup:
             _make(chosen.peer)
         environments.require(chosen.peer)
-    scenarios: list[Scenario] = [SCENARIOS[name] for name in options.scenarios or SCENARIOS]
+    scenarios: list[Scenario] = [
+        SCENARIOS[name] for name in options.scenarios or scenarios_that_fit()
+    ]
     planned = list(
         plan(
             scenarios,
@@ -160,6 +164,18 @@ def _run(options: argparse.Namespace) -> int:
         print(f"{share}\n\n{EMPTY_SHARES}\n")
     print(f"{guarantee_table(found)}\n\nkept as {path}\n")
     return _verdict(found)
+
+
+def scenarios_that_fit() -> list[str]:
+    """Name the scenarios that this machine has cores for, and tell of the others."""
+    cores = len(Placement.of_this_machine().all_clients)
+    for scenario in SCENARIOS.values():
+        if scenario.client_cores > cores:
+            print(
+                f"left out: {scenario.name}, which needs {scenario.client_cores} cores for clients "
+                f"and has {cores} (--scenarios {scenario.name} runs it)"
+            )
+    return [scenario.name for scenario in SCENARIOS.values() if scenario.client_cores <= cores]
 
 
 def _verdict(found: Results) -> int:

@@ -79,7 +79,12 @@ REFERENCE = "bullmq-node"
 PEERS = {
     peer.name: peer
     for peer in (
-        Peer(name="vqueue", module="vqueue_peer", pace=Pace.FAST, settings=("best", "defaults")),
+        Peer(
+            name="vqueue",
+            module="vqueue_peer",
+            pace=Pace.FAST,
+            settings=("best", "no-busy-poll", "defaults"),
+        ),
         Peer(name=REFERENCE, module=None, pace=Pace.FAST),
         Peer(name="saq", module="saq_peer"),
         Peer(name="taskiq-redis", module="taskiq_redis_peer", settings=("best", "no-results")),

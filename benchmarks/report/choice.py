@@ -14,7 +14,7 @@ def lacking(results: Results) -> str:
     if results.planned and len(results.runs) < results.planned:
         found.append(f"{len(results.runs)} of {results.planned} planned runs were done")
     for what, wanted, there in (
-        ("scenarios", _scenarios(quick=results.quick), results.scenarios),
+        ("scenarios", _scenarios(results), results.scenarios),
         ("queues", [OURS, REFERENCE], results.contenders),
     ):
         if missing := [name for name in wanted if name not in there]:
@@ -43,5 +43,10 @@ def newest_complete(folder: Path = FOLDER) -> Path:
     )
 
 
-def _scenarios(*, quick: bool) -> list[str]:
-    return [s.name for s in SCENARIOS.values() if s.is_for(OURS, quick=quick)]
+def _scenarios(results: Results) -> list[str]:
+    return [
+        scenario.name
+        for scenario in SCENARIOS.values()
+        if scenario.is_for(OURS, quick=results.quick)
+        and scenario.client_cores <= len(results.machine["placement"]["cores_of_many_processes"])
+    ]

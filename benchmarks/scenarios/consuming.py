@@ -104,6 +104,7 @@ SCENARIOS = (
             title=f"Consume a backlog, {processes} processes of 100 slots",
             headline="jobs_per_s",
             measure=share(processes),
+            client_cores=processes // 2,
             quick=False,
         )
         for processes in (2, 4)

@@ -22,6 +22,8 @@ class Scenario:
     aof: bool = False
     #: A MongoDB is needed, too.
     mongo: bool = False
+    #: Client cores without which it says no more than with fewer processes.
+    client_cores: int = 1
     #: Peers that it is for; None for all.
     only: frozenset[str] | None = None
     #: Part of `--quick`, and for which peers then (None: all that run).

@@ -1,3 +1,6 @@
+import pytest
+
+from benchmarks.__main__ import scenarios_that_fit
 from benchmarks.peers.catalogue import LIMIT, contender
 from benchmarks.results import Results, Run
 from benchmarks.runner import LIMIT_SCENARIOS, is_hopeless, plan
@@ -78,3 +81,16 @@ def test_what_has_failed_twice_is_not_tried_again() -> None:
     assert not is_hopeless(item, results)
     happened("add-one", "saq", "no answer")
     assert is_hopeless(item, results)
+
+
+@pytest.mark.parametrize(("cores", "is_left_out"), [({0, 1}, True), ({0, 1, 2}, False)])
+def test_processes_without_cores_of_their_own_are_left_out_and_named(
+    cores: set[int],
+    is_left_out: bool,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    monkeypatch.setattr("os.sched_getaffinity", lambda _pid: cores)
+    fitting = scenarios_that_fit()
+    assert set(SCENARIOS) - set(fitting) == ({"processes-4"} if is_left_out else set())
+    assert ("processes-4, which needs 2 cores" in capsys.readouterr().out) == is_left_out

@@ -224,6 +224,15 @@ def test_a_result_of_some_scenarios_or_queues_names_the_others() -> None:
     )
 
 
+def test_a_scenario_that_a_machine_has_no_cores_for_is_not_missed() -> None:
+    results = whole()
+    results.runs = [run for run in results.runs if run.scenario != "processes-4"]
+    results.planned = len(results.runs)
+    assert lacking(results) == ""
+    results.machine["placement"]["cores_of_many_processes"] = [1, 2]
+    assert "processes-4" in lacking(results)
+
+
 def test_a_quick_result_with_the_quick_scenarios_is_not_a_full_one() -> None:
     results = whole(quick=True)
     results.quick = False
