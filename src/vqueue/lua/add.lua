@@ -82,9 +82,12 @@ local turned_away = {}
 local function is_wanted(k, id, run, place, rest)
   local options = string.match(rest, '^[^\n]*\n([^\n]*)')
   local gid, max_size = string.match(options, '"group":{"id":"([^"]+)","max_size":(%d+)')
-  if gid and run.delay == 0 and redis.call('ZCARD', line_key(gid)) >= tonumber(max_size) then
-    turned_away[#turned_away + 1] = k
-    return false
+  if gid and run.delay == 0 then
+    freshen_group(gid)
+    if redis.call('ZCARD', line_key(gid)) >= tonumber(max_size) then
+      turned_away[#turned_away + 1] = k
+      return false
+    end
   end
   local dedup = dedup_of(options)
   if not dedup then return true end

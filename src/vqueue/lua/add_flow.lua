@@ -132,7 +132,13 @@ for _, queue in ipairs(queues) do
   for _, node in ipairs(nodes_of[queue]) do
     local kind, detail = 'duplicated', ''
     if node.is_new then
-      if node.is_stale then forget(node.id) end
+      if node.is_stale then
+        -- parents that get this job instead do not hear that the other one is gone
+        if #node.parents > 0 then
+          redis.call('SREM', par_key(node.id), unpack(node.parents))
+        end
+        forget(node.id)
+      end
       kind, detail = place_node(node)
       table.insert(events.added, node.id)
       table.insert(events.added, node.name)

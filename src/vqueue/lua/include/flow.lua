@@ -209,7 +209,7 @@ local function hear(parent, child, kind, value)
   if account == nil then
     account = {job = load_job(id)}
     -- of a queue that is no more: it must not come to life again
-    if account.job and razed() and not is_in_place(id, account.job[1]) then account.job = nil end
+    if account.job and is_bygone(id, account.job[1]) then account.job = nil end
     heard.accounts[id] = account
     if account.job then table.insert(heard.parents, id) end
   end

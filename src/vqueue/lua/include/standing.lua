@@ -24,10 +24,13 @@ local function is_in_place(id, place)
   return not set or redis.call('ZSCORE', set, id)
 end
 
+-- Whether a record is of a queue that is no more.
+local function is_bygone(id, place) return razed() and not is_in_place(id, place) end
+
 -- Returns state, consumer ('' unless active) and ms (delayed: when it is due; finished:
 -- when it ended), or nothing when the line names no place, or one of a queue that is no more.
 local function standing_of(id, place)
-  if razed() and not is_in_place(id, place) then return nil end
+  if is_bygone(id, place) then return nil end
   if place == 'p' then
     local score = tonumber(redis.call('ZSCORE', prioritized, id)) or 0
     return score < 4294967296 and 'waiting' or 'prioritized', '', 0

@@ -22,6 +22,11 @@ local function children_of(id)
   return refs
 end
 
+local function is_kept(id)
+  local record = record_of(id)
+  return record and not is_bygone(id, place_of(record))
+end
+
 -- whether a job outside the tree has it as a child, too
 local function has_other_parent(ref, tree)
   local parents = redis.call('SRANDMEMBER', par_key(enter_queue_of(ref)), TREE_MAX + 1)
@@ -29,7 +34,7 @@ local function has_other_parent(ref, tree)
   if #parents > TREE_MAX then return true end
   looked_at = looked_at + #parents
   for _, parent in ipairs(parents) do
-    if not tree[parent] and record_of(enter_queue_of(parent)) then return true end
+    if not tree[parent] and is_kept(enter_queue_of(parent)) then return true end
   end
   return false
 end
@@ -89,14 +94,19 @@ local function remove_from_queue(ids, roots)
     local record = record_of(id)
     if record then
       local place = place_of(record)
-      local stream, entry = entry_of(place)
       table.insert(removed, id)
-      table.insert(removed, stream and 'waiting' or (standing_of(id, place)))
-      if stream then table.insert(in_line[stream], entry) else leave(id, place) end
-      release_removed(id, place, string.match(record, OPTIONS_LINE) or '')
-      if Q.has_flows and (not roots or roots[ref_of(id)]) then note_ended(id, 'gone', '') end
-      table.insert(keys, partials_key(id))
-      for _, key in ipairs(keys_of(id)) do table.insert(keys, key) end
+      if is_bygone(id, place) then -- it has left its place, and owns nothing
+        forget(id)
+        table.insert(removed, '')
+      else
+        local stream, entry = entry_of(place)
+        table.insert(removed, stream and 'waiting' or (standing_of(id, place)))
+        if stream then table.insert(in_line[stream], entry) else leave(id, place) end
+        release_removed(id, place, string.match(record, OPTIONS_LINE) or '')
+        if Q.has_flows and (not roots or roots[ref_of(id)]) then note_ended(id, 'gone', '') end
+        table.insert(keys, partials_key(id))
+        for _, key in ipairs(keys_of(id)) do table.insert(keys, key) end
+      end
     end
   end
   for stream, entries in pairs(in_line) do
