@@ -38,7 +38,8 @@ ev             STREAM   events (capped; an hour, if obliterated and not used sin
 j:ID           STRING   the job's record, see lua/include/record.lua (until retention
                         removes it)
 j:ID:x         HASH     what came up while the job ran: g progress, ll last log number,
-                        d changed data, s why it stalled last (with the job)
+                        d changed data, s why it stalled last, w: the delay of a
+                        parent has begun (with the job)
 j:ID:log       LIST     log lines (with the job)
 sched          ZSET     job schedulers by their next slot (ms; 2^53 - 1 for those that
                         have ended or starve)

@@ -124,6 +124,29 @@ async def test_a_delayed_job_waits_for_children_that_it_was_given_when_it_is_due
     assert await driver.state("parent") == "waiting"
 
 
+@pytest.mark.parametrize("is_in_line", [True, False])
+async def test_a_parent_waits_out_its_delay_once_when_it_gets_more_children(
+    driver: Driver, queue: Queue, is_in_line: bool
+) -> None:
+    await queue.add_flow(
+        FlowJob(
+            name="task",
+            options=JobOptions(job_id="parent", delay=3600),
+            children=[child("first")],
+        )
+    )
+    await driver.finish(settle(await driver.take_one()))
+    assert await driver.state("parent") == "delayed"
+    if is_in_line:
+        await queue.promote("parent")
+    await queue.add_children(f"{queue.name}:parent", [child("second")])
+    if not is_in_line:
+        await queue.promote("parent")
+    assert await driver.state("parent") == "waiting-children"
+    await driver.finish(settle(await driver.take_one()))
+    assert await driver.state("parent") == "waiting"
+
+
 async def test_a_job_in_line_stays_there_when_the_children_that_it_gets_have_ended(
     driver: Driver, queue: Queue
 ) -> None:

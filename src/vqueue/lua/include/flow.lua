@@ -140,11 +140,13 @@ end
 -- What has become of the parents of one queue: pairs for the events, and keep rules.
 local heard
 
--- waiting-children → waiting, prioritized or, when it has a delay and starts first, delayed
+-- waiting-children → waiting, prioritized or, when it has a delay, starts first, and has not waited
+-- it out before it got more children, delayed
 local function free(id, job)
   leave(id, job[1])
   local options = job[4] ~= '' and cjson.decode(job[4]) or {}
-  if options.delay and tonumber(job.begun) == 0 then
+  if options.delay and tonumber(job.begun) == 0
+    and redis.call('HSET', live_key(id), 'w', 1) == 1 then
     local due = now + options.delay
     postpone(id, due)
     move(id, job, 'd')

@@ -13,7 +13,8 @@
   7  result, or why the last attempt failed (JSON)
   8  stack traces of its attempts, the newest last (JSON strings in an array)
 Lines at the end that are empty may be missing. JSON on the wire has no line breaks.
-j:ID:x holds what came up while the job ran: g progress, ll last log number, d data that
+j:ID:x holds what came up while the job ran: g progress, ll last log number, w for a parent whose
+delay has begun (include/flow.lua), d data that
 was changed meanwhile, which counts instead of line 5 (the worker that ends the attempt
 writes the record with the data that it was given). ]]
 
