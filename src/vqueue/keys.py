@@ -8,7 +8,8 @@ meta           HASH     ms, seq: the queue's clock · n: number of the last even
                         library, of the worker that joined last · events_cap, events_mark ·
                         front, back, lifo, delays: place counters · run_id,
                         sweep_after · cursors repair_* · repair: a group was
-                        lost · flows, groups: there are some · buried: when a tombstone was
+                        lost · flows, groups: there are some · partials: ms until which there
+                        may be partial results · buried: when a tombstone was
                         made last · next:GROUP, gap:GROUP: durable subscribers ·
                         razed, see lua/include/keys.lua · gate,
                         concurrency, limit_max, limit_ms, held_until, window_end,

@@ -7,7 +7,7 @@ waits for the next entry and for the end of the job at once, and then reads what
 
 The stream outlives its job, and the id may be added again meanwhile. Fences grow, so what is
 older than the job's own adding is of another job: a reader begins behind it, and the first
-result of the new job takes it away.
+result of the new job takes it away, or its removal.
 """
 
 from __future__ import annotations

@@ -94,7 +94,7 @@ local function is_wanted(k, id, run, place, rest)
   local owner, gone = stand_in(dedup, id, run.delay, place, rest, run.name)
   if gone then
     if Q.has_flows then note_ended(gone, 'gone', '') end
-    redis.call('UNLINK', unpack(keys_of(gone)))
+    redis.call('UNLINK', partials_key(gone), unpack(keys_of(gone)))
     replaced[#replaced + 1] = gone
     replaced[#replaced + 1] = 'delayed'
   end

@@ -1,16 +1,19 @@
 """Partial results: read while the job runs and after it, to their end, and only from its holder."""
 
 import asyncio
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
 import pytest
 
 from devstack import Valkey
-from tests.support.driver import KEEP_NONE, Driver, fsync_always, settle
+from tests.support.driver import KEEP_ALL, KEEP_NONE, Driver, fsync_always, settle
+from tests.support.flows import node
 from tests.support.relay import relay_to
 from tests.support.waiting import until
 from vqueue import (
+    Deduplication,
     Job,
     JobFailed,
     JobNotActive,
@@ -240,6 +243,50 @@ async def test_a_job_of_a_used_id_that_sends_nothing_has_no_results(
     await driver.add("a")
     await driver.finish(settle(await driver.take_one()))
     assert await _all_of(queue, "a") == []
+
+
+@pytest.mark.parametrize("way", ["end", "retention", "cancel", "child", "obliterate"])
+async def test_a_job_of_a_used_id_that_sends_nothing_and_is_removed_has_no_results(
+    queue: Queue, driver: Driver, way: str
+) -> None:
+    await driver.add("a")
+    await _send_and_end(driver, 1)
+    await _forget_end(driver, "a")
+    if way == "obliterate":
+        assert (await driver.scripts.obliterate(force=True)).obstacle == 0
+    if way == "child":
+        await queue.add_flow(node("a", node("child"), remove_on_fail=True))
+    else:
+        await queue.add("task", job_id="a", remove_on_fail=True)
+    if way == "cancel":
+        await queue.cancel("a")
+    elif way == "child":
+        await driver.finish(settle(await driver.take_one(), "failed"))
+    else:
+        rule = KEEP_ALL if way == "retention" else KEEP_NONE
+        await driver.finish(settle(await driver.take_one(), rule=rule))
+        if way == "retention":
+            await driver.scripts.retain(completed="-1 0", failed=KEEP_ALL)
+    assert await driver.state("a") is None
+    values = []
+    with suppress(JobFailed, JobNotFound):  # one that never ran is not remembered
+        async with queue.partial_results("a") as partials, asyncio.timeout(30):
+            values += [partial.value async for partial in partials]
+    assert values == []
+    assert await driver.redis("XLEN", driver.keys.partials("a")) == 0
+    await queue.remove_orphaned_jobs()
+
+
+async def test_a_delayed_job_that_a_newer_one_replaces_leaves_no_results_of_an_earlier_one(
+    queue: Queue, driver: Driver
+) -> None:
+    await driver.add("a")
+    await _send_and_end(driver, 1)
+    await _forget_end(driver, "a")
+    newest = Deduplication(id="d", replace=True)
+    await queue.add("task", job_id="a", delay=3600, deduplication=newest)
+    await queue.add("task", job_id="b", delay=3600, deduplication=newest)
+    assert await driver.redis("EXISTS", driver.keys.partials("a")) == 0
 
 
 async def test_results_that_outlive_the_memory_of_their_job_come_before_it_is_said_to_be_unknown(

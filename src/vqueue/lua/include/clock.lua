@@ -10,11 +10,12 @@ local clock -- ms, seq, prefix ('<ms>-')
 -- With 0 it only learns the time and the settings.
 local function reserve(count)
   local state = redis.call('HMGET', meta, 'ms', 'seq', 'events_cap', 'lease', 'gate', 'sched',
-                           'flows', 'groups', 'buried', 'razed')
+                           'flows', 'groups', 'buried', 'razed', 'partials')
   local ms, seq = tonumber(state[1]), tonumber(state[2])
   Q = {events_cap = tonumber(state[3]) or 10000, longest_lease = tonumber(state[4]),
        gate = state[5] or '', schedule_due = tonumber(state[6]), has_flows = state[7],
-       has_groups = state[8], last_buried = tonumber(state[9]), razed = state[10]}
+       has_groups = state[8], last_buried = tonumber(state[9]), razed = state[10],
+       partials_until = tonumber(state[11])}
   local new = not ms
   if new then ms, seq = start_clock() end
   if now > ms then ms, seq = now, 0 end

@@ -16,6 +16,7 @@ local function fail_now(id, job, reason, keep, prev)
   if string.sub(rule, 1, 2) == '0 ' then
     redis.call('UNLINK', unpack(keys_of(id)))
     bury(id, job.by)
+    if any_partials() then drop_earlier_partials(id, job.added) end
     return
   end
   redis.call('SET', job_key(id), record)

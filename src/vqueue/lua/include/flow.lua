@@ -194,6 +194,7 @@ local function fail_parent(id, job, child)
   table.insert(heard.failed, failure_of(job, prev))
   if string.sub(rule, 1, 2) == '0 ' then
     redis.call('UNLINK', unpack(keys_of(id)))
+    if any_partials() then drop_earlier_partials(id, job.added) end
     return bury(id, job.by)
   end
   redis.call('SET', job_key(id), record)

@@ -11,7 +11,7 @@ local GROUP = 'workers'
 --[[ What meta tells of the queue, read by `reserve`: events_cap, longest_lease (ms), has_flows,
 has_groups, gate (what keeps jobs from being taken: include/gate.lua), schedule_due (ms of the
 next slot of a job scheduler, nil for none), last_buried (ms at which a job was last removed,
-nil for never), razed (below). One table, since Lua takes longer over each local that functions
+nil for never), razed (below), partials_until (ms until which there may be partial results). One table, since Lua takes longer over each local that functions
 share. ]]
 local Q = {gate = ''}
 

@@ -50,12 +50,22 @@ local function keys_of(id)
           key .. ':ign', key .. ':bad'}
 end
 
+-- Whether partial results may be kept, by which a removed job is to leave its own alone.
+local function any_partials() return now < (Q.partials_until or 0) or razed() end
+
+-- Partial results outlive their job. Those of an earlier job of the id go with this one: a reader
+-- knows them apart by when the job was added.
+local function drop_earlier_partials(id, added)
+  redis.pcall('XTRIM', partials_key(id), 'MINID', string.format('%.0f', added * 1048576))
+end
+
 local function remove_finished(set, ids)
   local doomed = {}
   for _, id in ipairs(ids) do
     local job = load_job(id)
     local ended = tonumber(redis.call('ZSCORE', set, id)) or 0
     if now - ended < TOMBSTONE_MS then bury(id, job and job.by or '') end
+    if job and any_partials() then drop_earlier_partials(id, job.added) end
     for _, key in ipairs(keys_of(id)) do table.insert(doomed, key) end
   end
   redis.call('UNLINK', unpack(doomed))
