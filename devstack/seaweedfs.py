@@ -53,6 +53,9 @@ class SeaweedFS(Server):
     def __init__(self, folder: Path, account: S3Account | None = None) -> None:
         super().__init__(folder)
         self.account = account or S3Account()
+        # Keeps what it has parsed: a client of a new one takes 80 ms of CPU, and each look whether
+        # the server is ready makes a client.
+        self._session = botocore.session.get_session()
 
     def settings(self) -> dict[str, str]:
         """The endpoint, the bucket and the standard AWS variables."""
@@ -151,7 +154,7 @@ class SeaweedFS(Server):
         return None
 
     def _client(self) -> Any:
-        return botocore.session.get_session().create_client(
+        return self._session.create_client(
             "s3",
             endpoint_url=f"http://{loopback_address(self.port('s3.port'))}",
             aws_access_key_id=self.account.access_key_id,
