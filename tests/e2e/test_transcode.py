@@ -9,6 +9,7 @@ import pytest
 
 from tests.support.clips import Clips
 from tests.support.service import Service
+from tests.support.waiting import until
 from vqueue import Queue
 from vworker.contract import JOB_NAME, TranscodeRequest
 from vworker.job_options import job_options
@@ -100,6 +101,11 @@ async def test_a_job_added_straight_to_the_queue_gets_a_document(
     async with Queue(service.queue_name, service.environ["REDIS_URL"]) as queue:
         await queue.add(JOB_NAME, request.to_json(), job_id="direct", **job_options())
     await service.start_api()
+
+    async def is_there() -> bool:
+        return (await service.http.get("/v1/videos/direct")).status_code == 200
+
+    await until(is_there, what="the document that a worker makes", deadline=60)
     video = await service.finished("direct")
     assert video["status"] == "completed"
     assert [r["name"] for r in video["renditions"]] == ["360p"]
