@@ -29,8 +29,8 @@ transcode: $(STAMP) ## Transcode a file without servers: VIDEO=clip.mp4 OUT=fold
 	@variables=$$($(BIN)/python -m devstack ffmpeg) && eval "$$variables" && \
 		$(BIN)/python -m vworker transcode "$$VIDEO" --out "$$OUT" $(ARGS)
 
-test: $(STAMP) chromium ## Run all tests on real servers (ARGS='-k name' for pytest)
-	$(BIN)/python -m pytest tests $(ARGS)
+test: $(STAMP) chromium ## Run all tests on real servers, files side by side (ARGS='-k name' for pytest)
+	$(BIN)/python -m pytest tests -n auto --dist loadfile --no-loadscope-reorder $(ARGS)
 
 unit: $(STAMP) ## Run the tests of the pure parts
 	$(BIN)/python -m pytest tests/unit $(ARGS)

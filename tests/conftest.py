@@ -4,8 +4,11 @@ A server starts when the first test asks for its fixture and stops with the sess
 that is already set (REDIS_URL, MONGODB_URI, S3_ENDPOINT_URL, FFMPEG …) is used instead. Tests
 share the servers, so each works under a name of its own: `queue_name`, `mongodb_uri`. A test that
 kills or pauses a server starts its own one from `devstack`.
+
+`make test` runs whole files side by side, in processes that have servers of their own each.
 """
 
+import os
 import secrets
 from collections.abc import Iterator
 
@@ -14,6 +17,35 @@ import pytest
 from devstack import Stack
 from tests.support.stack import S3Settings, fresh_database, start_s3
 from vworker.sandbox import Sandbox, open_sandbox
+
+# For two cores: one process alone leaves a core idle while it waits for a lease, a backoff or a
+# playback. Of three, the FFmpegs leave too little to servers that have to answer within a second.
+_SIDE_BY_SIDE = 2
+_GIVEN_SERVERS = ("REDIS_URL", "MONGODB_URI", "S3_ENDPOINT_URL")
+
+
+@pytest.hookimpl(optionalhook=True)
+def pytest_xdist_auto_num_workers() -> int:
+    """How many test processes `-n auto` means: 0 for all in one where servers are given.
+
+    Tests in two processes would meet on a given server: some fill its memory, count its commands,
+    or empty a database of it.
+    """
+    return 0 if any(map(os.environ.get, _GIVEN_SERVERS)) else _SIDE_BY_SIDE
+
+
+def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
+    """Say how long the corpus took: it is to stay below three minutes on two cores."""
+    reports = [
+        report
+        for found in terminalreporter.stats.values()
+        for report in found
+        if isinstance(report, pytest.TestReport) and "/test_corpus.py::" in report.nodeid
+    ]
+    if reports:
+        files = len({report.nodeid for report in reports})
+        seconds = sum(report.duration for report in reports)
+        terminalreporter.write_line(f"corpus: {files} files in {seconds:.0f} s")
 
 
 @pytest.fixture(scope="session")

@@ -16,20 +16,6 @@ from vworker.storage import Storage, StorageSettings
 from vworker.workspace import Workspace
 
 
-def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
-    """Say how long the corpus took: it is to stay below three minutes on two cores."""
-    reports = [
-        report
-        for found in terminalreporter.stats.values()
-        for report in found
-        if isinstance(report, pytest.TestReport) and "/test_corpus.py::" in report.nodeid
-    ]
-    if reports:
-        files = len({report.nodeid for report in reports})
-        seconds = sum(report.duration for report in reports)
-        terminalreporter.write_line(f"corpus: {files} files in {seconds:.0f} s")
-
-
 @pytest.fixture
 def storage_settings(s3_settings: S3Settings, monkeypatch: pytest.MonkeyPatch) -> StorageSettings:
     """Settings of the session's bucket; the credentials are in the environment."""

@@ -314,21 +314,27 @@ def devstack_env(temporary: Path) -> Iterator[tuple[subprocess.Popen[str], list[
             parent.kill()
 
 
+@pytest.fixture
+def short_path(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """An empty folder: SeaweedFS binds sockets below it, and their paths may have 107 bytes."""
+    return tmp_path_factory.mktemp("s")
+
+
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
 def test_signal_stops_the_servers_and_removes_their_data(
-    number: signal.Signals, tmp_path: Path
+    number: signal.Signals, short_path: Path
 ) -> None:
-    with devstack_env(tmp_path) as (parent, servers), watched(servers) as ended:
+    with devstack_env(short_path) as (parent, servers), watched(servers) as ended:
         assert len(servers) == 3
         parent.send_signal(number)
 
         assert parent.wait(DEADLINE_S) == 128 + number
         ended.wait()
-        assert list(tmp_path.iterdir()) == []
+        assert list(short_path.iterdir()) == []
 
 
-def test_crash_of_the_parent_leaves_no_server_and_the_next_stack_no_data(tmp_path: Path) -> None:
-    with devstack_env(tmp_path) as (parent, servers), watched(servers) as ended:
+def test_crash_of_the_parent_leaves_no_server_and_the_next_stack_no_data(short_path: Path) -> None:
+    with devstack_env(short_path) as (parent, servers), watched(servers) as ended:
         assert len(servers) == 3
         parent.kill()
         ended.wait()
