@@ -62,7 +62,8 @@ class Settler:
         # made once: what they carry, the last progress, must be in every try
         finished = [(a, a.settle(outcome)) for a, outcome in batch if outcome]
         if finished:
-            self._latencies.note(finished[-1][0])
+            # when the call below is on its way: Redis works meanwhile
+            asyncio.get_running_loop().call_soon(self._latencies.note, finished[-1][0])
         pause = 0.05
         while finished := [(a, settlement) for a, settlement in finished if not a.lost]:
             try:

@@ -17,10 +17,8 @@ local function complete_alone(consumer, want, lease, id, token, record, detail)
   if math.floor((n + want + 2) / cap) ~= math.floor(n / cap) then return end
   -- the fence: is the entry pending for this consumer? (those of `express` have no such id)
   if #redis.pcall('XPENDING', ready, 'workers', token, token, 1, consumer) ~= 1 then return end
-  if call('ZCARD', KEYS[4]) > 0 then return end
-  local first = call('ZRANGE', KEYS[5], 0, 0, 'WITHSCORES')
-  local due = first[1] and math.floor(tonumber(first[2]) / 4096)
-  if due and due <= now then return end
+  local due = due_alone(now)
+  if due == now then return end
   local ended, minute = prefix .. 'm:completed', math.floor(now / 60000)
   if call('HINCRBY', ended, minute, 1) == 1 then
     call('HDEL', ended, minute)

@@ -1,5 +1,15 @@
 --[[ Handing out entries of `ready` on the straight ways of take and finish, see take_alone.lua. ]]
 
+-- When the first delayed job is due (ms), `now` when that is past or jobs with a priority wait,
+-- which go before; nothing when there are none of these.
+local function due_alone(now)
+  -- one command where there are neither
+  if redis.call('EXISTS', KEYS[4], KEYS[5]) == 0 then return end
+  if redis.call('ZCARD', KEYS[4]) > 0 then return now end
+  local first = redis.call('ZRANGE', KEYS[5], 0, 0, 'WITHSCORES')
+  return first[1] and math.max(now, math.floor(tonumber(first[2]) / 4096))
+end
+
 -- Hand out up to `want` entries. Returns the jobs flat (token, id, record), what their event
 -- tells of them, and the entries whose job was removed by hand or stands elsewhere; nothing when
 -- the group is missing.

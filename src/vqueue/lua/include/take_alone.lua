@@ -14,10 +14,8 @@ local function take_alone(consumer, want, lease)
   if state[6] or state[7] or state[8] then return end
   if state[5] ~= lease or not (ms and n) or seq > 1048000 then return end
   if math.floor((n + want) / cap) ~= math.floor(n / cap) then return end
-  if call('ZCARD', KEYS[4]) > 0 then return end
-  local first = call('ZRANGE', KEYS[5], 0, 0, 'WITHSCORES')
-  local due = first[1] and math.floor(tonumber(first[2]) / 4096)
-  if due and due <= now then return end
+  local due = due_alone(now)
+  if due == now then return end
   local jobs, active, gone = take_ready(prefix .. 'j:', consumer, want)
   if not jobs then return end
 
