@@ -140,6 +140,26 @@ def fail_without_option(ours: Outcome, theirs: Outcome) -> None:
             theirs["events"][job_id].append(ours["events"][job_id][-1])
 
 
+def wait_in_line(ours: Outcome, theirs: Outcome) -> None:
+    for step, job_id, our, their in _pairs(ours, theirs):
+        if (our["state"], their["state"]) == ("waiting-children", "waiting"):
+            _move(step, their, "waiting-children")
+        elif "has pending dependencies" in (their["failed_reason"] or ""):
+            _move(step, their, "completed")
+            their.update(failed_reason=None, returnvalue=our["returnvalue"], traces=0)
+            theirs["order"].sort(key=lambda started, after=job_id: started == after)
+    for job_id, events in ours["events"].items():
+        names, their_names = _names(events), _names(theirs["events"][job_id])
+        if "waiting-children" not in names or "waiting-children" in their_names:
+            continue
+        start = names.index("waiting-children")
+        if their_names[start:] in (
+            ["active", "failed", "retries-exhausted"],
+            ["waiting", "active", "completed"],
+        ):
+            theirs["events"][job_id][start:] = events[start:]
+
+
 def drop_prefix(_: Outcome, theirs: Outcome) -> None:
     told = (told for events in theirs["events"].values() for told in events)
     for one in (*(job for _job_id, job in _jobs(theirs)), *told):

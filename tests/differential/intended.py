@@ -54,6 +54,10 @@ FAILS_TOGETHER = Difference(
 FAILS_UNASKED = Difference(
     name="a parent fails with a child that has no option for it", apply=adjust.fail_without_option
 )
+WAITS_IN_LINE = Difference(
+    name="a job that stands in line waits for the children that it is given",
+    apply=adjust.wait_in_line,
+)
 PLAIN_REF = Difference(
     name="a child is named without the prefix of its key", apply=adjust.drop_prefix
 )
@@ -96,6 +100,7 @@ INTENDED = (
     MADE_WHEN_DUE,
     FAILS_TOGETHER,
     FAILS_UNASKED,
+    WAITS_IN_LINE,
     PLAIN_REF,
     CHANGES_TOLD,
     DRAINED_BESIDE_DELAYED,

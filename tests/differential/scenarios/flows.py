@@ -11,6 +11,7 @@ from tests.differential.intended import (
     PLAIN_REF,
     REMOVED_AS_PARENT,
     REMOVED_FROM_WAITING,
+    WAITS_IN_LINE,
 )
 from tests.differential.scenario import Scenario
 
@@ -124,6 +125,19 @@ SCENARIOS = {
     ),
     "a child's failure is forgotten": Scenario(
         steps=[_parent(_child("remove_dependency_on_failure"), _GOOD), ["work", _BROKEN]],
+    ),
+    "a parent in line gets a child while it waits": Scenario(
+        steps=[["add", "parent"], _parent(_GOOD), ["work", {"parent": ["values"]}]],
+        differs=(WAITS_IN_LINE,),
+    ),
+    "a delayed parent gets a child while it waits": Scenario(
+        steps=[
+            ["add", "parent", {"delay": 60_000}],
+            _parent(_GOOD),
+            ["promote", "parent"],
+            ["work", {"parent": ["values"]}],
+        ],
+        differs=(WAITS_IN_LINE,),
     ),
     "the last child is removed": Scenario(
         steps=[_parent(_GOOD), ["remove", "good"], ["work", {}]],
