@@ -102,6 +102,7 @@ async def test_a_handler_writes_the_log_of_its_job(
     async with Worker(queue_name, handler, redis_url, keep_logs=10):
         await ended(queue, added.id)
     assert await queue.get_job_logs(added.id) == [f"line {number}" for number in range(10, 20)]
+    assert await queue.get_job_logs(added.id, start=2, end=3) == ["line 12", "line 13"]
 
 
 async def test_reports_outside_a_handler_are_refused(queue: Queue) -> None:
