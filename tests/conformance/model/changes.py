@@ -4,6 +4,9 @@ from tests.conformance.model.endings import Endings
 from tests.conformance.model.job import Asked, ModelJob
 from tests.conformance.model.lines import BACK, FRONT, LIFO
 
+#: Jobs that retention removes in one call.
+_EVICTED = 250
+
 
 class Changes(Endings):
     """Adding for others, removing and moving jobs."""
@@ -123,7 +126,8 @@ class Changes(Endings):
             self.to_back(job)
 
     def keep_newest(self, count: int) -> None:
-        """Remove the completed jobs that were the first to end."""
+        """Remove completed jobs, the first to end, as many as one call removes."""
         completed = sorted(self.in_state("completed"), key=lambda job: (job.ended_ms, job.id))
-        for job in completed[: max(0, len(completed) - count)]:
+        excess = max(0, len(completed) - count)
+        for job in completed[: min(excess, _EVICTED)]:
             self.remove(job)

@@ -1,5 +1,6 @@
 """Rules: many jobs are removed at once, or all there is; or retried."""
 
+from hypothesis import event
 from hypothesis import strategies as st
 from hypothesis.stateful import precondition, rule
 
@@ -68,6 +69,7 @@ class Cleaning(QueueFrame):
     @precondition(lambda self: len(self.model.jobs) > 3)
     @rule()
     def obliterate(self) -> None:
+        event("the queue was obliterated")
         self.run(self._obliterate(force=bool(self.model.in_state("active"))))
         self.model = self.model.emptied()
         # a queue without a job has no keys to look at

@@ -3,24 +3,12 @@
 from hypothesis import strategies as st
 from hypothesis.stateful import precondition, rule
 
-from tests.conformance.model.machine import QueueFrame, consumers, other
-from tests.conformance.model.model import ModelJob
+from tests.conformance.model.machine import consumers, other
+from tests.conformance.model.sweeping import Sweeping
 from tests.support.driver import LONG_MS, expire, settle
 
 
-def _in_lane_order(jobs: list[ModelJob]) -> list[ModelJob]:
-    """Jobs that were put first in line, then the others, each by their entries."""
-
-    def position(job: ModelJob) -> tuple[bool, int, int]:
-        assert job.taken
-        mark, entry = job.taken.token.startswith(b"x"), job.taken.token.removeprefix(b"x")
-        ms, seq = entry.split(b"-")
-        return not mark, int(ms), int(seq)
-
-    return sorted(jobs, key=position)
-
-
-class Faults(QueueFrame):
+class Faults(Sweeping):
     """Lost leases, late calls, lost replies."""
 
     @precondition(lambda self: self.model.in_state("active"))
@@ -31,19 +19,17 @@ class Faults(QueueFrame):
     @precondition(lambda self: self.model.in_state("active"))
     @rule(data=st.data(), max_stalled=st.integers(0, 2))
     def leases_run_out(self, data: st.DataObject, max_stalled: int) -> None:
-        jobs = _in_lane_order(self.choose_some(data, self.model.in_state("active")))
+        jobs = self.choose_some(data, self.model.in_state("active"))
         for job in jobs:
             assert job.taken
             self.run(expire(self.driver, job.taken.token))
-        swept = self.run(self.driver.sweep(max_stalled=max_stalled))
-        assert swept == (*self.model.stall(jobs, limit=max_stalled), False)
+        self.sweep_as_the_model_says(jobs, max_stalled=max_stalled)
 
     @precondition(lambda self: self.model.in_state("active"))
     @rule(consumer=consumers, max_stalled=st.integers(0, 2))
     def a_worker_is_seen_to_die(self, consumer: str, max_stalled: int) -> None:
-        jobs = _in_lane_order(self.model.held_by(consumer))
-        swept = self.run(self.driver.sweep(max_stalled=max_stalled, dead=consumer))
-        assert swept == (*self.model.stall(jobs, limit=max_stalled), False)
+        jobs = self.model.held_by(consumer)
+        self.sweep_as_the_model_says(jobs, max_stalled=max_stalled, dead=consumer)
 
     @precondition(lambda self: self.model.in_state("active"))
     @rule(data=st.data(), outcome=st.sampled_from(["completed", "failed", "waiting", "delayed"]))

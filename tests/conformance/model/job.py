@@ -55,6 +55,8 @@ class ModelJob:
     traces: list[str] = field(default_factory=list)
     progress: bytes = b""
     log: list[str] = field(default_factory=list)
+    #: Place and value of the partial results that are kept.
+    partials: list[tuple[str, bytes]] = field(default_factory=list)
     events: list[str] = field(default_factory=list)
     #: The group in whose line it waits, "" for none.
     group: str = ""

@@ -10,6 +10,8 @@ from vqueue.record import TakenJob
 
 #: Within one priority the front of the line goes before LIFO jobs, and they before the others.
 FRONT, LIFO, BACK = 0, 1, 2
+#: Delayed jobs that a take promotes at most.
+_PROMOTED = 60
 
 
 class Lines:
@@ -99,8 +101,8 @@ class Lines:
         return jobs
 
     def promote_due(self) -> None:
-        """The jobs whose time has come go into the line."""
-        for job in self.delayed_line:
+        """The jobs whose time has come go into the line, the first so many of them."""
+        for job in self.delayed_line[:_PROMOTED]:
             if not job.due[0]:
                 self.come_due(job)
 

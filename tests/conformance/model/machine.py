@@ -45,6 +45,8 @@ class QueueFrame(RuleBasedStateMachine):
         self.model = QueueModel()
         #: Numbers of log lines only have to grow within an activation.
         self.lines_written = 0
+        #: Those of partial results, too.
+        self.results_sent = 0
         self._ids = 0
         self._values = 0
 

@@ -9,10 +9,11 @@ from tests.conformance.model.model import QueueModel
 from tests.conformance.model.times import HOUR_MS
 from tests.support.group_invariants import lines_of
 from tests.support.queue_dump import QueueDump, entry_events
+from vqueue.events import version_of
 from vqueue.record import read_traces
 
 #: jobs and their relatives by id; ids in line, by group, and delayed; owners and followers by
-#: deduplication id; limits, schedulers; log lines and names of events by id.
+#: deduplication id; limits, schedulers; log lines, partial results and names of events by id.
 View = dict[str, Any]
 
 _LETTERS = {"d": "delayed", "w": "waiting-children", "c": "completed", "f": "failed"}
@@ -63,6 +64,7 @@ def view_of_model(model: QueueModel) -> View:
             for scheduler_id, one in model.schedulers.items()
         },
         "logs": {job.id: job.log for job in model.jobs.values() if job.log},
+        "partials": {job.id: job.partials for job in model.jobs.values() if job.partials},
         "events": {job.id: job.events for job in model.jobs.values()},
     }
 
@@ -122,8 +124,24 @@ def view_of_queue(dump: QueueDump) -> View:
             if name.startswith("sched:")
         },
         "logs": {name[2:-4]: lines for name, lines in dump.lists.items() if name.endswith(":log")},
+        "partials": _partials(dump),
         "events": dict(events),
     }
+
+
+def _partials(dump: QueueDump) -> dict[str, list[tuple[str, bytes]]]:
+    """Partial results by job; those of an earlier job of the id lie there until the next one."""
+    found: dict[str, list[tuple[str, bytes]]] = {}
+    for job_id, record in dump.jobs.items():
+        first = version_of(record.history.added_ms, 0)
+        sent = [
+            (entry.id, entry.fields[1].encode())
+            for entry in dump.stream(f"part:{job_id}").entries
+            if int(entry.id.partition("-")[0]) >= first
+        ]
+        if sent:
+            found[job_id] = sent
+    return found
 
 
 def _value(told: bytes) -> bytes:

@@ -4,8 +4,8 @@ from hypothesis import strategies as st
 from hypothesis.stateful import precondition, rule
 
 from tests.conformance.model.machine import QueueFrame
+from tests.conformance.model.settling import keep_rule
 from tests.conformance.model.times import delays
-from tests.conformance.model.working import keep_rule
 from tests.support.driver import LONG_MS, settle
 from vqueue.edit_scripts import Resets
 from vqueue.options import JobOptions

@@ -5,69 +5,15 @@ from collections.abc import Sequence
 from hypothesis import strategies as st
 from hypothesis.stateful import precondition, rule
 
-from tests.conformance.model.endings import TRACES
-from tests.conformance.model.machine import QueueFrame, consumers
+from tests.conformance.model.machine import consumers
 from tests.conformance.model.model import ModelJob
+from tests.conformance.model.settling import KEEP_TWO, Settling
 from tests.conformance.model.times import DELAYS, HOUR_MS, delays
-from tests.support.driver import KEEP_ALL, KEEP_NONE, LONG_MS, settle
-
-_KEEP_TWO = "2 -1"
+from tests.support.driver import KEEP_NONE, LONG_MS, settle
 
 
-def keep_rule(job: ModelJob, rule: str = KEEP_ALL) -> str:
-    """A keep rule as a worker gives it: it says when a job has a deduplication."""
-    return f"{rule} *" if job.unique else rule
-
-
-class Working(QueueFrame):
+class Working(Settling):
     """Takes, ends of attempts, reports, hand-backs."""
-
-    def finish(
-        self,
-        jobs: Sequence[ModelJob],
-        outcome: str,
-        *,
-        rule: str = KEEP_ALL,
-        want: int = 0,
-        progress: bytes = b"",
-        delay_ms: int = 0,
-    ) -> None:
-        """End attempts of one worker alike, really and in the model."""
-        consumer, value, trace = jobs[0].holder, self.new_value(outcome), ""
-        if outcome != "completed":
-            trace = f"trace of {value.decode()}"
-        ends = outcome in ("completed", "failed")
-        settlements = [
-            settle(
-                job.taken,
-                outcome,
-                value=value,
-                rule=keep_rule(job, rule) if ends else str(delay_ms),
-                consumer=consumer,
-                progress=progress,
-                stack=trace,
-                stack_limit=TRACES,
-            )
-            for job in jobs
-            if job.taken
-        ]
-        reply = self.run(self.driver.finish(*settlements, consumer=consumer, want=want))
-        assert reply.statuses == [1] * len(jobs)
-        if ends:  # jobs that end alike go at once
-            alike = list(dict.fromkeys(keep_rule(job) for job in jobs))
-            jobs = sorted(jobs, key=lambda job: alike.index(keep_rule(job)))
-        now_ms = reply.taken.now_ms
-        for job in jobs:
-            if progress:
-                job.progress = progress
-                job.events.append("progress")
-            self.model.end(job, outcome, value, now_ms=now_ms, trace=trace, delay_ms=delay_ms)
-            if rule == KEEP_NONE and job.state == outcome:
-                self.model.remove(job)
-        self.model.tell_parents()
-        if rule == _KEEP_TWO and jobs[0].state == outcome:
-            self.model.keep_newest(2)
-        self.handed_out(reply.taken, consumer, want)
 
     def hand_back_jobs(self, jobs: Sequence[ModelJob]) -> None:
         """A worker lets go of jobs, really and in the model."""
@@ -113,7 +59,7 @@ class Working(QueueFrame):
     @rule(data=st.data())
     def complete_and_keep_two(self, data: st.DataObject) -> None:
         job = self.choose(data, self.model.in_state("active"))
-        self.finish([job], "completed", rule=_KEEP_TWO)
+        self.finish([job], "completed", rule=KEEP_TWO)
 
     @precondition(lambda self: self.model.in_state("active"))
     @rule(data=st.data())
