@@ -158,6 +158,10 @@ async def _events(client: Client, keys: QueueKeys) -> Finding:
 
 async def _orphans(client: Client, keys: QueueKeys) -> Finding:
     """Look at some keys: whose job is not there?"""
+    if await client.execute("HEXISTS", keys.meta, "razed"):
+        found = "keys of an obliterated queue are left, and parents elsewhere may wait for its jobs"
+        found += ": unless obliterate is at work, call Queue.remove_orphaned_jobs"
+        return _finding("orphans", Verdict.WARNING, found)
     cursor, seen, orphans = b"0", 0, []
     while True:
         cursor, page = await client.execute(

@@ -27,6 +27,7 @@ from vqueue import (
     Repeat,
 )
 from vqueue.clean_scripts import Obliterated
+from vqueue.doctor import Verdict, examine
 from vqueue.events import GAP, JobEvent, version_of
 
 
@@ -203,6 +204,21 @@ async def test_no_call_by_hand_brings_an_obliterated_job_back(driver: Driver, qu
     assert await queue.cancel("delayed") is Cancellation.UNKNOWN
     assert await queue.remove_orphaned_jobs() == 3
     assert sum((await queue.get_job_counts()).values()) == 0
+
+
+async def test_the_doctor_names_keys_that_an_obliteration_has_left(
+    driver: Driver, queue: Queue
+) -> None:
+    await driver.add("job")
+    await raze(driver)
+
+    async def verdicts() -> set[Verdict]:
+        findings = await examine(driver.client, driver.keys)
+        return {one.verdict for one in findings if "remove_orphaned_jobs" in one.found}
+
+    assert await verdicts() == {Verdict.WARNING}
+    await queue.remove_orphaned_jobs()
+    assert await verdicts() == set()
 
 
 # -- readers ---------------------------------------------------------------------------
