@@ -29,7 +29,7 @@ class Daemons:
     def __init__(self, env: Mapping[str, str], folder: Path) -> None:
         """Prepare the two: `env` is `Stack.env`; logs and scratch files go to `folder`."""
         self._folder = folder
-        port = _api_port(os.environ)
+        port = choose_api_port(os.environ)
         self.api = ApiClient(LOOPBACK, port)
         self._environ = {
             "WORKER_SHUTDOWN_GRACE": "5",
@@ -108,11 +108,14 @@ class Daemons:
         return None if status == 200 else f"/readyz answers {status} {body!r}"
 
 
-def _api_port(environ: Mapping[str, str]) -> int:
-    """VAPI_PORT when it is set; else the API's own default, when it is free; else a free port."""
+def choose_api_port(environ: Mapping[str, str]) -> int:
+    """Return VAPI_PORT, or a free port when it is 0; unset, the API's default where that is free.
+
+    Raises DaemonFailed when it is no number.
+    """
     given = environ.get("VAPI_PORT")
     if given:
         if not given.isdecimal():
             raise DaemonFailed(f"VAPI_PORT={given!r} is no port: give a number, or unset it")
-        return int(given)
+        return int(given) or free_ports(1)[0]
     return _DEFAULT_API_PORT if is_free(_DEFAULT_API_PORT) else free_ports(1)[0]

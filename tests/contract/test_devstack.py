@@ -21,6 +21,7 @@ from botocore.exceptions import ClientError
 from pymongo import MongoClient
 
 from devstack import Mongod, SeaweedFS, Server, ServerError, Stack, Valkey
+from devstack.daemons import DaemonFailed, choose_api_port
 from devstack.folder import DataFolder, FolderInUse
 from devstack.ports import LOOPBACK
 
@@ -361,3 +362,10 @@ def test_data_that_a_killed_process_left_is_removed_by_the_next(
         holder.wait(DEADLINE_S)
     DataFolder(None).close()
     assert not path.exists()
+
+
+def test_an_api_port_of_zero_is_a_free_one() -> None:
+    assert 0 < choose_api_port({"VAPI_PORT": "0"}) < 65536
+    assert choose_api_port({"VAPI_PORT": "8123"}) == 8123
+    with pytest.raises(DaemonFailed, match="VAPI_PORT='http' is no port"):
+        choose_api_port({"VAPI_PORT": "http"})
