@@ -21,10 +21,8 @@ from vworker.media.hls import Segment, parse_media_playlist, write_media_playlis
 from vworker.media.plan import PLAYLIST_NAME, EncodePlan, find_init, segment_name
 from vworker.media.segment import MalformedSegment, SegmentFacts
 from vworker.media.segment_file import read_listing, read_output, read_segment
+from vworker.media.truncation import earliest_end_s
 from vworker.media.ts import read_ts, shift_counters
-
-#: How much sooner than announced the pictures may end (see `vworker.media.output`).
-_MISSING_SECONDS, _MISSING_SHARE = 0.5, 0.01
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -127,8 +125,7 @@ def _is_early(plan: EncodePlan, frames: int) -> bool:
     wanted = plan.info.video.duration_s
     if wanted is None:
         return True
-    earliest_end_s = wanted - max(_MISSING_SECONDS, wanted * _MISSING_SHARE)
-    return float(frames / plan.frame_rate) < earliest_end_s
+    return float(frames / plan.frame_rate) < earliest_end_s(wanted)
 
 
 class Seam:

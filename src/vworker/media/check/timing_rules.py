@@ -6,13 +6,12 @@ from collections.abc import Iterator
 
 from vworker.media.check.presentation import Presentation, Rendition, SubtitleRendition
 from vworker.media.check.rules import Finding, broken
+from vworker.media.truncation import earliest_end_s
 
 _TOO_LONG_S = 0.5
 #: Two frames of AAC: encoders put one in front, and fill the last one up.
 _SOUND_S = 0.05
 _ALIGNED_S = 0.001
-#: How much shorter than the source's pictures a rendition may be: the larger of the two.
-_MISSING_S, _MISSING_SHARE = 0.5, 0.01
 _USUAL_S = (5.0, 7.0)
 
 
@@ -31,9 +30,7 @@ def check_timing(found: Presentation, source_s: float | None) -> Iterator[Findin
         for subtitles in found.subtitles.values():
             yield from _check_subtitles(picture, subtitles)
     for rendition in pictures:
-        if source_s is not None and rendition.total_s < source_s - max(
-            _MISSING_S, _MISSING_SHARE * source_s
-        ):
+        if source_s is not None and rendition.total_s < earliest_end_s(source_s):
             yield broken(
                 "vqueue-1",
                 rendition.uri,
