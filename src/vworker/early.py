@@ -89,8 +89,8 @@ class EarlyPlayback:
         lasting = durations(spans(found, float(1 / self._plan.frame_rate)))
         return write_event_playlist(
             MediaPlaylist(
-                # It may not change; a segment is rounded to its nearest second.
-                target_duration_s=self._plan.encoding.segment_s,
+                # It may not change, and so is the finished playlist's too.
+                target_duration_s=self._plan.target_duration_s,
                 segments=tuple(
                     Segment(
                         uri=segment_name(number, self._plan.encoding.segments),

@@ -33,6 +33,7 @@ from vworker.media.probe import probe
 from vworker.media.progress import Progress
 from vworker.media.seam import Seam
 from vworker.media.settings import MediaSettings
+from vworker.media.sounds import sounds_begin
 from vworker.media.source import SourceInfo
 from vworker.media.stills import make_stills
 from vworker.media.subtitles import write_subtitles
@@ -178,6 +179,7 @@ class _Attempt:
                 folder=plan.output,
                 renditions=plan.segment_types,
                 sounds=tuple(sound.folder for sound in plan.sounds),
+                sounds_begin=lambda: sounds_begin(plan),
                 group=uploads,
                 uploads_at_once=self.settings.uploads_at_once,
                 seam=seam,
@@ -189,7 +191,10 @@ class _Attempt:
                 encoded = time.perf_counter()
                 # Before anybody reads them: behind a seam it changes them.
                 publisher.collect()
-                measured = await asyncio.to_thread(measure_output, plan, last_lines)
+                told_s = 1 if self.tell_early is None else plan.target_duration_s
+                measured = await asyncio.to_thread(
+                    measure_output, plan, last_lines, least_target_s=told_s
+                )
                 self.meter.advance(Phase.PUBLISH, 0)
                 stills = await make_stills(plan, measured, self.settings)
                 pictures = measured[plan.rungs[0].name]

@@ -46,6 +46,7 @@ class Publisher:
         group: asyncio.TaskGroup,
         uploads_at_once: int,
         sounds: Collection[str] = (),
+        sounds_begin: Callable[[], bool] = lambda: True,
         seam: Seam | None = None,
         on_stored: Callable[[str, int], None] = lambda name, number: None,
     ) -> None:
@@ -57,6 +58,9 @@ class Publisher:
         #: that end with it.
         self._leader = next(iter(renditions))
         self._sounds = sounds
+        #: Asked until it is true: whether those begin as they must, else they are made anew.
+        self._sounds_begin = sounds_begin
+        self._sounds_have_begun = False
         self._seam = seam
         #: Told the rendition and the number of each segment that is in S3.
         self._on_stored = on_stored
@@ -86,8 +90,9 @@ class Publisher:
     def collect_in_step(self) -> None:
         """Start the upload of what is finished and certain while pictures are still encoded.
 
-        A sound's segment is when the pictures have gone on behind it, and it is not its last one:
-        sounds end where the pictures do, and are made anew when that is not where they have ended.
+        A sound's segment is when all sounds begin where they must, the pictures have gone on behind
+        it, and it is not its last one: sounds end where the pictures do, and are made anew when
+        that is not where they have ended.
         """
         self._collect(self._is_certain)
 
@@ -106,7 +111,10 @@ class Publisher:
     def _is_certain(self, name: str, number: int) -> bool:
         if name not in self._sounds:
             return self._is_finished(name, number)
-        return self._is_finished(self._leader, number) and self._is_finished(name, number + 1)
+        is_inside = self._is_finished(self._leader, number) and self._is_finished(name, number + 1)
+        if is_inside and not self._sounds_have_begun:
+            self._sounds_have_begun = self._sounds_begin()
+        return is_inside and self._sounds_have_begun
 
     def _path(self, name: str, number: int) -> Path:
         return self._folder / name / segment_name(number, self._renditions[name])

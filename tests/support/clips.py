@@ -126,6 +126,17 @@ class Clips:
         sound = ("-f", "lavfi", "-i", "sine=440:duration=8")
         return self._made("late.mkv", *late, *sound, *_ENCODE, "-g", "25")
 
+    def late_sound(self) -> Path:
+        """`standard` with a sound that begins at 12 s, far behind where FFmpeg looks for it."""
+        late = ("-itsoffset", "12", "-f", "lavfi", "-i", "sine=440:duration=2")
+        maps = ("-map", "0:v", "-map", "1:a", "-c:v", "copy", "-c:a", "flac")
+        return self._made("late_sound.mkv", "-i", str(self.standard()), *late, *maps)
+
+    def slow(self) -> Path:
+        """640x360, 12 s at six pictures in five seconds, which fit into no whole ones."""
+        picture = ("-f", "lavfi", "-i", "testsrc2=size=640x360:rate=6/5:duration=12")
+        return self._made("slow.mp4", *picture, *_ENCODE)
+
     def long_sound(self) -> Path:
         """640x360, 25 fps, 3 s of pictures and 6 s of sound."""
         sound = ("-f", "lavfi", "-i", "sine=440:duration=6")

@@ -11,7 +11,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable
-from dataclasses import replace
+from dataclasses import dataclass
 
 from vworker.media.command_line import all_pictures, later_pictures
 from vworker.media.ffmpeg import run_encoder
@@ -20,12 +20,22 @@ from vworker.media.plan import EncodePlan
 from vworker.media.progress import Progress
 from vworker.media.seam import Kept, list_kept
 from vworker.media.settings import MediaSettings
-from vworker.media.sounds import EncodeOutcome, begin_of, encode_sounds
+from vworker.media.sounds import begin_of, encode_sounds
 from vworker.tasks import task_group
 
 #: Seconds of an AAC frame: ends that are closer to each other are the same to a sound, or one frame
 #: apart.
 _AAC_FRAME_S = 1024 / 48_000
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class EncodeOutcome:
+    """How an encode went that has left all its renditions in their folders."""
+
+    #: FFmpeg's, of all of its runs.
+    last_lines: tuple[str, ...]
+    #: Whether segments of sounds that `sounds_begin` was true of are others now.
+    sounds_made_anew: bool
 
 
 async def encode(
@@ -50,7 +60,7 @@ async def encode(
 
     announced_s = plan.announced_end_s if plan.sounds else None
     async with task_group() as group:
-        beside: asyncio.Task[EncodeOutcome] | None = None
+        beside: asyncio.Task[tuple[str, ...]] | None = None
         if announced_s is not None:
             sounds = encode_sounds(plan, settings, end_s=announced_s, loudness=loudness)
             beside = group.create_task(sounds)
@@ -64,13 +74,12 @@ async def encode(
         if beside is not None and not fits:
             beside.cancel()
     if beside is not None and fits:
-        outcome = beside.result()
-        return replace(outcome, last_lines=last_lines + outcome.last_lines)
+        return EncodeOutcome(last_lines=last_lines + beside.result(), sounds_made_anew=False)
     # Without pictures there is nothing to end with, and `measure_output` says so.
     if not plan.sounds or frames == 0:
         return EncodeOutcome(last_lines=last_lines, sounds_made_anew=False)
-    outcome = await encode_sounds(plan, settings, end_s=end_s, loudness=loudness)
-    return EncodeOutcome(last_lines=last_lines + outcome.last_lines, sounds_made_anew=True)
+    last_lines += await encode_sounds(plan, settings, end_s=end_s, loudness=loudness)
+    return EncodeOutcome(last_lines=last_lines, sounds_made_anew=True)
 
 
 def _pictures(plan: EncodePlan, settings: MediaSettings, kept: Kept | None) -> list[str]:

@@ -82,22 +82,25 @@ class _Found:
     spans: tuple[Span, ...]
 
 
-def measure_output(plan: EncodePlan, last_lines: Sequence[str]) -> dict[str, RenditionFiles]:
+def measure_output(
+    plan: EncodePlan, last_lines: Sequence[str], *, least_target_s: int = 1
+) -> dict[str, RenditionFiles]:
     """Check and measure all renditions of a finished encode, by name. Blocks: reads files.
 
-    `last_lines` are FFmpeg's, for the detail of a failure.
+    `last_lines` are FFmpeg's, for the detail of a failure. `least_target_s` is a target duration
+    that players were told already: it must stay, however short the segments have become.
 
     Raises `TranscodeError`: source_truncated, encode_failed, resource_limit (final);
     output_incomplete.
     """
     try:
-        return _measured(plan)
+        return _measured(plan, least_target_s)
     except TranscodeError as error:
         told = doubted(error, last_lines)
         raise TranscodeError(told.code, told.message, detail=last_lines) from error
 
 
-def _measured(plan: EncodePlan) -> dict[str, RenditionFiles]:
+def _measured(plan: EncodePlan, least_target_s: int) -> dict[str, RenditionFiles]:
     frame_s = float(1 / plan.frame_rate)
     found = {
         # For scrubbing there is a picture a second.
@@ -105,9 +108,10 @@ def _measured(plan: EncodePlan) -> dict[str, RenditionFiles]:
         for name in plan.names
     }
     # One for all, as Apple wants it for sound and pictures (8.2).
-    target = target_duration(
+    longest_s = target_duration(
         duration for rendition in found.values() for duration in durations(rendition.spans)
     )
+    target = max(least_target_s, longest_s)
     measured = {name: _measure(name, rendition, target) for name, rendition in found.items()}
     scrub = measured[SCRUB_NAME]
     end_s = min(measured[rung.name].playlist.duration_s for rung in plan.rungs)

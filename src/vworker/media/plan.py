@@ -8,6 +8,7 @@ from fractions import Fraction
 from pathlib import Path
 
 from vworker.media.encoding import Encoding, SegmentType
+from vworker.media.hls import target_duration
 from vworker.media.ladder import Rung, choose_rungs
 from vworker.media.languages import language_name, language_tag
 from vworker.media.source import AudioStream, SourceInfo, SubtitleStream
@@ -133,6 +134,14 @@ class EncodePlan:
     def announced_end_s(self) -> float | None:
         """Seconds at which the pictures will probably end; None when nothing tells."""
         return self.duration_s or self.info.container_duration_s
+
+    @property
+    def target_duration_s(self) -> int:
+        """Seconds, rounded, that no segment is longer than: they end with the picture at hand.
+
+        It can be told before there are any, as a playlist must that grows (RFC 8216bis 4.4.3.1).
+        """
+        return target_duration([float(self.encoding.segment_s + 1 / self.frame_rate)])
 
     @property
     def clock_s(self) -> float:

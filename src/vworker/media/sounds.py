@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-
 from vworker.media.command_line import TS_DELAY_S, all_sounds
 from vworker.media.encoding import SegmentType
 from vworker.media.ffmpeg import run_encoder
@@ -15,27 +13,18 @@ from vworker.media.segment_file import read_listing, read_segment
 from vworker.media.settings import MediaSettings
 
 
-@dataclass(frozen=True, kw_only=True, slots=True)
-class EncodeOutcome:
-    """How an encode went that has left all its renditions in their folders."""
-
-    #: FFmpeg's, of all of its runs.
-    last_lines: tuple[str, ...]
-    #: Whether segments of sounds were there before that are others now.
-    sounds_made_anew: bool
-
-
 async def encode_sounds(
     plan: EncodePlan,
     settings: MediaSettings,
     *,
     end_s: float,
     loudness: tuple[Loudness | None, ...] = (),
-) -> EncodeOutcome:
-    """Encode all sounds from 0 to `end_s` seconds, gaps as silence.
+) -> tuple[str, ...]:
+    """Encode all sounds from 0 to `end_s` seconds, gaps as silence; return FFmpeg's last lines.
 
-    Safe to repeat: each finished segment takes the place of an older one, which may be on its way
-    to S3, and what is left over of those is removed. Raises what `run_encoder` does.
+    While it runs, segments are those that stay only if `sounds_begin` says so. Safe to repeat: each
+    finished segment takes the place of an older one, which may be on its way to S3, and what is
+    left over of those is removed. Raises what `run_encoder` does.
     """
 
     async def run(*, all_late: bool) -> tuple[str, ...]:
@@ -44,11 +33,27 @@ async def encode_sounds(
 
     last_lines = await run(all_late=False)
     # FFmpeg looks for the start of a stream in the first seconds of a file only.
-    late = _begin_late(plan)
-    if late:
+    if _begin_late(plan):
+        _remove_segments(plan)
         last_lines += await run(all_late=True)
     _remove_left_over(plan)
-    return EncodeOutcome(last_lines=last_lines, sounds_made_anew=late)
+    return last_lines
+
+
+def sounds_begin(plan: EncodePlan) -> bool:
+    """Tell whether every sound has its first segment, and it begins at 0, as it must.
+
+    Until then the segments that are there may be made anew. Blocks: reads them.
+    """
+    begins = [begin_of(plan, sound.folder) for sound in plan.sounds]
+    return all(begin_s is not None and begin_s <= LATE_S for begin_s in begins)
+
+
+def _remove_segments(plan: EncodePlan) -> None:
+    """Remove what begins too late, before a player can be told of it."""
+    for sound in plan.sounds:
+        for segment in (plan.output / sound.folder).glob("seg_*"):
+            segment.unlink()
 
 
 def _remove_left_over(plan: EncodePlan) -> None:
