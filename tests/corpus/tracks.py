@@ -112,7 +112,7 @@ def _bitmap_subtitles(maker: Maker) -> Path:
 def _hostile_names(maker: Maker) -> Path:
     attached = maker.write("a.ttf", b"font")
     tags = [f for key in ("title", "artist", "comment") for f in ("-metadata", f"{key}={HOSTILE}")]
-    tags += ["-metadata:s:v", f"title={HOSTILE}", "-metadata:s:a", f"handler_name={HOSTILE}"]
+    tags += ["-metadata:s:v", f"title={HOSTILE}", "-metadata:s:a", f"title={HOSTILE}"]
     font = ("-attach", str(attached), "-metadata:s:t", "mimetype=font/ttf")
     name = ("-metadata:s:t", "filename=../../canary")
     inputs = ("-i", str(plain(maker)), *font, *name, "-c", "copy")

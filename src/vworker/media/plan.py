@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from fractions import Fraction
 from pathlib import Path
@@ -10,8 +10,9 @@ from pathlib import Path
 from vworker.media.encoding import Encoding, SegmentType
 from vworker.media.hls import target_duration
 from vworker.media.ladder import Rung, choose_rungs
-from vworker.media.languages import language_name, language_tag
+from vworker.media.languages import language_tag
 from vworker.media.source import AudioStream, SourceInfo, SubtitleStream
+from vworker.media.track_names import name_tracks
 
 SOURCE_NAME = "source.bin"
 OUTPUT_NAME = "hls"
@@ -157,7 +158,7 @@ class EncodePlan:
         """The sound renditions in the file's order; one of them is the default."""
         streams = self.info.sounds[:MAX_SOUNDS]
         chosen = next((stream for stream in streams if stream.default), None)
-        names = _unique_names([stream.language for stream in streams], "Audio")
+        names = name_tracks(streams, "Audio")
         return tuple(
             Sound(
                 folder=_folder(AUDIO_NAME, number),
@@ -173,7 +174,7 @@ class EncodePlan:
     def subtitles(self) -> tuple[Subtitles, ...]:
         """The WebVTT renditions in the file's order."""
         streams = self.info.subtitles[:MAX_SUBTITLES]
-        names = _unique_names([stream.language for stream in streams], "Subtitles")
+        names = name_tracks(streams, "Subtitles")
         return tuple(
             Subtitles(
                 folder=_folder(SUBTITLES_NAME, number),
@@ -195,15 +196,3 @@ def make_plan(scratch: Path, info: SourceInfo, encoding: Encoding) -> EncodePlan
 
 def _folder(kind: str, number: int) -> str:
     return kind if number == 1 else f"{kind}-{number}"
-
-
-def _unique_names(languages: Sequence[str | None], unknown: str) -> list[str]:
-    """Name tracks by their language, and those that would have the same name by a number too."""
-    taken: dict[str, int] = {}
-    names = []
-    for language in languages:
-        tag = language_tag(language)
-        name = language_name(tag) if tag else unknown
-        taken[name] = taken.get(name, 0) + 1
-        names.append(name if taken[name] == 1 else f"{name} {taken[name]}")
-    return names

@@ -111,6 +111,7 @@ def _sounds(streams: Sequence[Mapping[str, Any]], begin_s: float) -> Iterator[Au
                 index=integer(stream, "index"),
                 codec=_codec(stream),
                 language=_language(stream),
+                title=_title(stream),
                 default=_has(stream, "default"),
                 start_s=_start(stream, begin_s),
             )
@@ -121,6 +122,7 @@ def _subtitle(stream: Mapping[str, Any]) -> SubtitleStream:
         index=integer(stream, "index"),
         codec=_codec(stream),
         language=_language(stream),
+        title=_title(stream),
         default=_has(stream, "default"),
         forced=_has(stream, "forced"),
     )
@@ -142,6 +144,10 @@ def _language(stream: Mapping[str, Any]) -> str | None:
     language = text(mapping(stream.get("tags")), "language") or "und"
     found = _LANGUAGE.fullmatch(language)
     return None if found is None or found[1].startswith("und") else found[1]
+
+
+def _title(stream: Mapping[str, Any]) -> str | None:
+    return text(mapping(stream.get("tags")), "title")
 
 
 def _start(stream: Mapping[str, Any], begin_s: float) -> float:

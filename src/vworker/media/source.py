@@ -63,6 +63,8 @@ class AudioStream:
     codec: str
     #: ISO 639 code as the file has it; None when it names none.
     language: str | None
+    #: As the file has it, any text; None when it names none.
+    title: str | None = None
     #: Whether players are meant to choose it.
     default: bool = False
     #: Seconds from the file's beginning to the first sound.
@@ -77,6 +79,8 @@ class SubtitleStream:
     codec: str
     #: ISO 639 code as the file has it; None when it names none.
     language: str | None
+    #: As the file has it, any text; None when it names none.
+    title: str | None = None
     default: bool = False
     #: Only what a viewer of this language cannot understand.
     forced: bool = False

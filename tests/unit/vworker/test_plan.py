@@ -37,6 +37,35 @@ def test_names_of_any_tracks_are_unique() -> None:
     assert len(set(names)) == 6
 
 
+@pytest.mark.parametrize(
+    ("language", "title", "name"),
+    [
+        ("eng", "Director's commentary", "English: Director's commentary"),
+        ("eng", "English (5.1)", "English (5.1)"),
+        ("und", "Commentary", "Commentary"),
+        ("deu", 'a "b"\r\n#EXT-X-ENDLIST\x00', "German: a 'b' #EXT-X-ENDLIST"),
+        (None, "\u202egnp.exe\u200b {$x}", "gnp.exe ($x}"),
+        (None, "\ud800 \n", "Audio"),
+        (None, "x" * 1000, "x" * 60),
+    ],
+)
+def test_a_title_is_shown_as_far_as_it_does_no_harm(
+    language: str | None, title: str, name: str
+) -> None:
+    stream = AudioStream(index=0, codec="aac", language=language, title=title)
+    (sound,) = planned(replace(INFO, sounds=(stream,))).sounds
+    assert sound.name == name
+
+
+def test_a_title_that_looks_like_a_number_of_ours_is_no_name_twice() -> None:
+    streams = tuple(
+        SubtitleStream(index=n, codec="srt", language=None, title=title)
+        for n, title in enumerate(["A", "A 2", "A", "A"])
+    )
+    names = [track.name for track in planned(replace(INFO, subtitles=streams)).subtitles]
+    assert names == ["A", "A 2", "A 3", "A 4"]
+
+
 def test_subtitles_are_named_like_sounds_and_limited() -> None:
     tracks = tuple(
         SubtitleStream(index=n, codec="subrip", language="fre", forced=n == 1) for n in range(40)

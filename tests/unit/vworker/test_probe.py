@@ -24,7 +24,7 @@ AUDIO: dict[str, Any] = {
     "codec_type": "audio",
     "codec_name": "aac",
     "channels": 2,
-    "tags": {"language": "deu"},
+    "tags": {"language": "deu", "title": "Commentary"},
 }
 FORMAT = {"format_name": "mov,mp4", "duration": "12.5"}
 
@@ -40,7 +40,7 @@ def test_a_plain_source_is_read() -> None:
     assert info.video.frame_rate == Fraction(30000, 1001)
     assert info.video.duration_s == 10.01
     assert info.audio is not None
-    assert (info.audio.index, info.audio.language) == (1, "deu")
+    assert (info.audio.index, info.audio.language, info.audio.title) == (1, "deu", "Commentary")
 
 
 def test_a_sound_that_cannot_be_decoded_is_left_out() -> None:
