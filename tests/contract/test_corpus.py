@@ -14,14 +14,15 @@ from pathlib import Path
 import pytest
 
 from tests.corpus.case import Bad, Case, Good, Maker
-from tests.corpus.cases import CASES
+from tests.corpus.cases import CASES, FRAGMENTED
 from tests.corpus.hostile import CANARY_FILE, CANARY_URL
 from tests.corpus.material import plain
 from tests.support.processes import children
 from vworker.contract import TranscodeRequest, TranscodeResult, output_prefix, videos_prefix
 from vworker.errors import TranscodeError
 from vworker.media.capabilities import ask_ffmpeg
-from vworker.media.encoding import Encoding
+from vworker.media.encoding import Encoding, SegmentType
+from vworker.media.plan import init_name, segment_name
 from vworker.media.settings import MediaSettings
 from vworker.pipeline import transcode
 from vworker.sandbox import Limits, Sandbox
@@ -167,6 +168,18 @@ async def test_a_file_gives_what_it_must(
     assert (children(), bench.scratch(), set(Path.cwd().iterdir())) == before
 
 
+@pytest.mark.parametrize("case", FRAGMENTED, ids=lambda case: case.name)
+async def test_a_file_gives_the_same_in_fragmented_mp4(
+    case: Case, bench: Bench, maker: Maker, tmp_path: Path
+) -> None:
+    assert isinstance(case.expected, Good)
+    encoding = replace(bench.settings.encoding, segments=SegmentType.FMP4)
+    bench = replace(bench, settings=replace(bench.settings, encoding=encoding))
+    result = await bench.run(case, case.make(maker))
+    await _check_renditions(bench, result, case.expected, tmp_path)
+    assert await bench.keys() == await _published_keys(bench, result)
+
+
 async def _published_keys(bench: Bench, result: TranscodeResult) -> set[str]:
     """The master playlist, what it names and what that names; the stills beside it."""
     keys = {result.playlist}
@@ -194,12 +207,11 @@ async def _check_renditions(
     for rung in result.renditions:
         assert rung.frame_rate == pytest.approx(expected.rate, abs=0.01)
         assert rung.duration_s == pytest.approx(expected.seconds, abs=0.2)
-        segment = f"{rung.name}/seg_00000.ts"
-        path = await bench.fetch(segment, folder / f"{rung.name}.ts")
+        path = await _first_segment(bench, rung.name, folder)
         _check_picture(bench.settings, path, (rung.width, rung.height))
     if expected.brightness is not None:
         low, high = expected.brightness
-        largest = folder / f"{result.renditions[0].name}.ts"
+        largest = folder / result.renditions[0].name
         assert low <= _brightness(bench.settings.ffmpeg, largest) <= high
     assert tuple(sound.language for sound in result.audio_tracks) == expected.sounds
     for sound in result.audio_tracks:
@@ -209,6 +221,16 @@ async def _check_renditions(
     for track in result.subtitles:
         text = await bench.text(track.playlist.removeprefix(bench.prefix))
         assert "seg_00000.vtt" in text
+
+
+async def _first_segment(bench: Bench, rung: str, folder: Path) -> Path:
+    """Fetch the first segment of a rung, behind its initialization section if it has one."""
+    segments = bench.settings.encoding.segments
+    path = await bench.fetch(f"{rung}/{segment_name(0, segments)}", folder / rung)
+    if segments is SegmentType.FMP4:
+        init = await bench.fetch(f"{rung}/{init_name(rung)}", folder / f"{rung}.init")
+        path.write_bytes(init.read_bytes() + path.read_bytes())
+    return path
 
 
 def _check_picture(settings: MediaSettings, segment: Path, size: tuple[int, int]) -> None:

@@ -125,9 +125,9 @@ _REFUSED = Bad(code=ErrorCode.INVALID_REQUEST, words="must not hold control char
 _HLS = "#EXTM3U\n#EXT-X-TARGETDURATION:3\n#EXTINF:3,\n{}\n#EXT-X-ENDLIST\n"
 
 CASES = [
-    Case(name="png_bomb", make=_png_alone, expected=_OVER_LIMIT),
+    _named("png_bomb", "bomb.png", _OVER_LIMIT, _png_alone),
     Case(name="png_bomb_as_cover", make=_png_cover, expected=_PLAIN),
-    Case(name="flac_bomb", make=_flac_alone, expected=_OTHER_FORMAT),
+    _named("flac_bomb", "bomb.flac", _OTHER_FORMAT, _flac_alone),
     Case(name="flac_of_ten_minutes", make=lambda m: _flac_beside(m, 600), expected=_PLAIN),
     # unpacked, the sound behind the pictures is 23 MB a minute
     Case(name="flac_of_three_hours", make=lambda m: _flac_beside(m, 10_800), expected=_PLAIN),

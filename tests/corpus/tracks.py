@@ -145,6 +145,12 @@ def _cut_in(maker: Maker) -> Path:
     return maker.run("edited.mp4", "-ss", "1", "-i", str(whole), "-c", "copy")
 
 
+def _mxf(maker: Maker) -> Path:
+    """As cameras of broadcasters record."""
+    codecs = ("-c:v", "mpeg2video", "-c:a", "pcm_s16le", "-ar", "48000")
+    return maker.run("plain.mxf", *picture(), *tone(), *codecs)
+
+
 def _shifted(name: str, extension: str, rungs: Good, *options: str) -> Case:
     def make(maker: Maker) -> Path:
         return maker.run(f"{name}.{extension}", "-i", str(plain(maker)), "-c", "copy", *options)
@@ -238,9 +244,11 @@ CASES = [
     _shifted("wrapping_clock", "ts", _PLAIN, "-output_ts_offset", "95442.7"),
     _shifted("late_clock", "ts", _PLAIN, "-output_ts_offset", "5000"),
     _shifted("negative_clock", "flv", _PLAIN, *_NEGATIVE, "-output_ts_offset", "-0.5"),
+    _shifted("negative_clock_matroska", "mkv", _PLAIN, *_NEGATIVE, "-output_ts_offset", "-0.5"),
     _shifted("negative_offsets", "mp4", _PLAIN, "-movflags", "negative_cts_offsets"),
     _shifted("no_duration", "webm", _PLAIN, "-f", "matroska", "-live", "1"),
     _shifted("flash", "flv", _PLAIN),
+    Case(name="mxf", make=_mxf, expected=_PLAIN),
     _shifted("flash_without_duration", "flv", _PLAIN, "-flvflags", "no_duration_filesize"),
     _shifted("fragmented", "mp4", _PLAIN, "-movflags", "frag_keyframe+empty_moov"),
     _shifted("elementary", "h264", Good(rungs=P360), "-an"),
