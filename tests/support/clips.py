@@ -132,6 +132,18 @@ class Clips:
         maps = ("-map", "0:v", "-map", "1:a", "-c:v", "copy", "-c:a", "flac")
         return self._made("late_sound.mkv", "-i", str(self.standard()), *late, *maps)
 
+    def two_sounds(self) -> Path:
+        """`standard` with two English sounds, one of them a commentary, and German subtitles."""
+        cues = b"1\n00:00:00,500 --> 00:00:14,000\nhello <i>world</i>\n"
+        other = ("-f", "lavfi", "-i", "sine=880:duration=14.5")
+        texts = ("-i", str(self.holding("hello.srt", cues)))
+        maps = ("-map", "0:v", "-map", "0:a", "-map", "1:a", "-map", "2:s")
+        codecs = ("-c", "copy", "-c:a:1", "flac", "-c:s", "srt")
+        tags = [f for n in (0, 1) for f in (f"-metadata:s:a:{n}", "language=eng")]
+        tags += ["-metadata:s:a:1", "title=Commentary", "-metadata:s:s:0", "language=ger"]
+        source = ("-i", str(self.standard()), *other, *texts)
+        return self._made("two_sounds.mkv", *source, *maps, *codecs, *tags)
+
     def slow(self) -> Path:
         """640x360, 12 s at six pictures in five seconds, which fit into no whole ones."""
         picture = ("-f", "lavfi", "-i", "testsrc2=size=640x360:rate=6/5:duration=12")
