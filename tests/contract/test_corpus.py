@@ -121,27 +121,19 @@ async def _ignore(percent: int) -> None:
     """A report that nobody reads."""
 
 
+@pytest.fixture(scope="session")
+def settings(ffmpeg: str, ffprobe: str, sandbox: Sandbox) -> MediaSettings:
+    """The fastest preset; what FFmpeg decodes is asked of it once, as a worker does."""
+    encoding = Encoding(preset="ultrafast")
+    settings = MediaSettings(ffmpeg=ffmpeg, ffprobe=ffprobe, sandbox=sandbox, encoding=encoding)
+    return replace(settings, decodes=asyncio.run(ask_ffmpeg(settings)).decodes)
+
+
 @pytest.fixture
-async def bench(
-    storage: Storage,
-    workspace: Workspace,
-    ffmpeg: str,
-    ffprobe: str,
-    sandbox: Sandbox,
-    tmp_path: Path,
-) -> Bench:
-    """The pipeline with the fastest preset."""
-    settings = MediaSettings(
-        ffmpeg=ffmpeg,
-        ffprobe=ffprobe,
-        sandbox=sandbox,
-        encoding=Encoding(preset="ultrafast"),
-    )
+def bench(storage: Storage, workspace: Workspace, settings: MediaSettings, tmp_path: Path) -> Bench:
+    """The pipeline, for one file."""
     return Bench(
-        storage=storage,
-        workspace=workspace,
-        settings=replace(settings, decodes=(await ask_ffmpeg(settings)).decodes),
-        scratch_root=tmp_path / "scratch",
+        storage=storage, workspace=workspace, settings=settings, scratch_root=tmp_path / "scratch"
     )
 
 
