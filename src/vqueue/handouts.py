@@ -8,6 +8,7 @@ whose reply is still on its way would look lost, and be run twice.
 from __future__ import annotations
 
 import asyncio
+import time
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 
@@ -20,6 +21,9 @@ class HandOuts:
         self.reserved = 0
         #: Set once a call got no reply: it may have handed out jobs.
         self.reply_lost = False
+        #: When to look for jobs of a call whose connection broke off, by the monotonic clock:
+        #: Redis may have learned of that later than of the first look.
+        self._look_again_at: float | None = None
         self._under_way = 0
         self._none_under_way = asyncio.Event()
         self._none_under_way.set()
@@ -28,7 +32,22 @@ class HandOuts:
     @property
     def any_unanswered(self) -> bool:
         """Whether jobs may have been handed out that the worker does not know of."""
-        return self.reply_lost or self._under_way > 0
+        return self.reply_lost or self.is_to_look_again or self._under_way > 0
+
+    @property
+    def is_to_look_again(self) -> bool:
+        """Whether a second look for jobs of a lost reply is still to come."""
+        return self._look_again_at is not None
+
+    def look_again_in(self, seconds: float) -> None:
+        """Have jobs of a call that broke off looked for after so long, too."""
+        self._look_again_at = time.monotonic() + seconds
+
+    def look_again_when_it_is_time(self) -> None:
+        """When that time has come, count a reply as lost."""
+        if self._look_again_at is not None and time.monotonic() >= self._look_again_at:
+            self._look_again_at = None
+            self.reply_lost = True
 
     @asynccontextmanager
     async def alone(self) -> AsyncIterator[None]:

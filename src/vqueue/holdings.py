@@ -1,8 +1,8 @@
 """The jobs that one worker holds: taken from the line, run in its slots, given up.
 
 Owns the calls that hand out jobs (take, the tail of finish, adopt), the count of free slots,
-and what must be known of a job while it is held. When to take is worker.py's decision, how a
-job is settled settling.py's.
+and what must be known of a job while it is held. When to take is fetching.py's decision, what
+Redis takes ahead ahead.py's, how a job is settled settling.py's.
 """
 
 from __future__ import annotations
@@ -11,45 +11,21 @@ import asyncio
 import logging
 import time
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from typing import Any, NamedTuple, Protocol, TypedDict
+from typing import Protocol, TypedDict
 
 from vqueue.activation import Activation, Take
-from vqueue.connection import is_transient
+from vqueue.ahead import MOST_AHEAD, Follow, TakeAhead
 from vqueue.errors import QueueUnavailable
 from vqueue.handouts import HandOuts
 from vqueue.lease import LeaseKeeper
 from vqueue.record import Settlement
 from vqueue.reports import Reports
 from vqueue.scripts import MAX_HELD_BATCH, Scripts, Taken
-from vqueue.wake import IDLE_BLOCK
-from vqueue.wire import Argument
 
 logger = logging.getLogger(__name__)
 
-
-#: Has Redis carry a command out later; its raw reply, or None when that cannot be.
-Follow = Callable[[tuple[Argument, ...]], asyncio.Future[Any] | None]
-
-
-#: Jobs that a take behind a sleep asks for: a second one shows whether there are more. A worker
-#: that stands still, or has vanished, is handed no more than these.
-_MOST_AHEAD = 2
 #: Jobs handed back in one call: each costs Redis three times as much as one that completes.
 _RELEASED = 100
-#: Share of the lease after which a reply to such a take is not relied on: this process has stood
-#: still, and others may have the jobs.
-_STALE_SHARE = 0.5
-#: Seconds after which a sleep has ended in Redis whose connection broke off, and the take behind
-#: it has been carried out.
-_AFTERMATH = 2 * IDLE_BLOCK
-
-
-class _TakeAhead(NamedTuple):
-    """A take that waits in Redis behind the worker's sleep."""
-
-    reply: asyncio.Future[Any]
-    want: int
-    sent_at: float
 
 
 class _TakeArguments(TypedDict):
@@ -103,12 +79,10 @@ class Holdings:
         #: Called when nothing is held any more.
         self.on_idle: Callable[[], None] = lambda: None
         self._hand_outs = HandOuts()
-        self._ahead: _TakeAhead | None = None
+        #: What Redis does when the worker's sleep ends.
+        self.ahead = TakeAhead(scripts, self._hand_outs, lease_ms=lease_ms)
         #: Set when the time for closing is over: what is held, and what still comes, goes back.
         self._handing_back = False
-        #: When to look for jobs that a take may have got whose connection broke off: Redis may
-        #: have learned of that later than of the first look.
-        self._look_again_at: float | None = None
         #: Replies of finish calls are handled one after the other. Jobs that end at once are
         #: then on their way to Redis, which works on them, before those of the next reply start.
         self._starting = asyncio.Lock()
@@ -158,39 +132,20 @@ class Holdings:
         Only while nothing is held: a handler may keep the event loop from turning, and jobs would
         be handed to a worker that cannot start them.
         """
-        if self.running or self._ahead or not (self.is_taking and self._hand_outs.may_begin):
-            return
-        want = min(self.free_slots, _MOST_AHEAD)
-        reply = follow(self._scripts.take_command(**self._take_arguments(want)))
-        if reply is not None:
-            self._hand_outs.begin_at_once()
-            self._hand_outs.reserved += want
-            self._ahead = _TakeAhead(reply, want, time.monotonic())
+        may_send = self.is_taking and self._hand_outs.may_begin
+        if may_send and not self.running and not self.ahead.is_sent:
+            want = min(self.free_slots, MOST_AHEAD)
+            command = self._scripts.take_command(**self._take_arguments(want))
+            self.ahead.send(follow, command, want=want)
 
     async def taken_ahead(self) -> tuple[bool, int] | None:
         """Start what `take_ahead` has got, when the sleep is over, and return what `take` does;
         None when there is no answer, or none that still holds."""
-        ahead, taken, is_answered = self._ahead, None, False
-        if ahead is None:
+        answer = await self.ahead.answer()
+        if answer is None:
             return None
-        if not ahead.reply.done():
-            await asyncio.wait([ahead.reply])
-        self._ahead = None
-        try:
-            reply = ahead.reply.result()
-            if time.monotonic() - ahead.sent_at < _STALE_SHARE * self._lease_ms / 1000:
-                taken = self._scripts.taken(reply)
-                is_answered = True
-        except Exception as error:
-            if not is_transient(error):
-                raise
-            self._look_again_at = time.monotonic() + _AFTERMATH
-        finally:
-            self._hand_outs.end(reserved=ahead.want, answered=is_answered)
-        if taken is None:
-            return None
-        self._start(taken, since=time.monotonic(), held_since=ahead.sent_at)
-        return len(taken.jobs) < ahead.want, taken.due_ms
+        self._start(answer.taken, since=time.monotonic(), held_since=answer.sent_at)
+        return len(answer.taken.jobs) < answer.want, answer.taken.due_ms
 
     async def finish(self, settled: Sequence[tuple[Activation, Settlement]]) -> None:
         """Settle jobs and take the next ones in the same call. Raises as `take`."""
@@ -253,10 +208,7 @@ class Holdings:
     async def release_all(self) -> None:
         """Hand back what is still held, replies that were lost included, and wake another
         worker. Jobs that Redis does not take back stay until their leases run out."""
-        if self._ahead is not None:
-            await asyncio.wait([self._ahead.reply])
-            self._hand_outs.end(reserved=self._ahead.want, answered=False)
-            self._ahead = None
+        await self.ahead.call_off()
         try:
             held = [(a.job_id, a.token) for a in self.running.values() if not a.lost]
             await self.release([*held, *await self._lost_jobs()])
@@ -282,7 +234,7 @@ class Holdings:
     async def _lost_jobs(self) -> list[tuple[str, bytes]]:
         """Return id and token of the jobs that are held and not known."""
         lost: list[tuple[str, bytes]] = []
-        if self._hand_outs.any_unanswered or self._look_again_at is not None:
+        if self._hand_outs.any_unanswered:
             known = list(self.running)
             while found := (await self._adopt(known)).jobs:
                 lost += [(job.id.decode(), job.token) for job in found]
@@ -303,22 +255,18 @@ class Holdings:
     def lose(self, tokens: Iterable[bytes]) -> None:
         """Cancel the handlers of jobs whose leases are gone."""
         for token in tokens:
-            activation = self.running.get(token)
-            if activation is not None:
+            if activation := self.running.get(token):
                 activation.lose()
 
     def cancel(self, reasons: Mapping[bytes, bytes]) -> None:
         """Cancel the handlers of jobs by token, each with its reason (JSON)."""
         for token, reason in reasons.items():
-            activation = self.running.get(token)
-            if activation is not None:
+            if activation := self.running.get(token):
                 activation.cancel(reason)
 
     async def find_lost_jobs(self) -> None:
         """Adopt and run jobs that a lost reply held, if there is one."""
-        if self._look_again_at is not None and time.monotonic() >= self._look_again_at:
-            self._look_again_at = None
-            self._hand_outs.reply_lost = True
+        self._hand_outs.look_again_when_it_is_time()
         if not self._hand_outs.reply_lost:
             return
         async with self._hand_outs.alone():

@@ -166,7 +166,7 @@ async def test_a_pause_after_an_idle_worker_was_cancelled_returns(
     del queue
     worker = Worker(queue_name, HeldHandler(), redis_url)
     running = asyncio.create_task(worker.run())
-    await until(lambda: worker._holdings._ahead is not None, what="a take behind its sleep")
+    await until(lambda: worker._holdings.ahead.is_sent, what="a take behind its sleep")
     running.cancel()
     with pytest.raises(asyncio.CancelledError):
         await running

@@ -195,7 +195,7 @@ async def test_an_idle_worker_takes_jobs_that_are_added_after_a_wipe(
 async def test_jobs_told_to_a_worker_that_stood_still_are_asked_for_again(
     queue: Queue, redis_url: str, queue_name: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("vqueue.holdings._STALE_SHARE", 0.0)  # any sleep is too long
+    monkeypatch.setattr("vqueue.ahead._STALE_SHARE", 0.0)  # any sleep is too long
     asked = 0
     handler = HeldHandler()
     handler.let_go.set()

@@ -313,16 +313,16 @@ async def test_a_sleeping_worker_needs_no_further_call_to_take_a_job(
 async def test_a_job_is_found_that_redis_handed_to_a_sleep_whose_end_it_had_not_heard_of(
     queue: Queue, redis_url: str, queue_name: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("vqueue.holdings._AFTERMATH", 1.0)
+    monkeypatch.setattr("vqueue.ahead._AFTERMATH", 1.0)
     handler = HeldHandler()
     async with (
         lossy_redis(redis_url) as relay,
         Worker(queue_name, handler, relay.url) as worker,
     ):
-        await until(lambda: worker._holdings._ahead is not None, what="a take behind the sleep")
+        await until(lambda: worker._holdings.ahead.is_sent, what="a take behind the sleep")
         relay.tells_of_ends.clear()
         worker._fetcher.rouse()
-        await until(lambda: worker._holdings._look_again_at is not None, what="the sleep to end")
+        await until(lambda: worker._holdings._hand_outs.is_to_look_again, what="the sleep to end")
         added = await queue.add("task")  # wakes the first one that fell asleep
         await handler.running(1)
         relay.tells_of_ends.set()
@@ -337,7 +337,7 @@ async def test_the_take_behind_a_sleep_brings_two_jobs_at_most(
     # a worker that stands still, or has vanished, would be handed no more
     handler = HeldHandler()
     async with Worker(queue_name, handler, redis_url, concurrency=50) as worker:
-        await until(lambda: worker._holdings._ahead is not None, what="a take behind the sleep")
+        await until(lambda: worker._holdings.ahead.is_sent, what="a take behind the sleep")
         await add_jobs(queue, 10)
         await handler.running(10)
         handler.let_go.set()
