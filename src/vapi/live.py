@@ -20,7 +20,7 @@ from typing import Any
 from redis.exceptions import RedisError
 
 from vqueue import JobEvent, QueueEvents
-from vqueue.events import GAP
+from vqueue.job_events import GAP
 from vqueue.states import FINAL_STATES
 from vworker.backends import mask_credentials
 

@@ -1,6 +1,7 @@
 """vqueue: a job queue for asyncio on raw Redis Streams, with BullMQ's semantics."""
 
 from vqueue.attempt import Handler
+from vqueue.backoff import Backoff
 from vqueue.batches import in_batches
 from vqueue.cancelling import Cancellation
 from vqueue.child import ProcessJob
@@ -34,18 +35,19 @@ from vqueue.errors import (
     WaitingChildrenError,
     WaitingError,
 )
-from vqueue.events import JobEvent, QueueEvents
+from vqueue.events import QueueEvents
 from vqueue.explaining import Explanation, Hindrance
 from vqueue.flow_scripts import Dependency
 from vqueue.flows import FlowJob, FlowNode, FlowProducer, chain, chord, group
 from vqueue.groups import Group, GroupStatus
 from vqueue.inspecting import JobPage
 from vqueue.job import Job
+from vqueue.job_events import JobEvent
 from vqueue.latency import Latency
 from vqueue.manual import HeldJob, ManualWorker
 from vqueue.metrics import Latencies, Metrics
 from vqueue.middleware import Middleware
-from vqueue.options import Backoff, JobOptions, RateLimit, Retention
+from vqueue.options import JobOptions, RateLimit, Retention
 from vqueue.parenting import DependencyPage
 from vqueue.partials import PartialResult, PartialResults
 from vqueue.presence import WorkerInfo

@@ -13,7 +13,7 @@ from typing import Any
 from vqueue.attempt import Handler
 from vqueue.errors import InvalidOption, VQueueError
 from vqueue.job import Job
-from vqueue.options import Seconds, check_count, to_ms
+from vqueue.quantities import Seconds, check_count, to_ms
 
 #: Gets the jobs of a batch; returns a result for each, in their order, or None for no results.
 #: An exception among the results fails that job, a raised one all of them.

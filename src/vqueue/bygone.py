@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from typing import NamedTuple
 
-from vqueue.events import JobEvent
 from vqueue.job import Job
+from vqueue.job_events import JobEvent
 from vqueue.states import JobState
 
 

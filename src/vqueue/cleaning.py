@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from vqueue.errors import InvalidOption, QueueBusy
 from vqueue.inspecting import Inspecting
-from vqueue.options import Seconds, check_count, to_ms
+from vqueue.quantities import Seconds, check_count, to_ms
 from vqueue.schedules import server_time_ms
 from vqueue.scripts import MAX_BATCH
 from vqueue.states import JobState

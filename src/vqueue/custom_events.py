@@ -7,7 +7,7 @@ from typing import Any
 
 from vqueue.codec import encode
 from vqueue.errors import InvalidOption
-from vqueue.events import EVENT_NAMES
+from vqueue.job_events import EVENT_NAMES
 from vqueue.keys import check_name
 from vqueue.queue_base import QueueBase
 

@@ -7,7 +7,7 @@ from typing import Any
 
 from vqueue.errors import InvalidOption
 from vqueue.keys import check_name
-from vqueue.options import Seconds, to_ms
+from vqueue.quantities import Seconds, to_ms
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)

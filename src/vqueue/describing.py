@@ -6,7 +6,8 @@ import asyncio
 from dataclasses import dataclass
 
 from vqueue.inspecting import Inspecting
-from vqueue.options import RateLimit, check_count
+from vqueue.options import RateLimit
+from vqueue.quantities import check_count
 from vqueue.states import JobState
 
 #: Jobs of a state, and keys of a kind, whose memory is looked at.

@@ -11,7 +11,7 @@ from redis.exceptions import NoScriptError
 from vqueue.connection import BLOCK_MARGIN, Client, open_client
 from vqueue.errors import InvalidOption, NotDurable
 from vqueue.keys import QueueKeys
-from vqueue.options import Seconds, check_count, duration_ms
+from vqueue.quantities import Seconds, check_count, duration_ms
 from vqueue.record import NewRecord
 from vqueue.script_calls import Script
 from vqueue.scripts import Scripts

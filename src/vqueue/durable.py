@@ -23,8 +23,8 @@ from redis.exceptions import RedisError
 
 from vqueue.connection import BLOCK_MARGIN, is_transient, open_client
 from vqueue.errors import QueueUnavailable
-from vqueue.events import JobEvent, expand
 from vqueue.job import Job
+from vqueue.job_events import JobEvent, expand
 from vqueue.job_reading import job_from_snapshot
 from vqueue.keys import QueueKeys, check_name
 from vqueue.scripts import MAX_BATCH, Scripts

@@ -10,7 +10,8 @@ import logging
 import random
 from typing import Protocol
 
-from vqueue.options import Retention, to_ms
+from vqueue.options import Retention
+from vqueue.quantities import to_ms
 from vqueue.scripts import Scripts
 
 logger = logging.getLogger(__name__)

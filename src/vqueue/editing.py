@@ -7,8 +7,9 @@ from typing import Any
 from vqueue.edit_scripts import Edited, Resets, Retried
 from vqueue.errors import InvalidOption, JobNotFound, JobNotInState
 from vqueue.keys import check_name
-from vqueue.options import MAX_PRIORITY, Seconds, check_count, to_ms
+from vqueue.options import MAX_PRIORITY
 from vqueue.producing import Producing
+from vqueue.quantities import Seconds, check_count, to_ms
 from vqueue.states import FINAL_STATES, JobState
 
 #: Jobs of one call of `promote_jobs` and `retry_jobs`.

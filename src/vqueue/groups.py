@@ -9,7 +9,8 @@ from typing import Any
 
 from vqueue.job import Job
 from vqueue.keys import check_name
-from vqueue.options import RateLimit, Seconds, check_count, to_ms
+from vqueue.options import RateLimit
+from vqueue.quantities import Seconds, check_count, to_ms
 from vqueue.results import Results
 from vqueue.scripts import MAX_BATCH
 

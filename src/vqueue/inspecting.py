@@ -8,8 +8,9 @@ from dataclasses import dataclass
 from vqueue.errors import InvalidOption
 from vqueue.job import Job
 from vqueue.keys import check_name
-from vqueue.options import MAX_PRIORITY, check_count
+from vqueue.options import MAX_PRIORITY
 from vqueue.presence import REMEMBERED, SILENT, WorkerInfo, worker_info
+from vqueue.quantities import check_count
 from vqueue.results import Results
 from vqueue.scripts import MAX_BATCH
 from vqueue.states import JobState

@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from types import GenericAlias, MappingProxyType
 from typing import TYPE_CHECKING, Any, NoReturn, Protocol
 
+from vqueue.backoff import Backoff
 from vqueue.errors import (
     DelayedError,
     JobNotActive,
@@ -13,7 +14,7 @@ from vqueue.errors import (
     WaitingError,
 )
 from vqueue.flow_scripts import Dependency
-from vqueue.options import Backoff, Seconds
+from vqueue.quantities import Seconds
 from vqueue.record import fence_of
 from vqueue.serializing import decode_payload
 from vqueue.stall import Stall

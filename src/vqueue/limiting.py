@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from vqueue.errors import InvalidOption
-from vqueue.options import RateLimit, Seconds, check_count, to_ms
+from vqueue.options import RateLimit
+from vqueue.quantities import Seconds, check_count, to_ms
 from vqueue.queue_base import QueueBase
 
 

@@ -21,9 +21,10 @@ from vqueue.holdings import Holdings
 from vqueue.job import Job
 from vqueue.keys import QueueKeys, check_name
 from vqueue.lease import LeaseKeeper
-from vqueue.options import KEEP_ALL, MIN_LEASE_MS, Retention, Seconds, duration_ms, to_ms
+from vqueue.options import KEEP_ALL, MIN_LEASE_MS, Retention
 from vqueue.outcome import BackoffStrategy, Outcome, OutcomePolicy
 from vqueue.presence import Presence
+from vqueue.quantities import Seconds, duration_ms, to_ms
 from vqueue.reports import Reports
 from vqueue.scripts import Scripts
 from vqueue.serializing import Serializer, encoder_of

@@ -35,8 +35,8 @@ from vqueue.bygone import NO_EVENTS, LastEvents, job_from_event
 from vqueue.connection import BLOCK_MARGIN, is_transient, open_client
 from vqueue.documents import Collection, Documents, JobDocument, passes
 from vqueue.errors import QueueUnavailable
-from vqueue.events import expand, version_of
 from vqueue.job import Job
+from vqueue.job_events import expand, version_of
 from vqueue.job_reading import job_from_snapshot
 from vqueue.keys import QueueKeys
 from vqueue.record import Snapshot

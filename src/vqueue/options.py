@@ -5,15 +5,15 @@ Times are seconds in Python and milliseconds in Redis.
 
 from __future__ import annotations
 
-import random
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from datetime import timedelta
 from typing import TYPE_CHECKING, Any
 
+from vqueue.backoff import Backoff
 from vqueue.codec import encode
 from vqueue.errors import InvalidOption
 from vqueue.keys import check_name, check_queue_name
+from vqueue.quantities import Seconds, check_count, duration_ms, to_ms
 
 if TYPE_CHECKING:
     from vqueue.deduplication import Deduplication
@@ -22,101 +22,11 @@ if TYPE_CHECKING:
 #: The largest priority; 1 is the most urgent one, 0 (no priority) goes before all.
 MAX_PRIORITY = 2**21 - 1
 
-Seconds = float | int | timedelta
-
-
-def to_ms(value: Seconds, *, what: str) -> int:
-    """Convert seconds or a timedelta to whole milliseconds; negative is refused."""
-    if isinstance(value, timedelta):
-        value = value.total_seconds()
-    if isinstance(value, bool) or not isinstance(value, (int, float)) or not 0 <= value < 1e10:
-        raise InvalidOption(f"{what} must be seconds from 0 on or a timedelta, not {value!r}")
-    return round(value * 1000)
-
-
 #: Stack traces that a job keeps unless it says otherwise.
 DEFAULT_STACK_TRACE_LIMIT = 10
 
 #: The shortest lease: renewing it takes three round trips in its time.
 MIN_LEASE_MS = 100
-
-
-def duration_ms(value: Seconds, *, what: str, least_ms: int = 1) -> int:
-    """Convert as `to_ms`; less than `least_ms` is refused too."""
-    ms = to_ms(value, what=what)
-    if ms < least_ms:
-        raise InvalidOption(f"{what} must be at least {least_ms / 1000:g} s, not {value!r}")
-    return ms
-
-
-def check_count(value: int, *, what: str, low: int, high: int | None = None) -> None:
-    """Raise InvalidOption unless the value is an integer within the bounds."""
-    fits = isinstance(value, int) and not isinstance(value, bool) and value >= low
-    if not fits or (high is not None and value > high):
-        bounds = f"of at least {low}" if high is None else f"of {low} to {high}"
-        raise InvalidOption(f"{what} must be an integer {bounds}, not {value!r}")
-
-
-@dataclass(frozen=True, kw_only=True, slots=True)
-class Backoff:
-    """How long a failed job waits before its next attempt (BullMQ's ``backoff``).
-
-    With n the number of attempts made, the wait is ``delay`` for ``fixed``,
-    ``delay * factor ** (n - 1)`` for ``exponential``, and what the worker's
-    ``backoff_strategy`` returns for any other type. ``jitter`` j in 0..1 takes the wait m
-    at random from ``m * (1 - j)`` to ``m``.
-    """
-
-    #: fixed, exponential, or a name that the worker's backoff_strategy knows.
-    type: str = "fixed"
-    #: Seconds.
-    delay: Seconds = 0
-    factor: float = 2.0
-    jitter: float = 0.0
-
-    def __post_init__(self) -> None:
-        to_ms(self.delay, what="backoff delay")
-        if not 0 <= self.jitter <= 1:
-            raise InvalidOption(f"backoff jitter must be 0 to 1, not {self.jitter!r}")
-        if not 1 <= self.factor <= 1000:
-            raise InvalidOption(f"backoff factor must be 1 to 1000, not {self.factor!r}")
-        if not self.type:
-            raise InvalidOption("backoff type must not be empty")
-
-    @property
-    def is_custom(self) -> bool:
-        """Whether the worker's backoff_strategy decides."""
-        return self.type not in ("fixed", "exponential")
-
-    def delay_ms(self, attempts_made: int) -> int:
-        """Return the wait in ms after this many attempts (from 1); not for custom types."""
-        wait = float(to_ms(self.delay, what="backoff delay"))
-        if self.type == "exponential":
-            wait *= self.factor ** (attempts_made - 1)
-        if self.jitter:
-            wait *= 1 - self.jitter * random.random()  # noqa: S311 - spreads load, no secret
-        return round(min(wait, 1e12))
-
-    def to_wire(self) -> dict[str, Any]:
-        """Return what is stored with the job: only what differs from the default."""
-        wire: dict[str, Any] = {"delay": to_ms(self.delay, what="backoff delay")}
-        if self.type != "fixed":
-            wire["type"] = self.type
-        if self.type == "exponential" and self.factor != 2:
-            wire["factor"] = self.factor
-        if self.jitter:
-            wire["jitter"] = self.jitter
-        return wire
-
-    @classmethod
-    def from_wire(cls, wire: dict[str, Any]) -> Backoff:
-        """Read what `to_wire` wrote."""
-        return cls(
-            type=wire.get("type", "fixed"),
-            delay=wire["delay"] / 1000,
-            factor=wire.get("factor", 2.0),
-            jitter=wire.get("jitter", 0.0),
-        )
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)

@@ -18,7 +18,8 @@ from vqueue.errors import (
     WaitingChildrenError,
 )
 from vqueue.job import Job
-from vqueue.options import DEFAULT_STACK_TRACE_LIMIT, to_ms
+from vqueue.options import DEFAULT_STACK_TRACE_LIMIT
+from vqueue.quantities import to_ms
 from vqueue.serializing import Encoder
 
 #: Worker setting for backoff types of one's own: gets the attempts made (from 1), the

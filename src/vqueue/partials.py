@@ -23,7 +23,7 @@ from redis.exceptions import RedisError
 
 from vqueue.connection import BLOCK_MARGIN, is_transient, open_client
 from vqueue.errors import QueueUnavailable
-from vqueue.events import version_of
+from vqueue.job_events import version_of
 from vqueue.keys import check_name
 from vqueue.record import Record
 from vqueue.results import Results

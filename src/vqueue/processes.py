@@ -22,7 +22,7 @@ from vqueue.errors import (
     WaitingError,
 )
 from vqueue.job import Job
-from vqueue.options import Seconds, check_count, to_ms
+from vqueue.quantities import Seconds, check_count, to_ms
 
 #: Longest line that a child may tell, in bytes.
 _LINE_LIMIT = 1 << 26

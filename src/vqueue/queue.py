@@ -14,9 +14,10 @@ from vqueue.groups import Grouping
 from vqueue.keys import check_name
 from vqueue.limiting import Limiting
 from vqueue.metrics import Measuring
-from vqueue.options import DEFAULT_OPTIONS, JobOptions, Retention, to_ms
+from vqueue.options import DEFAULT_OPTIONS, JobOptions, Retention
 from vqueue.parenting import Parenting
 from vqueue.partials import Streaming
+from vqueue.quantities import to_ms
 from vqueue.schedules import Scheduling
 from vqueue.serializing import Serializer
 from vqueue.sources import RedisSource

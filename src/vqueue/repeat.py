@@ -8,7 +8,7 @@ from typing import Any
 
 from vqueue.codec import encode
 from vqueue.errors import InvalidOption
-from vqueue.options import Seconds, check_count, to_ms
+from vqueue.quantities import Seconds, check_count, to_ms
 
 #: What may become of slots that went by; see Repeat.missed.
 MISSED_POLICIES = ("one", "skip", "all")

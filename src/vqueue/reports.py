@@ -12,7 +12,7 @@ from vqueue.activation import Activation
 from vqueue.batching import Batcher
 from vqueue.errors import QueueFull, QueueUnavailable
 from vqueue.flow_scripts import Dependency
-from vqueue.options import check_count
+from vqueue.quantities import check_count
 from vqueue.record import fence_of
 from vqueue.scripts import MAX_BATCH, Scripts
 from vqueue.serializing import Encoder

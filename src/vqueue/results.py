@@ -14,8 +14,9 @@ from typing import Any
 
 from vqueue.connection import Client, is_transient
 from vqueue.errors import JobFailed, JobNotFound, QueueUnavailable
-from vqueue.events import GAP, OBLITERATED, JobEvent, QueueEvents, expand
+from vqueue.events import QueueEvents
 from vqueue.job import Job
+from vqueue.job_events import GAP, OBLITERATED, JobEvent, expand
 from vqueue.job_reading import job_from_snapshot
 from vqueue.keys import check_name
 from vqueue.queue_base import QueueBase

@@ -20,8 +20,8 @@ from vqueue.connection import Client
 from vqueue.cron import HORIZON_MS, CronPattern, list_slots
 from vqueue.errors import InvalidOption
 from vqueue.keys import QueueKeys, check_name
-from vqueue.options import to_ms
 from vqueue.producing import NewJob, Producing
+from vqueue.quantities import to_ms
 from vqueue.repeat import JobScheduler, Repeat, date_ms
 from vqueue.schedule_scripts import SchedulerRecord
 from vqueue.scripts import Scripts

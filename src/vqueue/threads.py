@@ -11,7 +11,7 @@ from typing import Any
 
 from vqueue.attempt import Handler
 from vqueue.job import Job
-from vqueue.options import check_count
+from vqueue.quantities import check_count
 
 
 class BlockingJob:

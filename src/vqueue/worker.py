@@ -23,18 +23,10 @@ from vqueue.job import Job
 from vqueue.keys import QueueKeys, check_name
 from vqueue.lease import LeaseKeeper
 from vqueue.middleware import Middleware, with_middleware
-from vqueue.options import (
-    KEEP_ALL,
-    MIN_LEASE_MS,
-    RateLimit,
-    Retention,
-    Seconds,
-    check_count,
-    duration_ms,
-    to_ms,
-)
+from vqueue.options import KEEP_ALL, MIN_LEASE_MS, RateLimit, Retention
 from vqueue.outcome import BackoffStrategy, OutcomePolicy
 from vqueue.presence import Presence
+from vqueue.quantities import Seconds, check_count, duration_ms, to_ms
 from vqueue.reports import Reports
 from vqueue.scripts import Scripts
 from vqueue.serializing import Serializer, encoder_of

@@ -10,7 +10,7 @@ from collections import defaultdict
 from collections.abc import Iterable
 from typing import Any
 
-from vqueue.events import JobEvent
+from vqueue.job_events import JobEvent
 
 Told = dict[str, Any]
 

@@ -28,7 +28,7 @@ from vqueue import (
     UnrecoverableError,
     Worker,
 )
-from vqueue.events import expand
+from vqueue.job_events import expand
 
 _ROOT = Path(__file__).parents[2]
 _PARKED = 0.02

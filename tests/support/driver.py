@@ -6,7 +6,7 @@ from tests.support.invariants import check_invariants
 from tests.support.queue_dump import QueueDump, dump_queue
 from tests.support.waiting import until
 from vqueue.connection import open_client
-from vqueue.events import JobEvent, expand
+from vqueue.job_events import JobEvent, expand
 from vqueue.keys import QueueKeys
 from vqueue.options import DEFAULT_STACK_TRACE_LIMIT
 from vqueue.outcome import Outcome

@@ -5,7 +5,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from vqueue.connection import Client, open_client
-from vqueue.events import told_by
+from vqueue.job_events import told_by
 from vqueue.keys import GROUP, QueueKeys
 from vqueue.record import Record
 from vqueue.script_calls import load_script

@@ -6,7 +6,8 @@ from argparse import ArgumentParser, Namespace
 from typing import Any
 
 from vqueue.cli.command import Command, Report, print_report
-from vqueue.events import JobEvent, QueueEvents, expand
+from vqueue.events import QueueEvents
+from vqueue.job_events import JobEvent, expand
 from vqueue.queue import Queue
 
 

@@ -9,7 +9,7 @@ from tests.conformance.model.model import QueueModel
 from tests.conformance.model.times import HOUR_MS
 from tests.support.group_invariants import lines_of
 from tests.support.queue_dump import QueueDump, entry_events
-from vqueue.events import version_of
+from vqueue.job_events import version_of
 from vqueue.record import read_traces
 
 #: jobs and their relatives by id; ids in line, by group, and delayed; owners and followers by

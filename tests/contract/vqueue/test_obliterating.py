@@ -28,7 +28,7 @@ from vqueue import (
 )
 from vqueue.clean_scripts import Obliterated
 from vqueue.doctor import Verdict, examine
-from vqueue.events import GAP, JobEvent, version_of
+from vqueue.job_events import GAP, JobEvent, version_of
 
 
 async def raze(driver: Driver) -> Obliterated:

@@ -2,7 +2,7 @@
 
 from tests.support.driver import Driver, settle
 from vqueue import FlowJob, JobOptions, JobState, Queue
-from vqueue.events import version_of
+from vqueue.job_events import version_of
 
 
 async def test_every_state_is_told(driver: Driver, queue: Queue) -> None:

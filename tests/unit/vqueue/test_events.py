@@ -4,7 +4,7 @@ from typing import Any
 
 import pytest
 
-from vqueue.events import expand, version_of
+from vqueue.job_events import expand, version_of
 
 
 @pytest.mark.parametrize(

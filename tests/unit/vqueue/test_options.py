@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from vqueue import Backoff, InvalidOption, JobOptions, Retention
-from vqueue.options import to_ms
+from vqueue.quantities import to_ms
 
 
 @pytest.mark.parametrize(
