@@ -71,12 +71,13 @@ for _, group in ipairs(groups) do
   end
 end
 if ending.concludes then emit_entered() end
-if ending.buries then rare_left = rare_left - 2 * #ending.ended end
+if ending.buries then rare_left = rare_left - 3 * count_dead() end
 local tells = Q.has_flows or ending.parks
-if tells then rare_left = rare_left - 100 end
-evictable = share(EVICTED_MAX, 50, 1)
+local told_most = share(NOTICES_MAX, 10, 3)
+if tells then rare_left = rare_left - 3 * math.min(count_notices(), told_most) end
+evictable = share(EVICTED_MAX, 25, 1)
 rare_left = rare_left - evictable
-if tells then tell_parents(want + FETCH_IDS + 8, ending.buries and 50) end
+if tells then tell_parents(want + FETCH_IDS + 8, told_most) end
 for _, kept in ipairs(ending.kept) do evict(kept[1], kept[2]) end
 rare_left = rare_left + evictable
 drop(ending.ended)

@@ -9,7 +9,6 @@ Crash    a repeat goes on ]]
 --- @include keys
 --- @include clock
 --- @include record
---- @include moving
 --- @include retention
 
 local completed_rule, failed_rule = ARGV[1], ARGV[2]

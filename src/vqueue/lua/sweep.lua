@@ -126,7 +126,7 @@ local function recover(token, id, consumer)
   local job = id and load_job(id)
   if not job then return end
   if job[1] ~= token then return put_right(id, job) end
-  local options = job[4] ~= '' and cjson.decode(job[4]) or {}
+  local options = options_of(job)
   job.stalls, job.begun = job.stalls + 1, job.begun + 1
   table.insert(stalled, id)
   table.insert(stalled, job.stalls)

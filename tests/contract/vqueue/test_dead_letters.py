@@ -4,7 +4,7 @@ from collections.abc import AsyncIterator
 
 import pytest
 
-from tests.support.driver import Driver, settle
+from tests.support.driver import Driver, ids, settle
 from tests.support.invariants import check_invariants
 from tests.support.waiting import until
 from tests.support.workers import ended, jobs_in
@@ -124,3 +124,25 @@ async def test_each_failure_leaves_a_letter_when_a_job_begins_anew(
 def test_a_name_that_is_none_is_refused() -> None:
     with pytest.raises(InvalidOption, match="dead letter queue"):
         JobOptions(dead_letter="a:b")
+
+
+async def test_letters_of_one_call_reach_their_queues_in_order(
+    queue: Queue, letters: Queue, redis_url: str
+) -> None:
+    driver = Driver(redis_url, queue.name)
+    async with Queue(f"{letters.name}-too", redis_url) as others:
+        for number, to in enumerate((letters, others, letters)):
+            await queue.add(f"n{number}", job_id=f"j{number}", dead_letter=to.name)
+        await letters.add("taken", job_id="j0")
+        jobs = (await driver.take(3)).jobs
+        await driver.finish(*(settle(job, "failed", rule="-1 -1 +") for job in jobs))
+        expectations = ((letters, ["j0", "j0.1", "j2"], "n2"), (others, ["j1"], "n1"))
+        for to, expected, last in expectations:
+            reader = Driver(redis_url, to.name)
+            assert ids(await reader.take(9)) == expected
+            told = [event for event in await reader.events() if event.name in ("added", "waiting")]
+            assert [event.job_id for event in told] == [i for i in expected for _ in range(2)]
+            assert [e.data["name"] for e in told if e.name == "added"][-1] == last
+            await reader.close()
+        await others.obliterate(force=True)
+    await driver.close()

@@ -39,6 +39,16 @@ async def test_removed_at_once(driver: Driver) -> None:
     assert sorted(dump.strings) == ["gone:a", "gone:b"]
 
 
+async def test_a_repeat_for_a_job_that_has_gone_since_is_answered_as_done(driver: Driver) -> None:
+    await driver.add("first", "second")
+    first, second = (await driver.take(2)).jobs
+    for job in (first, second):
+        await driver.finish(settle(job, rule="1 -1"))
+    assert await driver.state("first") is None
+    assert (await driver.finish(settle(first))).statuses == [2]
+    assert (await driver.finish(settle(first), consumer="w2")).statuses == [0]
+
+
 async def test_old_jobs_go_when_another_one_ends(driver: Driver) -> None:
     await run_jobs(driver, ["old"], "-1 -1")
     score = (await driver.dump()).zsets["completed"]["old"]

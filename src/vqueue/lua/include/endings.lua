@@ -68,7 +68,7 @@ local function divert(group, why, flags, parts)
     local reason = ending.is_held[ARGV[i + 1]] and why(i)
     if reason then
       local job = job_of(ARGV[i + 2])
-      local options = job[4] ~= '' and cjson.decode(job[4]) or {}
+      local options = options_of(job)
       job[7] = reason
       ARGV[i + 2] = record_at('f', job)
       ARGV[i + 3] = failure_of(job)
@@ -119,7 +119,7 @@ local function conclude(group)
   for i = group.first, group.last, WIDTH do
     if ending.is_held[ARGV[i + 1]] then
       local job = job_of(ARGV[i + 2])
-      local options = job[4] ~= '' and cjson.decode(job[4]) or {}
+      local options = options_of(job)
       if options.deduplication then release_owner(options.deduplication, ARGV[i]) end
       if is_dead and options.dead_letter then note_dead(options.dead_letter, ARGV[i], job) end
     end

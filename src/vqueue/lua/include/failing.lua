@@ -5,7 +5,7 @@ local failures = {told = {}, rules = {}}
 -- out of its place, and counted what there is to count; tell_failures follows. `prev`: the
 -- job's state before, none for active.
 local function fail_now(id, job, reason, keep, prev)
-  local options = job[4] ~= '' and cjson.decode(job[4]) or {}
+  local options = options_of(job)
   local rule = options.remove_on_fail or keep
   job[7] = reason
   local record = record_at('f', job)

@@ -6,10 +6,12 @@ local PROMOTE_MAX = 60
 -- ids that a fetch mints beside one per job that it hands out
 local FETCH_IDS = PROMOTE_MAX + FIRE_MAX + 9
 
--- What a call may do beside its own jobs, counted in old jobs that are removed: a parent that is
--- told costs as much, a job that is promoted or buried twice and a slot that is fired four times
--- that. Each kind has its least share, so that all go on, and the next call does what is left.
-local rare_left = 250
+-- What a call may do beside its own jobs, counted in old jobs that are removed: a job that is
+-- promoted costs twice as much, a parent that is told or a dead letter three times and a slot that
+-- is fired six times. Each kind has its least share, so that all go on, and the next call does what
+-- is left. All of a call's dead letters go with it. One that has done more than this takes few jobs.
+local rare_left = 300
+local LADEN_MAX = 50
 
 local function share(most, least, cost)
   return math.max(least, math.min(most, math.floor(rare_left / cost)))
@@ -66,15 +68,16 @@ local function fetch(consumer, asked, lease, own_max, own_ms, is_woken)
   know_lease(lease)
   local due = next_due()
   if due and due <= now then
-    rare_left = rare_left - 2 * promote_due(share(PROMOTE_MAX, 20, 2))
+    rare_left = rare_left - 2 * promote_due(share(PROMOTE_MAX, 10, 2))
     due = next_due()
   end
-  if Q.schedule_due and Q.schedule_due <= now then fire_due(share(FIRE_MAX, 10, 4)) end
+  if Q.schedule_due and Q.schedule_due <= now then fire_due(share(FIRE_MAX, 5, 6)) end
   local jobs = {}
   local want, opens_in = asked, nil
   local is_gated = Q.gate ~= '' or own_max
   if Q.has_groups then rouse_groups() end
-  if is_gated then want, opens_in = admitted(asked, own_max, own_ms) end
+  if rare_left < 0 then want = math.min(want, LADEN_MAX) end
+  if is_gated then want, opens_in = admitted(want, own_max, own_ms) end
   if want > 0 then
     local has_prioritized = redis.call('ZCARD', prioritized) > 0
     if has_prioritized then express_lane(consumer, want, '(4294967296', jobs) end
@@ -94,7 +97,7 @@ local function fetch(consumer, asked, lease, own_max, own_ms, is_woken)
     if is_woken and want == asked and #jobs == want * TOLD and work_remains(jobs, has_prioritized) then
       arm()
     end
-    if Q.has_groups and #jobs >= TURNS_MAX * TOLD and #jobs < want * TOLD then arm() end
+    if rare_left < 0 and #jobs >= LADEN_MAX * TOLD and #jobs < asked * TOLD then arm() end
   end
   if Q.schedule_due and Q.schedule_due < (due or math.huge) then due = Q.schedule_due end
   local rested = Q.has_groups and next_rest()
@@ -146,8 +149,8 @@ end
 -- A job of each group in turn. A turn costs as much as several plain jobs.
 local TURNS_MAX = 50
 local function group_lane(consumer, count, jobs)
-  local entered = 0
-  for _ = 1, math.min(count, TURNS_MAX) do
+  local turns, entered = share(TURNS_MAX, 10, 3), 0
+  for _ = 1, math.min(count, turns) do
     local gid, id = next_in_turn()
     if not gid then break end
     local job = id and load_job(id)
@@ -161,6 +164,7 @@ local function group_lane(consumer, count, jobs)
     end
   end
   if entered > 0 then deliver(express, 'x', consumer, entered, jobs) end
+  if entered == turns and turns < count then arm() end
 end
 
 -- a lease shorter than the queue's longest: idle time starts that much later

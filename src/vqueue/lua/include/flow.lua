@@ -56,11 +56,13 @@ local function note(parent, child, kind, value)
   notices[#notices + 1] = {parent, child, kind, value}
 end
 
+local function count_notices() return #notices end
+
 -- What a parent is told of a job that has completed or failed, by its record: kind and value.
 local function told_of_end(kind, record)
   local job = job_of(record)
   if kind == 'failed' then
-    kind = job[4] ~= '' and cjson.decode(job[4]).on_child_failure or 'fail'
+    kind = options_of(job).on_child_failure or 'fail'
   end
   return kind, job[7]
 end
@@ -81,9 +83,8 @@ local function note_ended(id, kind, record)
   if #notices + parents > NOTICES_MAX then
     return put_aside(id, told, value, kind == 'gone' and '' or '-' .. job_of(record).added)
   end
-  for _, parent in ipairs(redis.call('SMEMBERS', par_key(id))) do
-    note(parent, ref_of(id), told, value)
-  end
+  local ref = ref_of(id)
+  for _, parent in ipairs(redis.call('SMEMBERS', par_key(id))) do note(parent, ref, told, value) end
 end
 
 -- What was kept beside a record may have been looked at before it, when it was no orphan yet.
@@ -144,7 +145,7 @@ local heard
 -- it out before it got more children, delayed
 local function free(id, job)
   leave(id, job[1])
-  local options = job[4] ~= '' and cjson.decode(job[4]) or {}
+  local options = options_of(job)
   if options.delay and tonumber(job.begun) == 0
     and redis.call('HSET', live_key(id), 'w', 1) == 1 then
     local due = now + options.delay
@@ -184,7 +185,7 @@ end
 local function fail_parent(id, job, child)
   local prev = standing_of(id, job[1])
   leave(id, job[1])
-  local options = job[4] ~= '' and cjson.decode(job[4]) or {}
+  local options = options_of(job)
   local rule = options.remove_on_fail or '-1 -1'
   job[7] = '"child ' .. child .. ' failed"'
   local record = record_at('f', job)

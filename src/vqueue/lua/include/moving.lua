@@ -12,6 +12,14 @@ local function job_of(record)
   return job
 end
 
+-- What the options line of a job says, by that line: the jobs of a call often share it.
+local decoded = {[''] = {}}
+local function options_of(job)
+  local line = job[4]
+  if not decoded[line] then decoded[line] = cjson.decode(line) end
+  return decoded[line]
+end
+
 -- The job with what came up while it ran; or nothing when there is no job, or something else
 -- lies at its key.
 local function load_job(id)

@@ -59,13 +59,23 @@ local function drop_earlier_partials(id, added)
   redis.pcall('XTRIM', partials_key(id), 'MINID', string.format('%.0f', added * 1048576))
 end
 
+-- By the record of a job that has ended: the activation that was the last to end, '' when there is
+-- none, and when the job was added (ms), nothing when there is no record.
+local function last_activation(record)
+  local added, activation = string.match(
+    record or '', '^[^\n]*\n%d+ %d+ %d+ %d+ %d+ (%d+) ([^\n]*)')
+  return activation or '', added
+end
+
 local function remove_finished(set, ids)
-  local doomed = {}
-  for _, id in ipairs(ids) do
-    local job = load_job(id)
-    local ended = tonumber(redis.call('ZSCORE', set, id)) or 0
-    if now - ended < TOMBSTONE_MS then bury(id, job and job.by or '') end
-    if job and any_partials() then drop_earlier_partials(id, job.added) end
+  local keys, doomed = {}, {}
+  for i, id in ipairs(ids) do keys[i] = job_key(id) end
+  local records = redis.call('MGET', unpack(keys))
+  local ended = redis.call('ZMSCORE', set, unpack(ids))
+  for i, id in ipairs(ids) do
+    local activation, added = last_activation(records[i])
+    if now - (tonumber(ended[i]) or 0) < TOMBSTONE_MS then bury(id, activation) end
+    if added and any_partials() then drop_earlier_partials(id, added) end
     for _, key in ipairs(keys_of(id)) do table.insert(doomed, key) end
   end
   redis.call('UNLINK', unpack(doomed))

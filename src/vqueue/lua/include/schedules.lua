@@ -164,6 +164,7 @@ local function fire_due(most)
   local told = {added = {}, waiting = {}, looked = 0, most = most}
   local due = redis.call('ZRANGE', sched, '-inf', now, 'BYSCORE', 'LIMIT', 0, FIRE_MAX)
   for _, id in ipairs(due) do
+    if #told.added >= 2 * most or told.looked >= LOOK_MAX then break end
     local s = load_scheduler(id)
     if s then
       save_scheduler(id, s, fire(id, s, told))

@@ -3,7 +3,11 @@ there. ]]
 local STATES = {d = 'delayed', w = 'waiting-children', c = 'completed', f = 'failed'}
 
 local function set_of(place)
-  return ({p = prioritized, d = delayed, w = children, c = completed, f = failed})[place]
+  if place == 'p' then return prioritized end
+  if place == 'd' then return delayed end
+  if place == 'w' then return children end
+  if place == 'c' then return completed end
+  if place == 'f' then return failed end
 end
 
 local function consumer_of(token)
