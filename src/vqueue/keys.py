@@ -60,7 +60,7 @@ gone:ID        STRING   activation that ended a removed job (10 minutes)
 dd:DID         STRING   the job that stands for a deduplication id (until it ends, or
                         the ttl)
 dn:DID         HASH     newest job that was added while that one ran: id, delay, place,
-                        rest, name (until it ends)
+                        rest, name, owner: that one (until it ends)
 wks            ZSET     consumers of workers by the ms of their last word (an hour)
 wk:CONSUMER    STRING   what a worker has said last, vqueue/presence.py (an hour)
 turn:DUTY      STRING   a duty was done lately (its interval)

@@ -321,7 +321,9 @@ def _check_leftovers(dump: QueueDump) -> Iterator[str]:
             yield f"key {name} belongs to no job"
     for name in dump.hashes:
         if name.startswith("dn:") and name.replace("dn:", "dd:", 1) not in dump.strings:
-            yield f"key {name} waits for the end of no job"
+            owner = jobs.get(dump.hashes[name].get("owner", ""))
+            if owner is None or owner.place in (b"c", b"f"):
+                yield f"key {name} waits for the end of no job"
     for name in dump.strings:
         if name.startswith("dd:") and dump.ttl_ms[name] < 0:
             owner = jobs.get(dump.strings[name])

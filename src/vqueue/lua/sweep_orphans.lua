@@ -47,8 +47,13 @@ function judge.dd(key, unique)
   if is_orphan or is_stale('dd:' .. unique) then unlink(key, next_key(unique)) end
 end
 
+-- A job that is kept aside enters at the end of its owner, whose key may have gone before.
 function judge.dn(key, unique)
-  if not is_there(owner_key(unique)) then unlink(key) end
+  if is_there(owner_key(unique)) then return end
+  local owner = redis.call('HGET', key, 'owner')
+  local record = owner and record_of(owner)
+  local place = record and place_of(record)
+  if not place or place == 'c' or place == 'f' or not is_in_place(owner, place) then unlink(key) end
 end
 
 function judge.sched(key, scheduler)

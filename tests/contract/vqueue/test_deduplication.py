@@ -176,6 +176,53 @@ async def test_what_is_kept_aside_outlives_the_key_that_was_removed(
     assert ids(await driver.take(2)) == ["second"]
 
 
+@pytest.mark.parametrize("is_removed", [True, False])
+async def test_what_is_kept_aside_is_no_orphan_while_its_owner_runs(
+    driver: Driver, queue: Queue, is_removed: bool
+) -> None:
+    await driver.add("first", options=LAST if is_removed else THROTTLE, place="0*")
+    job = await driver.take_one()
+    await driver.add("second", options=LAST, place="0*")
+    if is_removed:
+        await queue.remove_deduplication_key("d")
+    else:
+        await driver.redis("PEXPIRE", driver.keys.dedup_owner("d"), 0)
+    assert await queue.remove_orphaned_jobs() == 0
+    await driver.check()
+    await driver.finish(settle(job, rule="-1 -1 *"))
+    assert ids(await driver.take(2)) == ["second"]
+
+
+@pytest.mark.parametrize("is_kept", [True, False])
+async def test_what_is_kept_aside_is_an_orphan_when_its_owner_has_ended_unnoticed(
+    driver: Driver, queue: Queue, is_kept: bool
+) -> None:
+    await driver.add("first", options=LAST, place="0*")
+    job = await driver.take_one()
+    await driver.add("second", options=LAST, place="0*")
+    await queue.remove_deduplication_key("d")
+    # as a worker of an older version settles it
+    await driver.finish(settle(job, rule="-1 -1" if is_kept else "0 -1"))
+    await queue.remove_orphaned_jobs()
+    assert await driver.redis("EXISTS", driver.keys.dedup_next("d")) == 0
+
+
+async def test_what_was_kept_aside_in_an_obliterated_queue_does_not_enter_the_next_one(
+    driver: Driver, queue: Queue
+) -> None:
+    await driver.add("first", options=LAST, place="0*")
+    await driver.take_one()
+    await driver.add("second", options=LAST, place="0*")
+    await queue.remove_deduplication_key("d")
+    done = await driver.scripts.obliterate(force=True)
+    # as a Queue of an older version adds it: without a look at the deduplication id
+    await driver.add("third", options=LAST)
+    await driver.finish(settle(await driver.take_one(), rule="-1 -1 *"))
+    assert (await driver.take(2)).jobs == []
+    assert done.obstacle == 0
+    await queue.remove_orphaned_jobs()
+
+
 # -- what is refused -------------------------------------------------------------------
 
 

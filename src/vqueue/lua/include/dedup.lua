@@ -1,7 +1,8 @@
 --[[ Deduplication. dd:DID names the owner of a deduplication id: the job that stands for
 all that are added with it. Without a ttl it lives until the owner ends for good. dn:DID is
-the newest job that was added while the owner ran, for keep_last: it enters when the owner
-has ended or is removed, whatever has become of its key meanwhile, unless a newer one was let in.
+the newest job that was added while the owner ran, for keep_last, and names that owner: it enters
+when the owner has ended or is removed, whatever has become of its key meanwhile, unless a newer one
+was let in.
 The option as stored: id, and where set ttl (ms), extend, replace, keep_last. ]]
 local function owner_key(unique) return prefix .. 'dd:' .. unique end
 local function next_key(unique) return prefix .. 'dn:' .. unique end
@@ -57,7 +58,7 @@ local function stand_in(dedup, id, delay, place, rest, name)
   if dedup.extend then own(dedup, owner) end
   if dedup.keep_last and job and has_started(job) then
     redis.call('HSET', next_key(dedup.id), 'id', id, 'delay', delay, 'place', place,
-               'rest', rest, 'name', name)
+               'rest', rest, 'name', name, 'owner', owner)
   end
   return owner
 end
@@ -67,6 +68,7 @@ local entered = {added = {}, waiting = {}, delayed = {}}
 -- A job has ended for good, or is removed before: its key is free, but for a ttl of one that has
 -- ended, and the newest job that was added meanwhile enters.
 local function release_owner(dedup, id, is_removed)
+  if is_stale('dd:' .. dedup.id) then return end -- what lies there is of a queue that is no more
   local owner, key = redis.call('GET', owner_key(dedup.id)), next_key(dedup.id)
   if owner and owner ~= id then return end
   if is_removed or not dedup.ttl then redis.call('DEL', owner_key(dedup.id)) end
