@@ -18,7 +18,7 @@ from vqueue.errors import (
     WaitingChildrenError,
 )
 from vqueue.job import Job
-from vqueue.options import DEFAULT_STACK_TRACE_LIMIT
+from vqueue.options import DEFAULT_STACK_TRACE_LIMIT, KEEP_ALL
 from vqueue.quantities import to_ms
 from vqueue.serializing import Encoder
 
@@ -29,6 +29,7 @@ BackoffStrategy = Callable[[int, str, BaseException, Job], float | Awaitable[flo
 #: Characters kept of a reason and of a stack trace.
 REASON_LIMIT = 4096
 _STACK_LIMIT = 16384
+_KEEP_ALL = KEEP_ALL.to_wire()
 
 
 class Outcome(NamedTuple):
@@ -65,6 +66,8 @@ class OutcomePolicy:
         rule = self.remove_on_complete
         if job._options:
             rule = _keep_rule(job, "remove_on_complete", rule)
+        if self.remove_on_fail != _KEEP_ALL:
+            rule = f"{rule}|{self.remove_on_fail}"
         value = self.encode(result, "result of job %s", job.id)
         return Outcome(kind="completed", value=value, rule=rule)
 

@@ -11,7 +11,8 @@ ARGV  consumer  (string)
              Before them all, progress for values not sent yet, and limiter with no jobs)
       rule   (completed, failed: keep rule "<count> <age ms>", and behind a space * when the
              options of the jobs hold a deduplication, + a dead letter queue, ! when they are
-             out of attempts; delayed: delay in ms; limited: ms in which no job is taken; limiter: the worker's rate limit,
+             out of attempts; completed: at the end | and the worker's rule for jobs that fail
+             after all, if it does not keep them; delayed: delay in ms; limited: ms in which no job is taken; limiter: the worker's rate limit,
              "<jobs> <ms>")
       count  (jobs that follow, four values each)
         id, token  (strings)

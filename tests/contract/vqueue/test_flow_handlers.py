@@ -12,11 +12,13 @@ from tests.support.workers import HeldHandler, ended, jobs_in
 from vqueue import (
     FlowJob,
     Job,
+    JobFailed,
     JobNotActive,
     JobOptions,
     JobState,
     LeaseLost,
     Queue,
+    UnrecoverableError,
     WaitingChildrenError,
     Worker,
 )
@@ -192,6 +194,29 @@ async def test_a_child_that_fails_while_its_parent_runs_fails_it_when_it_ends_or
             "failed",
             f"child {queue.name}:of-{parent} failed",
         )
+
+
+@pytest.mark.parametrize("own", [None, False])
+@pytest.mark.parametrize("of_child", [{}, {"delay": 60}])
+async def test_a_parent_that_fails_at_its_end_is_kept_as_its_worker_keeps_what_fails(
+    queue: Queue, redis_url: str, own: bool | None, of_child: dict[str, Any]
+) -> None:
+    """Because its child has failed meanwhile, or has not ended."""
+
+    async def handler(job: Job) -> None:
+        if job.name == "child":
+            raise UnrecoverableError("broken")
+        await queue.add_children(job, [child("c", **of_child)])
+        if not of_child:
+            with pytest.raises(JobFailed):
+                await queue.result("c", timeout=15)
+
+    async with Worker(queue.name, handler, redis_url, concurrency=2, remove_on_fail=True):
+        await queue.add("parent", job_id="parent", remove_on_fail=own)
+        with pytest.raises(JobFailed, match=r"child .*:c failed|1 children have not ended"):
+            await queue.result("parent", timeout=15)
+    job = await queue.get_job("parent")
+    assert (job is None) == (own is None)
 
 
 async def test_a_superseded_handler_adds_no_children(

@@ -61,9 +61,9 @@ end
 --- @later
 -- Some jobs fail though their worker says otherwise: each becomes a group of its own. `why`
 -- gives the reason (JSON) for the job at an index, nothing for most; flags follow its keep
--- rule.
+-- rule, which is its own or the worker's.
 local function divert(group, why, flags, parts)
-  local from = group.first
+  local from, keep = group.first, string.match(group.rule, '|(.*)$') or '-1 -1'
   for i = group.first, group.last, WIDTH do
     local reason = ending.is_held[ARGV[i + 1]] and why(i)
     if reason then
@@ -74,7 +74,7 @@ local function divert(group, why, flags, parts)
       ARGV[i + 3] = failure_of(job)
       table.insert(parts, {kind = group.kind, rule = group.rule, first = from, last = i - 1})
       from = i + WIDTH
-      table.insert(parts, {kind = 'failed', rule = (options.remove_on_fail or '-1 -1') .. flags,
+      table.insert(parts, {kind = 'failed', rule = (options.remove_on_fail or keep) .. flags,
                            first = i, last = from - 1})
     end
   end

@@ -45,7 +45,7 @@ local function complete_alone(consumer, want, lease, id, token, record, detail)
   return {now, {1}, jobs, due and due - now or -1}
 end
 
-if #ARGV == 10 and ARGV[4] == 'completed' and ARGV[5] == '-1 -1' and ARGV[2] ~= '0' then
+if #ARGV == 10 and ARGV[4] == 'completed' and string.match(ARGV[5], '^[^|]*') == '-1 -1' and ARGV[2] ~= '0' then
   local reply = complete_alone(ARGV[1], tonumber(ARGV[2]), ARGV[3], ARGV[7], ARGV[8], ARGV[9],
                                ARGV[10])
   if reply then return reply end
