@@ -37,5 +37,6 @@ leave(id, job[1])
 fail_now(id, job, reason, '-1 -1', state)
 tell_failures()
 if #notices > 0 then tell_parents(1) end
+unlink_doomed()
 if state == 'waiting' or state == 'prioritized' then tell_drained() end
 return 1

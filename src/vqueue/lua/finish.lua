@@ -81,6 +81,7 @@ rare_left = rare_left - evictable
 if tells then tell_parents(want + FETCH_IDS + 8, told_most) end
 for _, kept in ipairs(ending.kept) do evict(kept[1], kept[2]) end
 rare_left = rare_left + evictable
+if #doomed > 0 then unlink_doomed() end
 drop(ending.ended)
 if ending.buries then send_dead(want + FETCH_IDS + 8) end
 if ending.rejected > 0 then count_minute('rejected', ending.rejected) end

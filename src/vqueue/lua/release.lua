@@ -56,6 +56,7 @@ end
 emit('waiting', waiting)
 tell_failures()
 if #notices > 0 then tell_parents(1) end
+unlink_doomed()
 drop(released)
 tell_drained()
 arm()

@@ -164,6 +164,7 @@ emit('stalled', stalled)
 tell_failures()
 emit('waiting', waiting)
 if #notices > 0 then tell_parents(1) end
+unlink_doomed()
 if #dead > 0 then send_dead(1) end
 drop(ended)
 tell_drained()

@@ -3,8 +3,9 @@
 from typing import Any
 
 import pytest
+from redis.exceptions import ResponseError
 
-from tests.support.driver import Driver, settle
+from tests.support.driver import KEEP_NONE, Driver, settle
 from tests.support.flows import CONTINUE, IGNORE, REMOVE, complete, fail, node, states
 from vqueue import Dependency, Job, JobFailed, JobState, Queue, UnrecoverableError, Worker
 
@@ -172,3 +173,31 @@ async def test_a_parent_that_fails_with_its_child_is_kept_by_its_own_rule_not_by
                 await queue.result(name, timeout=15)
     found = await queue.get_jobs(["kept", "gone", "first", "second"])
     assert [job and job.state for job in found] == [JobState.FAILED, None, None, None]
+
+
+@pytest.mark.parametrize("end", ["finish", "sweep", "cancel"])
+async def test_a_child_that_is_not_kept_is_there_until_its_parent_was_told(
+    driver: Driver, queue: Queue, end: str
+) -> None:
+    """A key of the parent that is none of ours breaks the script off."""
+    await queue.add_flow(node("parent", node("child", remove_on_fail=True, **IGNORE)))
+    child = None if end == "cancel" else await driver.take_one()
+    deps = driver.keys.job("parent") + ":deps"
+
+    async def end_it() -> None:
+        if end == "cancel":
+            await queue.cancel("child")
+        elif end == "sweep":
+            await driver.sweep(max_stalled=0, dead="w1")
+        elif child:
+            await driver.finish(settle(child, "failed", rule=KEEP_NONE))
+
+    await driver.redis("RENAME", deps, f"{deps}:aside")
+    await driver.redis("SET", deps, "none of ours")
+    with pytest.raises(ResponseError, match="WRONGTYPE"):
+        await end_it()
+    await driver.redis("RENAME", f"{deps}:aside", deps)
+    await end_it()
+    assert await states(driver, ["child", "parent"]) == [None, "waiting"]
+    # the call that broke off has told its events, too
+    await driver.redis("DEL", driver.keys.ev)

@@ -100,7 +100,7 @@ end
 
 local function remove_group(group)
   return settle(group, function(i, id)
-    redis.call('UNLINK', unpack(keys_of(id)))
+    doom(id)
     bury(id, ARGV[i + 1] .. ':' .. ending.consumer)
     if any_partials() then drop_earlier_partials(id, job_of(ARGV[i + 2]).added) end
   end)

@@ -2,8 +2,8 @@
 local failures = {told = {}, rules = {}}
 
 -- any place → failed, or gone when its retention keeps nothing. The caller has taken the job
--- out of its place, and counted what there is to count; tell_failures follows. `prev`: the
--- job's state before, none for active.
+-- out of its place, and counted what there is to count; tell_failures follows and, when parents
+-- were told, unlink_doomed. `prev`: the job's state before, none for active.
 local function fail_now(id, job, reason, keep, prev)
   local options = options_of(job)
   local rule = options.remove_on_fail or keep
@@ -14,7 +14,7 @@ local function fail_now(id, job, reason, keep, prev)
   if Q.has_flows then note_ended(id, 'failed', record) end
   if options.deduplication then release_owner(options.deduplication, id) end
   if string.sub(rule, 1, 2) == '0 ' then
-    redis.call('UNLINK', unpack(keys_of(id)))
+    doom(id)
     bury(id, job.by)
     if any_partials() then drop_earlier_partials(id, job.added) end
     return

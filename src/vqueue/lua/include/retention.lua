@@ -14,6 +14,10 @@ end
 
 local is_noted = false
 
+-- Keys of jobs that end and are not kept: they go when the parents of the jobs were told. A script
+-- that breaks off before leaves the jobs active, to be ended again.
+local doomed = {}
+
 -- Whether tombstones may exist, which spares a look for each added job.
 local function any_buried() return Q.last_buried and now - Q.last_buried <= TOMBSTONE_MS end
 
@@ -59,6 +63,17 @@ local function drop_earlier_partials(id, added)
   redis.pcall('XTRIM', partials_key(id), 'MINID', string.format('%.0f', added * 1048576))
 end
 
+local function doom(id)
+  for _, key in ipairs(keys_of(id)) do doomed[#doomed + 1] = key end
+end
+
+local function unlink_doomed()
+  for i = 1, #doomed, 1000 do
+    redis.call('UNLINK', unpack(doomed, i, math.min(i + 999, #doomed)))
+  end
+  doomed = {}
+end
+
 -- By the record of a job that has ended: the activation that was the last to end, '' when there is
 -- none, and when the job was added (ms), nothing when there is no record.
 local function last_activation(record)
@@ -68,7 +83,7 @@ local function last_activation(record)
 end
 
 local function remove_finished(set, ids)
-  local keys, doomed = {}, {}
+  local keys, gone = {}, {}
   for i, id in ipairs(ids) do keys[i] = job_key(id) end
   local records = redis.call('MGET', unpack(keys))
   local ended = redis.call('ZMSCORE', set, unpack(ids))
@@ -76,8 +91,8 @@ local function remove_finished(set, ids)
     local activation, added = last_activation(records[i])
     if now - (tonumber(ended[i]) or 0) < TOMBSTONE_MS then bury(id, activation) end
     if added and any_partials() then drop_earlier_partials(id, added) end
-    for _, key in ipairs(keys_of(id)) do table.insert(doomed, key) end
+    for _, key in ipairs(keys_of(id)) do table.insert(gone, key) end
   end
-  redis.call('UNLINK', unpack(doomed))
+  redis.call('UNLINK', unpack(gone))
   redis.call('ZREM', set, unpack(ids))
 end
