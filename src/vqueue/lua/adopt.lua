@@ -17,6 +17,7 @@ Crash    a repeat returns the same jobs ]]
 --- @lazy groups
 --- @include lanes
 --- @include pushing
+--- @lazy consumer_group
 --- @lazy gate
 --- @include standing
 --- @include schedules

@@ -16,6 +16,7 @@ Cost     O(log n)          Crash  a repeat answers what has become of it ]]
 --- @include pushing
 --- @include standing
 --- @include retention
+--- @include consumer_group
 --- @include gate
 --- @include enter
 --- @include dedup

@@ -27,6 +27,7 @@ Crash    what is gone is gone; a repeat goes on with what is still there ]]
 --- @include dedup
 --- @include flow
 --- @include tree
+--- @include consumer_group
 --- @include pages
 
 local state, before, limit, cursor, told = ARGV[1], ARGV[2], tonumber(ARGV[3]), ARGV[4], ARGV[5]

@@ -5,13 +5,9 @@ ARGV  none
 Returns  {waiting, prioritized, delayed, active, completed, failed, waiting-children}
 Cost     O(log n)          Crash  reads only ]]
 --- @include keys
+--- @include consumer_group
 
-local function pending(stream)
-  local reply = redis.pcall('XPENDING', stream, GROUP)
-  return reply.err and 0 or reply[1]
-end
-
-local active = pending(ready) + pending(express)
+local active = pending_of(ready) + pending_of(express)
 local in_lanes = redis.call('XLEN', ready) + redis.call('XLEN', express)
 local grouped = tonumber(redis.call('HGET', meta, 'grouped')) or 0
 local front = redis.call('ZCOUNT', prioritized, '-inf', '(4294967296')

@@ -13,6 +13,7 @@ Cost     O(log n), and the counted jobs          Crash  reads only ]]
 --- @include record
 --- @include moving
 --- @include standing
+--- @include consumer_group
 
 local job_id = ARGV[1]
 local COUNTED, LINE_END = 1000, 4294967296
@@ -21,24 +22,9 @@ local SETTINGS = {'gate', 'concurrency', 'limit_max', 'limit_ms', 'held_until', 
 local TIME = redis.call('TIME')
 local now = TIME[1] * 1000 + math.floor(TIME[2] / 1000)
 
-local function named(list)
-  local map = {}
-  for i = 1, #list, 2 do map[list[i]] = list[i + 1] end
-  return map
-end
-
-local function pending(stream)
-  local reply = redis.pcall('XPENDING', stream, GROUP)
-  return reply.err and 0 or reply[1]
-end
-
 local function last_delivered(stream)
-  local groups = redis.pcall('XINFO', 'GROUPS', stream)
-  for _, info in ipairs(groups.err and {} or groups) do
-    local group = named(info)
-    if group['name'] == GROUP then return group['last-delivered-id'] end
-  end
-  return '0-0'
+  local group = group_of_lane(stream)
+  return group and group['last-delivered-id'] or '0-0'
 end
 
 local function in_front_of_entry(id)
@@ -51,7 +37,7 @@ local function in_front_of_marked(id)
   local score = tonumber(redis.call('ZSCORE', prioritized, id) or 0)
   local before = redis.call('ZCOUNT', prioritized, '-inf', '(' .. string.format('%.0f', score))
   if score < LINE_END then return before end
-  return before + redis.call('XLEN', ready) - pending(ready)
+  return before + redis.call('XLEN', ready) - pending_of(ready)
 end
 
 local function standing_of_group(gid)
@@ -93,5 +79,5 @@ for i, name in ipairs(SETTINGS) do
   end
 end
 
-return {now, place, at, consumer, left, in_front, pending(ready) + pending(express), settings,
+return {now, place, at, consumer, left, in_front, pending_of(ready) + pending_of(express), settings,
         group}

@@ -36,6 +36,7 @@ Crash    records are written first, entries are acknowledged last: a script that
 --- @lazy pushing
 --- @lazy standing
 --- @include retention
+--- @lazy consumer_group
 --- @lazy gate
 --- @lazy schedules
 --- @lazy enter

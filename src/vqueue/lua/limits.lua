@@ -12,6 +12,7 @@ Cost     O(1)          Crash  reads only ]]
 --- @lazy groups
 --- @include lanes
 --- @include pushing
+--- @include consumer_group
 --- @include gate
 
 local max_jobs = tonumber(ARGV[1])

@@ -11,13 +11,10 @@ Cost     O(1): the server frees the memory in the background
 Crash    a repeat obliterates what has come since ]]
 --- @include keys
 --- @include clock
+--- @include consumer_group
 
 local force = ARGV[1] == '1'
-local active = 0
-for _, stream in ipairs({ready, express}) do
-  local pending = redis.pcall('XPENDING', stream, GROUP)
-  if not pending.err then active = active + pending[1] end
-end
+local active = pending_of(ready) + pending_of(express)
 if active > 0 and not force then return {active, 0} end
 if redis.call('EXISTS', prefix .. 'notices') == 1 then return {-1, 0} end
 

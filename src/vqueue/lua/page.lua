@@ -15,6 +15,7 @@ Crash    reads only ]]
 --- @include moving
 --- @include events
 --- @include standing
+--- @include consumer_group
 --- @include pages
 
 local state, cursor, limit, order = ARGV[1], ARGV[2], tonumber(ARGV[3]), ARGV[4]

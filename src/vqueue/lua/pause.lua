@@ -13,6 +13,7 @@ Cost     O(1)          Crash  a repeat answers 0 ]]
 --- @lazy groups
 --- @include lanes
 --- @include pushing
+--- @include consumer_group
 --- @include gate
 
 local paused = ARGV[1] == '1'

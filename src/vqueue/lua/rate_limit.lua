@@ -11,6 +11,7 @@ Cost     O(1)          Crash  a repeat holds from its own time on ]]
 --- @lazy groups
 --- @include lanes
 --- @include pushing
+--- @include consumer_group
 --- @include gate
 
 local hold = tonumber(ARGV[1])

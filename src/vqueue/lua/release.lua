@@ -17,6 +17,7 @@ Cost     O(k log n)          Crash  a repeat answers 2 ]]
 --- @include pushing
 --- @include standing
 --- @include retention
+--- @include consumer_group
 --- @include gate
 --- @include enter
 --- @include dedup

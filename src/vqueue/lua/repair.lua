@@ -16,24 +16,15 @@ Crash    the new entry is written before the old one goes; the older one of two 
 --- @lazy groups
 --- @include lanes
 --- @include pushing
+--- @include consumer_group
 
 local SCAN = 100
 reserve(2 * SCAN + 8)
 local waiting, more = {}, 0
 
-local function group_info(stream)
-  local groups = redis.pcall('XINFO', 'GROUPS', stream)
-  if groups.err then return end
-  for _, info in ipairs(groups) do
-    local group = {}
-    for i = 1, #info, 2 do group[info[i]] = info[i + 1] end
-    if group['name'] == GROUP then return group end
-  end
-end
-
 for _, lane in ipairs({{ready, '', 'repair_ready'}, {express, 'x', 'repair_express'}}) do
   local stream, mark, field = lane[1], lane[2], lane[3]
-  local group = group_info(stream)
+  local group = group_of_lane(stream)
   if group then
     local from = redis.call('HGET', meta, field) or '-'
     local entries = redis.call('XRANGE', stream, from, group['last-delivered-id'],

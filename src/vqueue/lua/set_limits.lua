@@ -14,6 +14,7 @@ A lower limit ends no job: it holds as soon as enough of the active ones have en
 --- @lazy groups
 --- @include lanes
 --- @include pushing
+--- @include consumer_group
 --- @include gate
 
 reserve(0)

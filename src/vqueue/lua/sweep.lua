@@ -22,6 +22,7 @@ Crash    the entry of a job is acknowledged last; a repeat finds it again ]]
 --- @include pushing
 --- @include standing
 --- @include retention
+--- @include consumer_group
 --- @include gate
 --- @include enter
 --- @include dedup

@@ -19,6 +19,7 @@ Crash    a lost reply leaves entries pending for this consumer: adopt.lua finds 
 --- @lazy groups
 --- @include lanes
 --- @lazy pushing
+--- @lazy consumer_group
 --- @lazy gate
 --- @lazy standing
 --- @lazy schedules

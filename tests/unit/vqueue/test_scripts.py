@@ -199,3 +199,11 @@ def test_a_take_that_redis_did_not_begin_is_no_error(kind: type[ResponseError]) 
 def test_another_error_of_a_take_is_raised() -> None:
     with pytest.raises(ResponseError, match="WRONGTYPE"):
         Scripts.taken(ResponseError("WRONGTYPE of a key"))
+
+
+@pytest.mark.parametrize("name", SCRIPTS)
+def test_no_script_asks_for_a_row_of_each_consumer(name: str) -> None:
+    """They may be many: XPENDING without a range, and XINFO CONSUMERS."""
+    text = load_script(name).text
+    assert not re.search(r"'XPENDING', [\w.]+, [\w.']+\)", text)
+    assert "'CONSUMERS'" not in text

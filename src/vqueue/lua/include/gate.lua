@@ -39,14 +39,7 @@ local function hold_back(ms)
   note_limits(limits)
 end
 
-local function active_jobs()
-  local count = 0
-  for _, stream in ipairs({ready, express}) do
-    local reply = redis.pcall('XPENDING', stream, GROUP)
-    if not reply.err then count = count + reply[1] end
-  end
-  return count
-end
+local function active_jobs() return pending_of(ready) + pending_of(express) end
 
 -- What the window has let in: its end and count, those of a new one when it is over.
 local function window_of(limits, length_ms)

@@ -31,13 +31,8 @@ end
 
 -- Entries of `ready` that nobody has been handed.
 local function page_of_line(last, limit, is_rising)
-  local delivered = '0-0'
-  local groups = redis.pcall('XINFO', 'GROUPS', ready)
-  for _, info in ipairs(groups.err and {} or groups) do
-    local group = {}
-    for i = 1, #info, 2 do group[info[i]] = info[i + 1] end
-    if group['name'] == GROUP then delivered = group['last-delivered-id'] end
-  end
+  local group = group_of_lane(ready)
+  local delivered = group and group['last-delivered-id'] or '0-0'
   local entry = last and string.sub(last, 2)
   local entries
   if is_rising then
