@@ -99,6 +99,27 @@ async def work_of_pages(driver: Driver, queue: Queue, count: int) -> dict[str, W
     return found
 
 
+async def test_a_step_of_clean_asks_for_no_more_in_a_long_line(driver: Driver) -> None:
+    """Though jobs may stand in the line that are older than those before them."""
+    found: list[Work] = []
+    for count in (100, 5_000):
+        await driver.wipe()
+        for start in range(0, count, MAX_BATCH):
+            await driver.add(*(f"{n}" for n in range(start, min(start + MAX_BATCH, count))))
+        record: bytes = await driver.redis("GET", driver.keys.job(f"{count // 2}"))
+        cursor = f"{await driver.now_ms()} r{record.split()[0].decode()}"
+
+        async def step(cursor: str = cursor) -> None:
+            page = await driver.scripts.find_cleanable(
+                state="waiting", before="1", limit=_LIMIT, cursor=cursor
+            )
+            assert page.cursor and not page.ids
+
+        found.append(await work_of(driver, step))
+    assert found[0] == found[1]
+    assert found[0].commands["GET"] == _LIMIT
+
+
 async def test_a_page_asks_for_no_more_in_a_long_queue(driver: Driver, queue: Queue) -> None:
     few = await work_of_pages(driver, queue, 100)
     many = await work_of_pages(driver, queue, 20_000)
