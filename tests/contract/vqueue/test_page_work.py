@@ -113,7 +113,8 @@ async def test_a_step_of_clean_asks_for_no_more_in_a_long_line(driver: Driver) -
             page = await driver.scripts.find_cleanable(
                 state="waiting", before="1", limit=_LIMIT, cursor=cursor
             )
-            assert page.cursor and not page.ids
+            assert page.cursor
+            assert not page.ids
 
         found.append(await work_of(driver, step))
     assert found[0] == found[1]
