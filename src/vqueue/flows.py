@@ -63,7 +63,8 @@ def chain(*steps: FlowJob | Sequence[FlowJob]) -> FlowJob:
     """Return a flow in which each step starts when all jobs of the step before have ended.
 
     A step is a job, which may have children of its own, or a `group`; the last one is a
-    job. A job reads the results of the step before by `get_children_values`.
+    job. A job reads the results of the step before by `get_children_values`. Raises InvalidOption
+    when the last step is not one job, or there is none.
     """
     before: tuple[FlowJob, ...] = ()
     for step in steps:
@@ -78,7 +79,7 @@ def chain(*steps: FlowJob | Sequence[FlowJob]) -> FlowJob:
 
 
 def chord(jobs: Iterable[FlowJob], callback: FlowJob) -> FlowJob:
-    """Return a flow of jobs side by side and one that starts when all have ended."""
+    """Return a flow of jobs side by side and one that starts when all have ended, as `chain`."""
     return chain(tuple(jobs), callback)
 
 

@@ -70,7 +70,7 @@ def in_threads(function: Callable[[BlockingJob], Any], *, threads: int) -> Handl
 
     Give the worker the same `concurrency`. A thread cannot be stopped: when the job is
     cancelled or timed out, its lease is lost or the worker closes, `is_cancelled` says so,
-    and the job ends when the function does.
+    and the job ends when the function does. Raises InvalidOption for less than one thread.
     """
     check_count(threads, what="threads", low=1)
     pool = ThreadPoolExecutor(threads, thread_name_prefix="vqueue-handler")

@@ -58,7 +58,8 @@ class Worker(RunsInBackground):
     supervisor that reports its death by `Queue.recover_crashed`; make a new one for every start.
     `busy_poll` is that of Queue: handlers wait for as long while a lone call is under way.
 
-    `run` works until `close` is called; the worker opens connections of its own.
+    `run` works until `close` is called; the worker opens connections of its own. Making one raises
+    InvalidOption for a setting that is out of its bounds, named in the message.
     """
 
     def __init__(
