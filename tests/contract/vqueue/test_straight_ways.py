@@ -71,7 +71,11 @@ def use(monkeypatch: pytest.MonkeyPatch) -> Callable[[Ways | None], None]:
 
 def _content(dump: QueueDump) -> Any:
     """What a queue holds, without the times and with ids in the place of entries."""
-    hashes = {name: dict(values) for name, values in dump.hashes.items()}
+    hashes = {
+        # the two ways may run in different minutes
+        name: dict(enumerate(sorted(values.values()))) if name.startswith("m:") else dict(values)
+        for name, values in dump.hashes.items()
+    }
     for mark in ("ms", "seq"):
         hashes["meta"].pop(mark, None)
     told = repr(
@@ -113,6 +117,14 @@ async def _active(driver: Driver, *, place: str = "0") -> TakenJob:
     await _has_ended_some(driver)
     await driver.add("first", place=place)
     return await driver.take_one()
+
+
+async def _three_active(driver: Driver) -> list[TakenJob]:
+    """The only jobs of the queue, which run; not in the order in which they were taken."""
+    first = await _active(driver)
+    await driver.add("between", "last")
+    between, last = (await driver.take(2)).jobs
+    return [between, last, first]
 
 
 Prepare = Callable[[Driver], Awaitable[None]]
@@ -291,6 +303,32 @@ async def test_a_lone_completion_does_what_the_long_way_does(
 
 @pytest.mark.parametrize("want", [1, 5])
 @_PLAIN
+async def test_completions_together_do_what_the_long_way_does(
+    driver: Driver,
+    queue_name: str,
+    use: Callable[[Ways | None], None],
+    monkeypatch: pytest.MonkeyPatch,
+    prepare: Prepare,
+    want: int,
+) -> None:
+    found = []
+    for way in (_straight_alone, _rest_alone):
+        own = Driver(driver.redis_url, f"{queue_name}-{way.__name__}")
+        use(None)
+        jobs = await _three_active(own)
+        await prepare(own)
+        await own.redis("DEL", own.keys.wake)
+        script = way("finish", monkeypatch)
+        use(lambda name, script=script: script)  # type: ignore[misc]
+        reply = await own.finish(*(settle(job) for job in jobs), want=want)
+        use(None)
+        found.append((reply.statuses, _told(reply.taken), _content(await own.dump())))
+        await own.close()
+    assert found[0] == found[1]
+
+
+@pytest.mark.parametrize("want", [1, 5])
+@_PLAIN
 async def test_a_take_from_the_back_of_the_line_does_what_the_long_way_does(
     driver: Driver,
     queue_name: str,
@@ -373,6 +411,62 @@ async def test_a_lone_completion_that_is_no_plain_one_leaves_with_nothing_writte
     prepare: Prepare,
 ) -> None:
     await _left_unwritten(driver, use, monkeypatch, await _active(driver), prepare)
+
+
+async def _last_is_done(driver: Driver) -> None:
+    (entry, *_) = (await driver.redis("XPENDING", driver.keys.ready, GROUP, "-", "+", 3))[-1]
+    await driver.redis("XACK", driver.keys.ready, GROUP, entry)
+
+
+async def _first_is_done(driver: Driver) -> None:
+    (entry, *_) = (await driver.redis("XPENDING", driver.keys.ready, GROUP, "-", "+", 3))[0]
+    await driver.redis("XACK", driver.keys.ready, GROUP, entry)
+
+
+async def _just_these_events_are_too_many(driver: Driver) -> None:
+    # three that end, one that starts, and the end of the line
+    await driver.redis("HSET", driver.keys.meta, "n", 5, "events_cap", 10)
+
+
+@pytest.mark.parametrize(
+    "prepare",
+    [
+        _first_is_done,
+        _last_is_done,
+        _is_the_first_of_its_minute,
+        _just_these_events_are_too_many,
+        _lease_was_lost,
+    ],
+    ids=lambda prepare: prepare.__name__.strip("_"),
+)
+async def test_completions_of_which_one_is_no_plain_one_leave_with_nothing_written(
+    driver: Driver,
+    use: Callable[[Ways | None], None],
+    monkeypatch: pytest.MonkeyPatch,
+    prepare: Prepare,
+) -> None:
+    jobs = await _three_active(driver)
+    await prepare(driver)
+    before = await driver.dump()
+    script = _straight_alone("finish", monkeypatch)
+    use(lambda _: script)
+    with pytest.raises(ResponseError, match="the straight way is left"):
+        await driver.finish(*map(settle, jobs), want=1)
+    _assert_unchanged(await driver.dump(), before)
+
+
+async def test_ends_of_two_kinds_leave_with_nothing_written(
+    driver: Driver,
+    use: Callable[[Ways | None], None],
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    first, second, _ = await _three_active(driver)
+    before = await driver.dump()
+    script = _straight_alone("finish", monkeypatch)
+    use(lambda _: script)
+    with pytest.raises(ResponseError, match="the straight way is left"):
+        await driver.finish(settle(first), settle(second, outcome="failed"), want=1)
+    _assert_unchanged(await driver.dump(), before)
 
 
 async def _lost_its_group(driver: Driver) -> None:
