@@ -136,6 +136,7 @@ class Crowding(Settling, Sweeping):
         )
         while self.model.in_state("delayed"):
             self._take(consumer, 1)
+            self.the_queue_is_as_the_model_says()
 
     def _promote_all(self, data: st.DataObject) -> None:
         while jobs := self.model.delayed_line[:MAX_BATCH]:
