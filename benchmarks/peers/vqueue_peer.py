@@ -27,7 +27,8 @@ class VqueueAdapter(Adapter):
 
     def versions(self) -> dict[str, str]:
         names = ("redis", "hiredis", "orjson", *(["uvloop"] if self.setting != "defaults" else []))
-        return {name: version(name) for name in names}
+        settings = {"busy_poll": f"{_BUSY_POLL * 1e6:.0f} us"} if self.setting == "best" else {}
+        return {**{name: version(name) for name in names}, **settings}
 
     async def connect(self) -> None:
         self._busy_poll = _BUSY_POLL if self.setting == "best" else 0.0
