@@ -22,7 +22,7 @@ from devstack.binaries import ProgramMissing
 from devstack.server import ServerError
 
 #: The contenders of `--quick`: ours, the strongest peer, two in Python.
-QUICK_PEERS = (OURS, REFERENCE, "saq", "taskiq-redis", f"{OURS}:no-busy-poll")
+QUICK_PEERS = (OURS, REFERENCE, "saq", "taskiq-redis")
 #: Those of a full run: all, and ours without the setting that is not everybody's.
 ALL_PEERS = (*PEERS, f"{OURS}:no-busy-poll")
 REPEATS, QUICK_REPEATS = 5, 3
